@@ -1,0 +1,5 @@
+//! Changes a running platform only while its SLOs hold, and puts it back when they don't.
+
+pub mod error;
+pub mod model;
+pub mod ports;

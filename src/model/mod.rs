@@ -1,0 +1,11 @@
+//! Nouns that every layer shares: slots, weights, targets, run ids, times. No I/O, no clock.
+
+mod duration;
+mod id;
+mod slot;
+mod time;
+
+pub use duration::Span;
+pub use id::{Epoch, RunId, Target};
+pub use slot::{Slot, Weights};
+pub use time::{Moment, Timestamp};

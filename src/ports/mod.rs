@@ -1,0 +1,17 @@
+//! What the domain needs of a platform, and nothing of how one platform does it.
+
+mod clock;
+mod error;
+mod metrics;
+mod notify;
+mod requests;
+mod traffic;
+mod workload;
+
+pub use clock::Clock;
+pub use error::PortError;
+pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
+pub use notify::{Notice, Notify};
+pub use requests::{Reply, Requests, Route};
+pub use traffic::{Fence, InFlight, Traffic};
+pub use workload::{Replica, Workload};

@@ -1,0 +1,51 @@
+//! Which slot live traffic reaches.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+use crate::model::{Epoch, Slot, Weights};
+
+/// What a write is conditioned on, so that a paused owner cannot overwrite a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The writer's term; a platform that has seen a higher one refuses.
+    pub epoch: Epoch,
+    /// The weights that the writer takes to stand now; a platform that has others refuses.
+    pub from: Weights,
+}
+
+/// The requests that a slot has accepted and not yet answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InFlight {
+    /// How many there are.
+    pub count: u64,
+    /// The age of the oldest.
+    pub oldest: Duration,
+    /// How many are older than the age that was asked for.
+    pub older: u64,
+    /// The oldest ones for people, at most ten, such as `GET /tenants/7 for 41s from 127.0.0.1:5123`.
+    pub examples: Vec<String>,
+}
+
+/// Decides which slot live traffic reaches.
+#[async_trait]
+pub trait Traffic: Send + Sync {
+    /// Reads the share of new requests that each slot gets.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn weights(&self) -> Result<Weights, PortError>;
+    /// Sets the shares; repeating the call changes nothing more. Returns once new requests follow them.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] and [`PortError::Conflict`] where the fence does not hold.
+    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError>;
+    /// Reads what a slot has in flight, and how much of it is older than `older_than`.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError>;
+}

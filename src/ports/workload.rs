@@ -1,0 +1,40 @@
+//! The replicas behind a slot.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+use crate::model::{Epoch, Slot};
+
+/// One replica of a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Its name, stable across restarts.
+    pub name: String,
+    /// Whether it says that it can take traffic.
+    pub ready: bool,
+    /// The release that it runs.
+    pub version: String,
+    /// How often its process has ended by itself since the replica was made.
+    pub exits: u64,
+}
+
+/// Looks after the replicas behind the slots of one service.
+#[async_trait]
+pub trait Workload: Send + Sync {
+    /// Lists a slot's replicas, ready or not.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn replicas(&self, slot: Slot) -> Result<Vec<Replica>, PortError>;
+    /// Reads how many replicas the slot is meant to have.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn scale(&self, slot: Slot) -> Result<u32, PortError>;
+    /// Sets how many replicas the slot is meant to have; repeating the call changes nothing more.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written.
+    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError>;
+}
