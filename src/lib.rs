@@ -1,5 +1,8 @@
 //! Changes a running platform only while its SLOs hold, and puts it back when they don't.
 
 pub mod error;
+pub mod guard;
+pub mod journal;
 pub mod model;
 pub mod ports;
+pub mod process;

@@ -1,0 +1,385 @@
+//! The one loop: does what `next` says and records it, until the run has come to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, entries, fold, next,
+    undo::{Undo, undo},
+};
+use crate::{
+    error::Error,
+    journal::{Grant, Store},
+    ports::{Clock, Notice, Notify, PortError},
+};
+
+/// How often going back is tried before a person is needed.
+const RETURN_TRIES: u32 = 12;
+/// The longest pause between two of these tries; they double from a tenth of it.
+const RETURN_PAUSE: Duration = Duration::from_secs(1);
+/// After this long without a record the owner stops giving signs of life, so that its guardian acts.
+const STALL: Duration = Duration::from_secs(120);
+
+/// Turns to a reason when the run has to end, such as `SIGINT`.
+pub type StopSignal = watch::Receiver<Option<String>>;
+
+/// Everything that driving a run needs beside its plan.
+#[derive(Clone)]
+pub struct Context {
+    /// Where the run is kept.
+    pub store: Arc<dyn Store>,
+    /// What the steps mean.
+    pub operation: Arc<dyn Operation>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who renders what happens.
+    pub events: Arc<dyn Events>,
+    /// Who is told of a bad end.
+    pub notify: Vec<Arc<dyn Notify>>,
+    /// When to put things back and end.
+    pub stop: StopSignal,
+}
+
+/// Drives a run to its end, or to where a person has to decide.
+///
+/// # Errors
+/// [`Error::Superseded`] where another owner has taken the run over, and store errors: after either, nothing more is
+/// written anywhere, and whoever owns the run next finds it in the journal as it was.
+pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
+    let history = entries(&context.store.load(&grant.run).await?)?;
+    let Some(plan) = history.iter().find_map(|entry| match entry {
+        Entry::Planned { plan } => Some((**plan).clone()),
+        _ => None,
+    }) else {
+        return Err(Error::usage(format!("run {} has no plan", grant.run), "it never began; nothing was touched"));
+    };
+    context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
+    let (progress, heart) = Heart::start(context, grant);
+    let mut driver = Driver { context, grant, plan: &plan, history, progress, heart };
+    let outcome = driver.run().await?;
+    if !outcome.needs_person() {
+        context.store.release(grant).await?;
+    }
+    Ok(outcome)
+}
+
+struct Driver<'a> {
+    context: &'a Context,
+    grant: &'a Grant,
+    plan: &'a Plan,
+    history: Vec<Entry>,
+    progress: watch::Sender<()>,
+    heart: Heart,
+}
+
+impl Driver<'_> {
+    async fn run(&mut self) -> Result<Outcome, Error> {
+        loop {
+            if let Some(why) = self.told_to_stop() {
+                self.record(Entry::Interrupted { why }).await?;
+            }
+            let history = std::mem::take(&mut self.history);
+            let entry = self.step(&history).await;
+            self.history = history;
+            match entry? {
+                Step::Record(entry) => self.record(entry).await?,
+                Step::Again => {}
+                Step::Ended(outcome) => return Ok(outcome),
+                Step::Finished(outcome) => {
+                    self.record(Entry::Finished { outcome: outcome.clone() }).await?;
+                    self.tell(&outcome).await?;
+                }
+                Step::Held(why) => {
+                    self.record(Entry::Held { why: why.clone() }).await?;
+                    self.tell(&Outcome::Held { why }).await?;
+                }
+            }
+        }
+    }
+
+    /// Why the run has to end, if it has to and does not do so already.
+    fn told_to_stop(&self) -> Option<String> {
+        let forward = matches!(fold(self.plan, &self.history).mode, super::Mode::Forward);
+        let full = || {
+            self.context
+                .store
+                .is_exhausted(&self.grant.run)
+                .then(|| "the disk of the journal is full: nothing more can be recorded than the way back".to_owned())
+        };
+        self.context.stop.borrow().clone().or_else(full).filter(|_| forward)
+    }
+
+    /// Does the one thing that is next; what it did is recorded by the caller before anything else is done.
+    async fn step(&self, history: &[Entry]) -> Result<Step, Error> {
+        let state = fold(self.plan, history);
+        let entry = match next(self.plan, &state) {
+            Next::Capture(step) => {
+                self.begins(step);
+                self.capture(step, history).await
+            }
+            Next::Apply { step, prior } => self.apply(step, prior).await?,
+            Next::Skip { step, why } => Entry::Skipped { step, why },
+            Next::Look { step, held } => {
+                if !state.steps[step].looked {
+                    self.begins(step);
+                }
+                let look = Look {
+                    what: self.what(step),
+                    evidence: state.evidence,
+                    spent: state.steps[step].spent,
+                    first: !state.steps[step].looked,
+                    held,
+                };
+                return self.look(step, look).await;
+            }
+            Next::Undo { step, prior, written } => self.put_back(step, prior, &written).await?,
+            Next::Hold(why) => return Ok(Step::Held(why)),
+            Next::Finish(outcome) => return Ok(Step::Finished(outcome)),
+            Next::Leave(outcome) | Next::Done(outcome) => return Ok(Step::Ended(outcome)),
+        };
+        Ok(Step::Record(entry))
+    }
+
+    fn begins(&self, step: usize) {
+        self.context.events.event(&Event::Begins { step });
+    }
+
+    fn key(&self, step: usize) -> (&str, &Value) {
+        match &self.plan.steps[step].action {
+            Action::Change { key, to, .. } => (key, to),
+            Action::Watch { what } => ("", what),
+        }
+    }
+
+    fn what(&self, step: usize) -> &Value {
+        self.key(step).1
+    }
+
+    async fn capture(&self, step: usize, history: &[Entry]) -> Entry {
+        let (key, _) = self.key(step);
+        match self.context.operation.read(key).await {
+            Err(e) => Entry::Failed { step, why: e.to_string() },
+            Ok(prior) => match self.left_there(key, history) {
+                Some(ours) if *ours != prior => Entry::Failed {
+                    step,
+                    why: format!("someone else has changed it to {}", self.context.operation.say(key, &prior)),
+                },
+                _ => Entry::Captured { step, prior },
+            },
+        }
+    }
+
+    /// What this run has last written at a key.
+    fn left_there(&self, key: &str, history: &[Entry]) -> Option<&Value> {
+        history.iter().rev().find_map(|entry| match entry {
+            Entry::Applied { step } if self.key(*step).0 == key => Some(self.key(*step).1),
+            _ => None,
+        })
+    }
+
+    async fn apply(&self, step: usize, prior: &Value) -> Result<Entry, Error> {
+        let (key, to) = self.key(step);
+        self.context.store.check(self.grant).await?;
+        match self.context.operation.write(key, prior, to, self.grant.epoch).await {
+            Ok(()) => Ok(Entry::Applied { step }),
+            Err(PortError::Superseded { theirs, .. }) => Err(self.superseded(theirs)),
+            Err(e) => Ok(Entry::Failed { step, why: e.to_string() }),
+        }
+    }
+
+    async fn look(&self, step: usize, look: Look<'_>) -> Result<Step, Error> {
+        let begun = self.context.clock.now();
+        let mut stop = self.context.stop.clone();
+        // A reason that is already known was recorded before; only a new one ends the look.
+        stop.mark_unchanged();
+        let looked = tokio::select! {
+            looked = self.context.operation.look(look) => looked,
+            Ok(()) = stop.changed() => return Ok(Step::Again),
+            Some(lost) = self.heart.stopped() => return Err(lost),
+        };
+        let ms = u64::try_from(self.context.clock.now().since(&begun).as_millis()).unwrap_or(u64::MAX);
+        let Looked { evidence, verdict, line } = looked;
+        Ok(Step::Record(Entry::Looked { step, ms, verdict, line, evidence }))
+    }
+
+    async fn put_back(&self, step: usize, prior: &Value, written: &[&Value]) -> Result<Entry, Error> {
+        let (key, _) = self.key(step);
+        self.context.events.event(&Event::Returns { step, to: self.context.operation.say(key, prior) });
+        let mut pause = RETURN_PAUSE / 10;
+        let mut last = String::new();
+        for attempt in 0..RETURN_TRIES {
+            if attempt > 0 {
+                self.context.clock.sleep(pause).await;
+                pause = (pause * 2).min(RETURN_PAUSE);
+                self.progress.send_replace(());
+            }
+            match self.try_back(key, prior, written).await? {
+                Back::Done => return Ok(Entry::Undone { step }),
+                Back::Never(why) => return Ok(Entry::Stuck { step, why }),
+                Back::Again(why) => last = why,
+            }
+        }
+        Ok(Entry::Stuck { step, why: last })
+    }
+
+    async fn try_back(&self, key: &str, prior: &Value, written: &[&Value]) -> Result<Back, Error> {
+        let operation = &self.context.operation;
+        let found = match operation.read(key).await {
+            Ok(found) => found,
+            Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
+        };
+        match undo(prior, written, &found) {
+            Undo::Nothing => return Ok(Back::Done),
+            Undo::Foreign => {
+                let (found, prior) = (operation.say(key, &found), operation.say(key, prior));
+                return Ok(Back::Never(format!(
+                    "{key}: found {found}, which is not what interlock wrote; before the run it was {prior}"
+                )));
+            }
+            Undo::PutBack => {}
+        }
+        if let Err(why) = operation.prepare_return(key, prior, self.grant.epoch).await {
+            return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
+        }
+        self.context.store.check(self.grant).await?;
+        match operation.write(key, &found, prior, self.grant.epoch).await {
+            Ok(()) => {}
+            Err(PortError::Superseded { theirs, .. }) => return Err(self.superseded(theirs)),
+            Err(e) => return Ok(Back::Again(format!("{key}: {e}"))),
+        }
+        match operation.read(key).await {
+            Ok(now) if now == *prior => Ok(Back::Done),
+            Ok(now) => Ok(Back::Again(format!("{key} is {} right after it was put back", operation.say(key, &now)))),
+            Err(e) => Ok(Back::Again(format!("{key} cannot be read back: {e}"))),
+        }
+    }
+
+    fn superseded(&self, theirs: u64) -> Error {
+        Error::Superseded { run: self.grant.run.to_string(), ours: self.grant.epoch.0, theirs }
+    }
+
+    async fn record(&mut self, entry: Entry) -> Result<(), Error> {
+        let value = serde_json::to_value(&entry).map_err(|e| Error::Store {
+            place: self.grant.run.to_string(),
+            why: e.to_string(),
+            mend: "this is a fault of interlock; please report it".to_owned(),
+        })?;
+        super::cut::before_record();
+        self.context.store.append(self.grant, value).await?;
+        super::cut::after_record();
+        self.progress.send_replace(());
+        self.context.events.event(&Event::Recorded(&entry));
+        self.history.push(entry);
+        Ok(())
+    }
+
+    /// Tells people of an end that they would want to know of.
+    async fn tell(&mut self, outcome: &Outcome) -> Result<(), Error> {
+        let by_guardian = fold(self.plan, &self.history).role == Role::Guardian;
+        let bad = matches!(outcome, Outcome::RolledBack { .. } | Outcome::Stuck { .. } | Outcome::Held { .. });
+        if !bad && !by_guardian {
+            return Ok(());
+        }
+        let notice = notice(self.grant, self.plan, outcome);
+        for receiver in self.context.notify.clone() {
+            let failed = receiver.notify(&notice).await.err().map(|e| e.to_string());
+            self.record(Entry::Notified { receiver: receiver.name(), failed }).await?;
+        }
+        Ok(())
+    }
+}
+
+fn notice(grant: &Grant, plan: &Plan, outcome: &Outcome) -> Notice {
+    let run = &grant.run;
+    let next = match outcome {
+        Outcome::Held { .. } => format!("decide: interlock runs resume {run} --keep, --undo or --watch"),
+        Outcome::Stuck { .. } => format!(
+            "look: interlock runs show {run}; try again: interlock runs recover {run}; or settle it by hand: \
+             interlock runs resolve {run} --as kept|undone --reason TEXT"
+        ),
+        _ => format!("read the evidence: interlock runs show {run}"),
+    };
+    let outcome_word = outcome.word().to_owned();
+    Notice {
+        run: run.to_string(),
+        title: plan.title.clone(),
+        outcome: outcome_word,
+        why: outcome.why().to_owned(),
+        next,
+    }
+}
+
+enum Step {
+    Record(Entry),
+    Again,
+    Held(String),
+    Finished(Outcome),
+    Ended(Outcome),
+}
+
+enum Back {
+    Done,
+    Again(String),
+    Never(String),
+}
+
+/// Gives signs of life while the run makes progress, and notices when it is no longer ours.
+struct Heart {
+    task: JoinHandle<()>,
+    lost: watch::Receiver<Option<(u64, u64)>>,
+    run: String,
+}
+
+impl Heart {
+    fn start(context: &Context, grant: &Grant) -> (watch::Sender<()>, Self) {
+        let (progress, seen) = watch::channel(());
+        let (lose, lost) = watch::channel(None);
+        let (store, clock, grant) = (context.store.clone(), context.clock.clone(), grant.clone());
+        let run = grant.run.to_string();
+        let task = tokio::spawn(async move { beat(&*store, &*clock, &grant, seen, lose).await });
+        (progress, Self { task, lost, run })
+    }
+
+    /// Waits until the run is no longer ours; `None` where the heart has stopped for another reason.
+    async fn stopped(&self) -> Option<Error> {
+        let mut lost = self.lost.clone();
+        let (ours, theirs) = (*lost.wait_for(Option::is_some).await.ok()?)?;
+        Some(Error::Superseded { run: self.run.clone(), ours, theirs })
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn beat(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    grant: &Grant,
+    mut progress: watch::Receiver<()>,
+    lose: watch::Sender<Option<(u64, u64)>>,
+) {
+    let mut last_progress = clock.now();
+    // Real time, not the clock port's: a test's clock that never waits must not beat a thousand times a second.
+    let mut ticks = tokio::time::interval(grant.ttl / 5);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = clock.now();
+        if progress.has_changed().unwrap_or(false) {
+            progress.mark_unchanged();
+            last_progress = now;
+        }
+        if now.since(&last_progress) > STALL.max(grant.ttl) {
+            continue;
+        }
+        if let Err(Error::Superseded { ours, theirs, .. }) = store.beat(grant).await {
+            lose.send_replace(Some((ours, theirs)));
+            return;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What the guard writes into the journal, one entry for each thing that happened.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Gate, Outcome, Override, Plan, Verdict};
+use crate::{
+    error::Error,
+    journal::{Owner, Record},
+};
+
+/// In which role a process became the owner of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Began it.
+    Operator,
+    /// Took it over because the operator was gone: puts things back, or watches over a held run.
+    Guardian,
+    /// A person asked for recovery: puts things back.
+    Recover,
+    /// A person asked to go on.
+    Resume,
+    /// A person asked to end it: puts things back.
+    Abort,
+}
+
+/// How a person lets a run go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resume {
+    /// From where it stopped.
+    Continue,
+    /// Take what is being watched for good.
+    Keep,
+    /// Put everything back.
+    Undo,
+    /// Watch again, with all the time the plan gives.
+    Watch,
+}
+
+/// How a person settled a stuck run by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settled {
+    /// The change stays.
+    Kept,
+    /// The change was taken back by hand.
+    Undone,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Entry {
+    /// The run was opened with this plan.
+    Planned {
+        /// The whole plan.
+        plan: Box<Plan>,
+    },
+    /// A gate was asked.
+    Gated {
+        /// The gate and its answer.
+        gate: Gate,
+        /// Who went past a refusal, and why.
+        overridden: Option<Override>,
+    },
+    /// A process became the owner.
+    Owned {
+        /// The process.
+        owner: Owner,
+        /// In which role.
+        role: Role,
+    },
+    /// The value before a change was read; the change may follow from here on.
+    Captured {
+        /// The step.
+        step: usize,
+        /// What stood at its key.
+        prior: Value,
+    },
+    /// The change was made.
+    Applied {
+        /// The step.
+        step: usize,
+    },
+    /// A step could not be done, or not be seen to be done.
+    Failed {
+        /// The step.
+        step: usize,
+        /// Why.
+        why: String,
+    },
+    /// A step was left out, as planned.
+    Skipped {
+        /// The step.
+        step: usize,
+        /// Why.
+        why: String,
+    },
+    /// A look was taken.
+    Looked {
+        /// The step.
+        step: usize,
+        /// How long the look took, in milliseconds.
+        ms: u64,
+        /// How things stand.
+        verdict: Verdict,
+        /// For people.
+        line: String,
+        /// All that was found so far.
+        evidence: Value,
+    },
+    /// The value from before the step was put back, or found in place.
+    Undone {
+        /// The first step with its key.
+        step: usize,
+    },
+    /// The value from before the step could not be put back.
+    Stuck {
+        /// The first step with its key.
+        step: usize,
+        /// Why, and what was found.
+        why: String,
+    },
+    /// The run stays as it is until a person decides.
+    Held {
+        /// What could not be seen.
+        why: String,
+    },
+    /// A person let the run go on.
+    Resumed {
+        /// How.
+        how: Resume,
+    },
+    /// The run was told to end.
+    Interrupted {
+        /// By what.
+        why: String,
+    },
+    /// A person settled a stuck or held run by hand.
+    Resolved {
+        /// As what.
+        settled: Settled,
+        /// In the person's words.
+        reason: String,
+    },
+    /// People were told.
+    Notified {
+        /// The receiver.
+        receiver: String,
+        /// Why it failed, if it did.
+        failed: Option<String>,
+    },
+    /// The run has come to its end.
+    Finished {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Reads the guard's entries out of journal records.
+///
+/// # Errors
+/// [`Error::Tampered`] where a record is none of ours, such as one of a newer release.
+pub fn entries(records: &[Record]) -> Result<Vec<Entry>, Error> {
+    records
+        .iter()
+        .map(|record| {
+            Entry::deserialize(&record.entry).map_err(|e| Error::Tampered {
+                what: format!("record {} has an entry that this release does not know: {e}", record.seq),
+                mend: "use the release of interlock that wrote it, or a later one".to_owned(),
+            })
+        })
+        .collect()
+}

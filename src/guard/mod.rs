@@ -1,0 +1,25 @@
+//! The guarded operation: a plan of steps, a pure `next` over the journal, and one loop that does what it says.
+
+mod cut;
+mod drive;
+mod entry;
+mod event;
+mod gate;
+mod guardian;
+mod next;
+mod operation;
+mod outcome;
+mod plan;
+mod recover;
+mod undo;
+
+pub use drive::{Context, StopSignal, drive};
+pub use entry::{Entry, Resume, Role, Settled, entries};
+pub use event::{Event, Events, Silent};
+pub use gate::{Answer, Gate, Override, refusal};
+pub use guardian::{Rebuild, keep_guard};
+pub use next::{Mode, Next, State, StepState, Why, fold, next};
+pub use operation::{Look, Looked, Operation, Verdict};
+pub use outcome::Outcome;
+pub use plan::{Action, Blind, Plan, Step, Strength};
+pub use recover::{Stored, abort, begin, load, recover, resolve, resume};

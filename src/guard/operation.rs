@@ -1,0 +1,90 @@
+//! What an operation brings to the guard: how to read and write a key, and how to look.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{model::Epoch, ports::PortError};
+
+/// How things stand after a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Verdict {
+    /// Not clear yet: look again.
+    Wait,
+    /// What this step waits for has come.
+    Pass {
+        /// What nevertheless was not as it should be, such as a request that still hangs on the old slot.
+        reserve: Option<String>,
+    },
+    /// The platform fails the check: put things back.
+    Breach {
+        /// With the evidence.
+        why: String,
+    },
+    /// The platform is not fit for the operation; given only before anything was touched.
+    Unfit {
+        /// What is missing.
+        why: String,
+    },
+    /// It cannot be known, and the time for it is over.
+    Blind {
+        /// What could not be seen, and the smallest fault that could be excluded.
+        why: String,
+    },
+}
+
+/// What a look is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The step's `what`.
+    pub what: &'a Value,
+    /// What the looks before this one have found, in this step or an earlier one.
+    pub evidence: Option<&'a Value>,
+    /// The time that this step's looks have taken so far.
+    pub spent: Duration,
+    /// Whether this is the step's first look, by this owner or any before.
+    pub first: bool,
+    /// The run is held: only what acts at once (a fuse, a probe of our own) may give a [`Verdict::Breach`].
+    pub held: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// All that was found so far; the next look gets it, also after a restart.
+    pub evidence: Value,
+    /// How things stand.
+    pub verdict: Verdict,
+    /// One line for people: what is awaited, the evidence so far against the bound, the time left.
+    pub line: String,
+}
+
+/// One kind of guarded operation, bound to its platform.
+///
+/// Every call is bounded in time by the operation itself.
+#[async_trait]
+pub trait Operation: Send + Sync {
+    /// Reads what stands at a key.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn read(&self, key: &str) -> Result<Value, PortError>;
+    /// Replaces `from` by `to` at a key; repeating the call changes nothing more.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where `from` does not
+    /// stand there.
+    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError>;
+    /// Makes sure that the platform can take `prior` back at a key, and prepares it where need be.
+    ///
+    /// # Errors
+    /// Says why going back would do more harm: the old side is dead.
+    async fn prepare_return(&self, key: &str, prior: &Value, epoch: Epoch) -> Result<(), String>;
+    /// Looks once, for one interval at most.
+    async fn look(&self, look: Look<'_>) -> Looked;
+    /// Says a value for people, such as `blue 100 %, green 0 %`.
+    fn say(&self, key: &str, value: &Value) -> String;
+}

@@ -1,0 +1,187 @@
+//! How a run gets an owner: begun, taken over, resumed, aborted, settled. All of them end in the one loop.
+
+use serde_json::Value;
+
+use super::{Context, Entry, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold};
+use crate::{
+    error::Error,
+    journal::{Grant, Lock, Owner, Store},
+    model::RunId,
+    ports::Clock,
+};
+
+/// A run as it stands in its store.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its name.
+    pub run: RunId,
+    /// Its plan.
+    pub plan: Plan,
+    /// All that happened.
+    pub entries: Vec<Entry>,
+    /// Its target's lock, if the run still holds it.
+    pub lock: Option<Lock>,
+}
+
+impl Stored {
+    /// Which way the run goes.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        fold(&self.plan, &self.entries).mode
+    }
+}
+
+/// Reads a run.
+///
+/// # Errors
+/// Where there is no such run, or its journal is not what was written.
+pub async fn load(store: &dyn Store, run: &RunId) -> Result<Stored, Error> {
+    let entries = entries(&store.load(run).await?)?;
+    let Some(Entry::Planned { plan }) = entries.first() else {
+        return Err(Error::usage(format!("run {run} has no plan"), "it never began; nothing was touched"));
+    };
+    let plan = (**plan).clone();
+    let lock = store.lock(&plan.target).await?.filter(|lock| lock.run.as_ref() == Some(run));
+    Ok(Stored { run: run.clone(), plan, entries, lock })
+}
+
+/// Locks the target and writes the plan and the gates' answers, so that from here on the journal tells all.
+///
+/// # Errors
+/// [`Error::Refused`] names the holder where the target is locked; store errors leave nothing locked.
+pub async fn begin(
+    store: &dyn Store,
+    run: &RunId,
+    plan: &Plan,
+    gates: &[Gate],
+    overrides: &[Override],
+) -> Result<Grant, Error> {
+    let owner = Owner::current();
+    let grant = store.open(run, &plan.target, &owner, plan.ttl.0).await?;
+    let gated = gates.iter().map(|gate| Entry::Gated {
+        gate: gate.clone(),
+        overridden: overrides.iter().find(|o| o.gate == gate.name && gate.is_shut()).cloned(),
+    });
+    let opening = std::iter::once(Entry::Planned { plan: Box::new(plan.clone()) })
+        .chain(gated)
+        .chain([Entry::Owned { owner, role: Role::Operator }]);
+    for entry in opening {
+        if let Err(e) = append(store, &grant, &entry).await {
+            let _ = store.release(&grant).await;
+            return Err(e);
+        }
+    }
+    Ok(grant)
+}
+
+/// Takes over a run whose owner is gone, and puts things back.
+///
+/// # Errors
+/// [`Error::Refused`] where the owner is alive and well.
+pub async fn recover(context: &Context, stored: &Stored, role: Role) -> Result<Outcome, Error> {
+    if let (Mode::Held { why, .. }, Role::Recover) = (stored.mode(), role) {
+        return Err(Error::Refused {
+            what: format!("run {} is held: {why}", stored.run),
+            mend: format!("decide: `interlock runs resume {} --keep`, `--undo` or `--watch`", stored.run),
+        });
+    }
+    let grant = take(&*context.store, &*context.clock, stored, role).await?;
+    drive(context, &grant).await
+}
+
+/// Ends a run, whether its owner is alive or not, and puts things back. Never gated.
+///
+/// # Errors
+/// [`Error::Usage`] where the run is over.
+pub async fn abort(context: &Context, stored: &Stored) -> Result<Outcome, Error> {
+    let grant = take_from(&*context.store, held_lock(stored)?, Role::Abort).await?;
+    drive(context, &grant).await
+}
+
+/// Lets a held or abandoned run go on.
+///
+/// # Errors
+/// [`Error::Usage`] where the run is not in a state that this way of going on fits.
+pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<Outcome, Error> {
+    let held = matches!(stored.mode(), Mode::Held { .. });
+    let run = &stored.run;
+    if held && how == Resume::Continue {
+        return Err(Error::usage(
+            format!("run {run} is held"),
+            format!("say how: `interlock runs resume {run} --keep`, `--undo` or `--watch`"),
+        ));
+    }
+    if !held && matches!(how, Resume::Keep | Resume::Watch) {
+        return Err(Error::usage(
+            format!("run {run} is not held"),
+            format!("`interlock runs resume {run}` goes on where it stopped, `--undo` puts things back"),
+        ));
+    }
+    // A held run is looked after by its guardian, who is alive and gives way to a person.
+    let grant = if held {
+        take_from(&*context.store, held_lock(stored)?, Role::Resume).await?
+    } else {
+        take(&*context.store, &*context.clock, stored, Role::Resume).await?
+    };
+    append(&*context.store, &grant, &Entry::Resumed { how }).await?;
+    drive(context, &grant).await
+}
+
+/// Records that a person has settled a stuck or held run by hand, and gives its target free. Touches no platform.
+///
+/// # Errors
+/// [`Error::Usage`] where the run is neither stuck nor held.
+pub async fn resolve(store: &dyn Store, stored: &Stored, settled: Settled, reason: &str) -> Result<Outcome, Error> {
+    if !matches!(stored.mode(), Mode::Held { .. } | Mode::Finished(Outcome::Stuck { .. })) {
+        return Err(Error::usage(
+            format!("run {} is neither stuck nor held", stored.run),
+            "`interlock runs list` shows what each run waits for",
+        ));
+    }
+    let grant = store.take_over(held_lock(stored)?, &Owner::current()).await?;
+    append(store, &grant, &Entry::Owned { owner: Owner::current(), role: Role::Resume }).await?;
+    let resolved = Entry::Resolved { settled, reason: reason.to_owned() };
+    append(store, &grant, &resolved).await?;
+    let entries = [resolved];
+    let Mode::Settled(outcome) = fold(&stored.plan, &entries).mode else {
+        return Err(Error::usage("nothing was settled", "`interlock runs show` tells how the run stands"));
+    };
+    append(store, &grant, &Entry::Finished { outcome: outcome.clone() }).await?;
+    store.release(&grant).await?;
+    Ok(outcome)
+}
+
+/// Takes over from an owner who is gone.
+async fn take(store: &dyn Store, clock: &dyn Clock, stored: &Stored, role: Role) -> Result<Grant, Error> {
+    let lock = held_lock(stored)?;
+    let waits = matches!(stored.mode(), Mode::Finished(_));
+    if !waits && !lock.is_abandoned(&clock.now()) {
+        let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(Error::Refused {
+            what: format!("run {} belongs to {owner}, who is alive", stored.run),
+            mend: format!("wait for it, or end it: `interlock switchover abort {}`", stored.plan.target),
+        });
+    }
+    take_from(store, lock, role).await
+}
+
+async fn take_from(store: &dyn Store, lock: &Lock, role: Role) -> Result<Grant, Error> {
+    let owner = Owner::current();
+    let grant = store.take_over(lock, &owner).await?;
+    append(store, &grant, &Entry::Owned { owner, role }).await?;
+    Ok(grant)
+}
+
+fn held_lock(stored: &Stored) -> Result<&Lock, Error> {
+    stored.lock.as_ref().ok_or_else(|| {
+        Error::usage(format!("run {} is over", stored.run), format!("`interlock runs show {}` tells how", stored.run))
+    })
+}
+
+async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {
+    let value = serde_json::to_value(entry).unwrap_or(Value::Null);
+    super::cut::before_record();
+    store.append(grant, value).await?;
+    super::cut::after_record();
+    Ok(())
+}

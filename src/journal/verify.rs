@@ -1,0 +1,169 @@
+//! Reads a journal from its folder and says whether it is still what was written.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Record, disk::failed, record::open};
+use crate::error::Error;
+
+/// What a journal's last append left in `head.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) hash: Digest,
+}
+
+/// Where the next record goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) bytes: u64,
+    pub(super) records: u64,
+    pub(super) hash: Digest,
+}
+
+/// A journal whose chain holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// How many records it has.
+    pub records: u64,
+    /// The hash of the last one: whoever keeps it elsewhere can tell later whether all of it was rewritten.
+    pub head: Digest,
+}
+
+/// Checks the journal in a run's folder: every record's hash, order and predecessor, and that the end is there.
+///
+/// Someone who rewrites the whole journal with all its hashes and `head.json` is found only by comparing the head
+/// with one that was kept elsewhere, such as in a CI log.
+///
+/// # Errors
+/// [`Error::Tampered`] says which record does not fit, and how.
+pub fn verify(folder: &Path) -> Result<Verified, Error> {
+    read_journal(folder).map(|(_, tail)| Verified { records: tail.records, head: tail.hash })
+}
+
+pub(super) fn read_journal(folder: &Path) -> Result<(Vec<Record>, Tail), Error> {
+    let path = folder.join("journal.jsonl");
+    let bytes = fs::read(&path).map_err(|e| failed(&path, &e))?;
+    let (records, tail) = read_chain(&bytes).map_err(|(seq, why)| tampered(&path, seq, &why))?;
+    let head = read_head(folder)?;
+    if let Some(head) = head
+        && let Some(why) = contradiction(&head, &records, &tail)
+    {
+        return Err(tampered(&path, head.seq, &why));
+    }
+    Ok((records, tail))
+}
+
+/// Folds the lines; an end without a newline is what a crash left of a write, and is no record.
+fn read_chain(bytes: &[u8]) -> Result<(Vec<Record>, Tail), (u64, String)> {
+    let mut tail = Tail { bytes: 0, records: 0, hash: Digest::origin() };
+    let mut records = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(content) = line.strip_suffix(b"\n") else { break };
+        let text = std::str::from_utf8(content).map_err(|e| (tail.records, format!("unreadable: {e}")))?;
+        let (record, hash) = open(text, tail.records, &tail.hash).map_err(|why| (tail.records, why))?;
+        records.push(record);
+        tail = Tail { bytes: tail.bytes + line.len() as u64, records: tail.records + 1, hash };
+    }
+    Ok((records, tail))
+}
+
+fn read_head(folder: &Path) -> Result<Option<Head>, Error> {
+    let path = folder.join("head.json");
+    match fs::read(&path) {
+        // An empty file is what a power cut may leave of one that is never synced.
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|e| tampered(&path, 0, &format!("unreadable: {e}")))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed(&path, &e)),
+    }
+}
+
+fn contradiction(head: &Head, records: &[Record], tail: &Tail) -> Option<String> {
+    let found = match head.seq + 1 {
+        next if next == tail.records => Some(&tail.hash),
+        next => usize::try_from(next).ok().and_then(|next| records.get(next)).map(|record| &record.prev),
+    };
+    match found {
+        None => {
+            Some(format!("the journal ends at record {}, but it once had this one", tail.records.saturating_sub(1)))
+        }
+        Some(hash) if *hash == head.hash => None,
+        Some(hash) => Some(format!("it has hash {}, but it was written with {}", hash.short(), head.hash.short())),
+    }
+}
+
+fn tampered(path: &Path, seq: u64, why: &str) -> Error {
+    Error::Tampered {
+        what: format!("{} record {seq}: {why}", path.display()),
+        mend: "do not trust this journal; restore it from a copy, or look at the platform and \
+               `interlock runs resolve` the run"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{journal::record::seal, model::Epoch};
+
+    fn journal(count: u64) -> Vec<String> {
+        let mut prev = Digest::origin();
+        (0..count)
+            .map(|seq| {
+                let at = "2026-11-21T09:30:00Z".parse().unwrap();
+                let entry = serde_json::json!({ "applied": { "step": seq } });
+                let (line, hash) = seal(&Record { seq, at, epoch: Epoch(1), prev: prev.clone(), entry }).unwrap();
+                prev = hash;
+                line
+            })
+            .collect()
+    }
+
+    #[test]
+    fn dropped_swapped_and_doubled_lines_show() {
+        let lines = journal(6);
+        assert_eq!(read_chain(lines.concat().as_bytes()).unwrap().0.len(), 6);
+        for at in 0..5 {
+            let mut dropped = lines.clone();
+            dropped.remove(at);
+            assert!(read_chain(dropped.concat().as_bytes()).is_err(), "dropping {at}");
+            let mut swapped = lines.clone();
+            swapped.swap(at, at + 1);
+            assert!(read_chain(swapped.concat().as_bytes()).is_err(), "swapping {at}");
+            let mut doubled = lines.clone();
+            doubled.insert(at, lines[at].clone());
+            assert!(read_chain(doubled.concat().as_bytes()).is_err(), "doubling {at}");
+        }
+    }
+
+    #[test]
+    fn a_cut_off_end_shows_by_the_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = journal(4);
+        let (_, tail) = read_chain(lines.concat().as_bytes()).unwrap();
+        let head = serde_json::to_vec(&Head { seq: 3, hash: tail.hash }).unwrap();
+        fs::write(folder.path().join("head.json"), head).unwrap();
+        fs::write(folder.path().join("journal.jsonl"), lines.concat()).unwrap();
+        assert_eq!(verify(folder.path()).unwrap().records, 4);
+        for kept in 0..4 {
+            fs::write(folder.path().join("journal.jsonl"), lines[..kept].concat()).unwrap();
+            assert!(matches!(verify(folder.path()), Err(Error::Tampered { .. })), "{kept} records kept");
+        }
+    }
+
+    #[test]
+    fn a_torn_end_is_no_record_and_no_tampering() {
+        let lines = journal(3);
+        let whole = lines.concat();
+        let last = whole.len() - lines[2].len();
+        for cut in last..whole.len() {
+            let (records, tail) = read_chain(&whole.as_bytes()[..cut]).unwrap();
+            assert_eq!((records.len(), tail.bytes), (2, last as u64), "cut at {cut}");
+        }
+    }
+}

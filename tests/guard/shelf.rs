@@ -1,0 +1,276 @@
+//! A platform that is a shelf of values, an operation on it, a clock that never waits, and a store that can be cut.
+
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    io::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlock::{
+    error::Error,
+    guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
+    journal::{FolderStore, Grant, Lock, Owner, Record, Store},
+    model::{Epoch, Moment, RunId, Span, Target, Timestamp},
+    ports::{Clock, PortError},
+};
+use serde_json::{Value, json};
+
+/// Moves only when it is told to, or slept on.
+#[derive(Default)]
+pub struct HandClock(AtomicU64, AtomicU64);
+
+impl HandClock {
+    /// Lets time pass on both clocks.
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock to another day, as a bad time server would.
+    pub fn jump(&self, seconds: u64) {
+        self.1.store(seconds, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for HandClock {
+    fn now(&self) -> Moment {
+        let boot = Duration::from_millis(1_000_000 + self.0.load(Ordering::SeqCst));
+        let seconds = i64::try_from(boot.as_secs() + self.1.load(Ordering::SeqCst)).unwrap();
+        Moment { wall: Timestamp::from_second(1_700_000_000 + seconds).unwrap(), boot }
+    }
+
+    async fn sleep(&self, length: Duration) {
+        self.pass(length);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What stands on the shelf, and who may write there.
+#[derive(Default)]
+pub struct Shelf {
+    values: Mutex<BTreeMap<String, Value>>,
+    highest: AtomicU64,
+    /// Every effective write, oldest first.
+    pub writes: Mutex<Vec<String>>,
+    /// Writes to this key fail.
+    pub broken: Mutex<Option<String>>,
+    /// Going back at this key would do harm.
+    pub dead: Mutex<Option<String>>,
+    /// What the looks say, by the name in the step; `pass` where nothing is said.
+    pub verdicts: Mutex<BTreeMap<String, Verdict>>,
+}
+
+impl Shelf {
+    pub fn with(values: &[(&str, Value)]) -> Arc<Self> {
+        let shelf = Self::default();
+        *shelf.values.lock().unwrap() = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        Arc::new(shelf)
+    }
+
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        self.values.lock().unwrap().clone()
+    }
+
+    /// Writes behind interlock's back.
+    pub fn meddle(&self, key: &str, value: Value) {
+        self.values.lock().unwrap().insert(key.to_owned(), value);
+    }
+
+    pub fn say(&self, watch: &str, verdict: Verdict) {
+        self.verdicts.lock().unwrap().insert(watch.to_owned(), verdict);
+    }
+}
+
+#[async_trait]
+impl Operation for Shelf {
+    async fn read(&self, key: &str) -> Result<Value, PortError> {
+        self.values.lock().unwrap().get(key).cloned().ok_or_else(|| PortError::NotFound { what: key.to_owned() })
+    }
+
+    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
+        let highest = self.highest.fetch_max(epoch.0, Ordering::SeqCst);
+        if highest > epoch.0 {
+            return Err(PortError::Superseded { ours: epoch.0, theirs: highest });
+        }
+        if self.broken.lock().unwrap().as_deref() == Some(key) {
+            return Err(PortError::unreachable(key, "broken"));
+        }
+        let mut values = self.values.lock().unwrap();
+        let found = values.get(key).cloned().unwrap_or(Value::Null);
+        if found == *to {
+            return Ok(());
+        }
+        if found != *from {
+            return Err(PortError::Conflict { found, expected: from.clone() });
+        }
+        self.writes.lock().unwrap().push(format!("{key}={to}"));
+        values.insert(key.to_owned(), to.clone());
+        Ok(())
+    }
+
+    async fn prepare_return(&self, key: &str, _: &Value, _: Epoch) -> Result<(), String> {
+        match self.dead.lock().unwrap().as_deref() {
+            Some(dead) if dead == key => Err("the old side is dead".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn look(&self, look: Look<'_>) -> Looked {
+        tokio::task::yield_now().await;
+        let seen = look.evidence.and_then(Value::as_u64).unwrap_or(0) + 1;
+        let name = look.what.as_str().unwrap_or_default();
+        let said = self.verdicts.lock().unwrap().get(name).cloned();
+        // Two looks before a watch passes, so that there are checkpoints to be cut between.
+        let verdict = match said {
+            Some(verdict) => verdict,
+            None if look.held || seen % 2 == 1 => Verdict::Wait,
+            None => Verdict::Pass { reserve: None },
+        };
+        Looked { evidence: json!(seen), verdict, line: format!("look {seen} at {name}") }
+    }
+
+    fn say(&self, _: &str, value: &Value) -> String {
+        value.to_string()
+    }
+}
+
+/// Three writes at two keys, watched.
+pub fn plan() -> Plan {
+    let change = |name: &str, key: &str, to: Value| Step {
+        name: name.to_owned(),
+        action: Action::Change { key: key.to_owned(), to, only_if_clean: None },
+    };
+    let watch = |name: &str| Step { name: name.to_owned(), action: Action::Watch { what: json!(name) } };
+    Plan {
+        operation: "shelf".to_owned(),
+        target: Target::parse("shelf").unwrap(),
+        title: "put things on the shelf".to_owned(),
+        platform: Value::Null,
+        spec: Value::Null,
+        steps: vec![
+            watch("before"),
+            change("half", "weights", json!(50)),
+            watch("middle"),
+            change("all", "weights", json!(100)),
+            change("small", "scale", json!(0)),
+            watch("after"),
+        ],
+        blind: Blind::Hold,
+        guard: Strength::None,
+        ttl: Span::secs(10),
+    }
+}
+
+pub fn start() -> Arc<Shelf> {
+    Shelf::with(&[("weights", json!(0)), ("scale", json!(2)), ("other", json!("untouched"))])
+}
+
+/// Where a store is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The effect is there, its record is not.
+    Before,
+    /// The record is there, the process is not.
+    After,
+    /// Half of the record is there.
+    Torn,
+}
+
+/// A folder store that dies at its n-th append.
+pub struct CutStore {
+    inner: FolderStore,
+    at: Option<(u64, Cut)>,
+    appends: AtomicU64,
+}
+
+impl CutStore {
+    pub fn new(root: PathBuf, clock: Arc<dyn Clock>, at: Option<(u64, Cut)>) -> Self {
+        Self { inner: FolderStore::new(root, clock), at, appends: AtomicU64::new(0) }
+    }
+
+    pub fn appends(&self) -> u64 {
+        self.appends.load(Ordering::SeqCst)
+    }
+
+    fn tear(&self, run: &RunId) {
+        let path = self.inner.folder(run).join("journal.jsonl");
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"{\"hash\":\"0123").unwrap();
+    }
+}
+
+fn dead() -> Error {
+    Error::Store { place: "cut".to_owned(), why: "the process is dead".to_owned(), mend: String::new() }
+}
+
+#[async_trait]
+impl Store for CutStore {
+    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
+        self.inner.open(run, target, owner, ttl).await
+    }
+
+    async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
+        self.inner.take_over(seen, owner).await
+    }
+
+    async fn beat(&self, grant: &Grant) -> Result<(), Error> {
+        self.inner.beat(grant).await
+    }
+
+    async fn check(&self, grant: &Grant) -> Result<(), Error> {
+        self.inner.check(grant).await
+    }
+
+    async fn release(&self, grant: &Grant) -> Result<(), Error> {
+        if self.at.is_some_and(|(at, _)| self.appends() >= at) { Err(dead()) } else { self.inner.release(grant).await }
+    }
+
+    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+        let count = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.at {
+            Some((at, _)) if count > at => Err(dead()),
+            Some((at, cut)) if count == at => {
+                match cut {
+                    Cut::Before => {}
+                    Cut::After => drop(self.inner.append(grant, entry).await?),
+                    Cut::Torn => self.tear(&grant.run),
+                }
+                Err(dead())
+            }
+            _ => self.inner.append(grant, entry).await,
+        }
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {
+        self.inner.load(run).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RunId>, Error> {
+        self.inner.runs().await
+    }
+
+    async fn lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
+        self.inner.lock(target).await
+    }
+
+    fn is_exhausted(&self, run: &RunId) -> bool {
+        self.inner.is_exhausted(run)
+    }
+}
+
+/// A context that renders nothing and tells nobody.
+pub fn context(store: Arc<dyn Store>, operation: Arc<dyn Operation>, clock: Arc<dyn Clock>) -> Context {
+    let (_, stop) = tokio::sync::watch::channel(None);
+    Context { store, operation, clock, events: Arc::new(Silent), notify: Vec::new(), stop }
+}
+
+pub fn run_id() -> RunId {
+    RunId::parse("20261121-093000-1f2e").unwrap()
+}

@@ -1,0 +1,134 @@
+//! Dependencies point one way: reads what each module names of its siblings and fails on an upward arrow.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What each top-level module may name. `main` and `cli` may name everything.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("process", &[]),
+    ("ports", &["model"]),
+    ("error", &["ports"]),
+    ("stats", &["model"]),
+    ("slo", &["error", "model", "ports", "stats"]),
+    ("document", &["error", "model"]),
+    ("journal", &["error", "model", "ports", "process"]),
+    ("guard", &["error", "journal", "model", "ports"]),
+    ("ops", &["error", "guard", "model", "ports", "slo", "stats"]),
+    ("adapters", &["error", "journal", "model", "ports", "process"]),
+    ("lab", &["error", "model", "ports", "process"]),
+    ("report", &["error", "guard", "journal", "model", "ops", "ports", "slo"]),
+    ("app", &["adapters", "document", "error", "guard", "journal", "lab", "model", "ops", "ports", "process", "slo"]),
+];
+
+/// Modules that take no clock, no I/O and no async, beside what `ALLOWED` says.
+const PURE: &[&str] = &["model", "slo", "stats", "guard/next.rs", "guard/undo.rs"];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file, without comments, so that prose may mention what it likes.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The sibling modules that a text names after `crate::`, also in braces.
+fn named(text: &str) -> BTreeSet<String> {
+    let ident = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut names = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = text[at + "crate::".len()..].trim_start();
+        let Some(inside) = rest.strip_prefix('{') else {
+            names.insert(ident(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut start = true;
+        for (i, c) in inside.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                c if depth == 0 && start && !c.is_whitespace() => {
+                    names.insert(ident(&inside[i..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn source_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn layer(path: &Path) -> String {
+    let relative = path.strip_prefix(source_root()).unwrap();
+    relative.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn no_arrow_points_upward() {
+    let modules: BTreeSet<_> = sources(&source_root()).iter().map(|path| layer(path)).collect();
+    for path in sources(&source_root()) {
+        let from = layer(&path);
+        if ["main", "lib", "cli"].contains(&from.as_str()) {
+            continue;
+        }
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == from)
+            .unwrap_or_else(|| panic!("{}: `{from}` has no place in the order of layers", path.display()));
+        for to in named(&code(&path)) {
+            let fine = to == from || allowed.contains(&to.as_str()) || !modules.contains(&to);
+            assert!(fine, "{}: `{from}` may not name `{to}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_pure_modules_stay_pure() {
+    for path in sources(&source_root()) {
+        let relative = path.strip_prefix(source_root()).unwrap().to_string_lossy().into_owned();
+        if !PURE.iter().any(|pure| relative == *pure || relative.starts_with(&format!("{pure}/"))) {
+            continue;
+        }
+        let code = code(&path);
+        for impure in ["async fn", "tokio::", "std::fs", "std::net", "SystemTime", "Instant::now", "Timestamp::now"] {
+            assert!(!code.contains(impure), "{relative} names `{impure}`");
+        }
+    }
+}
+
+#[test]
+fn kubernetes_is_named_in_its_adapter_only() {
+    for path in sources(&source_root()).into_iter().filter(|path| !path.starts_with(source_root().join("adapters/kube"))) {
+        let code = code(&path);
+        assert!(!code.contains("kube::") && !code.contains("k8s_openapi::"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_reader_of_names_sees_through_braces() {
+    let text = "use crate::{error::{Exit, Error}, journal::Store};\ncrate::lab::up();";
+    assert_eq!(named(text).into_iter().collect::<Vec<_>>(), ["error", "journal", "lab"]);
+}
