@@ -1,0 +1,3 @@
+//! The operations: what each one's steps mean. The guard does the rest.
+
+pub mod switchover;

@@ -1,0 +1,264 @@
+//! One look of a switchover: paced, with the fuses watched meanwhile, and judged.
+
+use std::time::Duration;
+
+use super::{Evidence, Spec, Switch, Watch, fuses, measure, measure::Read, probes};
+use crate::{
+    guard::{Look, Verdict},
+    model::{Span, Weights},
+    slo::{self, Counts, freeze, freeze_without_baseline, judge, progress, smallest_excluded},
+};
+
+/// How often the fuses are looked at while a look waits.
+const FUSE_POLL: Duration = Duration::from_millis(200);
+/// How many live requests have to be served by the new slot.
+const ASKED: usize = 20;
+/// How many looks may ask in vain.
+const IN_VAIN: u32 = 5;
+/// How many times its planned length a measurement may last where traffic is scarce.
+const PATIENCE: u32 = 4;
+
+/// Takes one look.
+pub(super) async fn look(switch: &Switch, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+    fuses::remember_exits(switch, evidence).await;
+    if look.first {
+        evidence.served_before = served(evidence);
+        evidence.in_vain = 0;
+    }
+    if look.held {
+        return held(switch, evidence).await;
+    }
+    match watch {
+        Watch::Baseline { length } => baseline(switch, evidence, look.spent, length.0).await,
+        Watch::WarmUp { requests } => match probes::warm_up(switch, *requests).await {
+            Ok(()) => (pass(), format!("{} answered {requests} requests", switch.spec.to)),
+            Err(why) => (Verdict::Unfit { why: format!("{} fails its warm-up: {why}", switch.spec.to) }, why),
+        },
+        Watch::Served => asked(switch, evidence).await,
+        Watch::Drain { within } => drain(switch, evidence, look.spent, within.0).await,
+        Watch::Bake { share, length, max } => {
+            let weights = Weights::giving(switch.spec.to, *share);
+            bake(switch, evidence, look.spent, weights, length.0, max.0).await
+        }
+        Watch::Keep { length } => keep(switch, evidence, look.spent, length.0).await,
+    }
+}
+
+const fn pass() -> Verdict {
+    Verdict::Pass { reserve: None }
+}
+
+fn served(evidence: &Evidence) -> Duration {
+    evidence.counted.as_ref().map_or(Duration::ZERO, |counted| counted.slo.served())
+}
+
+async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, length: Duration) -> (Verdict, String) {
+    let begun = switch.ports.clock.now();
+    switch.ports.clock.sleep(switch.spec.look.0).await;
+    let elapsed = switch.ports.clock.now().since(&begun);
+    let reading = measure::Reading { elapsed, control: Counts::default(), switched: false, both_live: false };
+    let read = measure::read(switch, evidence, reading).await;
+    let spent = spent + elapsed;
+    let Some(counted) = &mut evidence.counted else { return (Verdict::Wait, String::new()) };
+    let (total, bad) = counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
+    let line = format!("{total} requests, {bad} bad; {} of {}", Span(whole(spent)), Span(length));
+    if spent < length {
+        return (Verdict::Wait, line);
+    }
+    match (freeze(&switch.spec.rules, &mut counted.slo), read) {
+        (Ok(()), _) => {
+            evidence.expected_rate = Some(total as f64 / spent.as_secs_f64().max(1.0));
+            (pass(), line)
+        }
+        (Err(refusal @ slo::BaselineRefusal::NotHealthy { .. }), _) => (Verdict::Unfit { why: refusal.to_string() }, line),
+        (Err(_), _) if spent < length * PATIENCE => (Verdict::Wait, line),
+        (Err(_), Read::Silent(why)) => (Verdict::Blind { why }, line),
+        (Err(refusal), _) => {
+            let why = format!("{refusal}; measure for longer with --baseline, or go without: --override slo --reason TEXT");
+            (Verdict::Unfit { why }, line)
+        }
+    }
+}
+
+/// What is true of every look while the new slot takes traffic.
+struct Ground {
+    read: Read,
+    elapsed: Duration,
+}
+
+/// Waits for one interval with the fuses watched, and reads everything that every such look reads.
+async fn stand(switch: &Switch, evidence: &mut Evidence, expected: Weights) -> Result<Ground, Verdict> {
+    let begun = switch.ports.clock.now();
+    let (blown, control, new) = futures::join!(
+        pace(switch, evidence),
+        probes::probe(switch, switch.spec.from()),
+        probes::probe(switch, switch.spec.to)
+    );
+    let breach = |why: String| Verdict::Breach { why };
+    if let Some(why) = blown.or_else(|| fuses::dead(switch, evidence, new, control)) {
+        return Err(breach(why));
+    }
+    if let Ok(found) = switch.ports.traffic.weights().await
+        && found != expected
+    {
+        return Err(breach(format!("someone else has set the weights to {found}, where interlock had set {expected}")));
+    }
+    let elapsed = switch.ports.clock.now().since(&begun);
+    if switch.spec.objectives.is_empty() {
+        return Ok(Ground { read: Read::Pending, elapsed });
+    }
+    let reading = measure::Reading { elapsed, control, switched: true, both_live: expected.sole().is_none() };
+    ensure_frozen(switch, evidence);
+    let read = measure::read(switch, evidence, reading).await;
+    if let Some(why) = fuses::missing_traffic(switch, evidence, &read, elapsed) {
+        return Err(breach(why));
+    }
+    // A breach counts in whatever step it shows, also while the old slot drains.
+    match evidence.counted.as_ref().map(|counted| judge(&switch.spec.rules, &counted.slo, Duration::MAX)) {
+        Some(slo::Verdict::Breach { why, .. }) => Err(breach(why)),
+        _ => Ok(Ground { read, elapsed }),
+    }
+}
+
+/// Without a measured baseline the tolerances are those of the documents.
+fn ensure_frozen(switch: &Switch, evidence: &mut Evidence) {
+    let start = switch.ports.clock.now().wall;
+    let counted = evidence.counted.get_or_insert_with(|| super::evidence::Counted::begin(&switch.spec, start));
+    if !counted.slo.is_frozen() {
+        freeze_without_baseline(&switch.spec.rules, &mut counted.slo);
+    }
+}
+
+/// Waits for one interval; ends at once when a fuse blows.
+async fn pace(switch: &Switch, evidence: &mut Evidence) -> Option<String> {
+    let clock = &switch.ports.clock;
+    let begun = clock.now();
+    let mut last = begun;
+    loop {
+        let now = clock.now();
+        if let Some(why) = fuses::check(switch, evidence, now.since(&last)).await {
+            return Some(why);
+        }
+        last = now;
+        let left = switch.spec.look.0.saturating_sub(clock.now().since(&begun));
+        if left.is_zero() {
+            return None;
+        }
+        clock.sleep(left.min(FUSE_POLL)).await;
+    }
+}
+
+async fn asked(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
+    match probes::ask_who_serves(switch, ASKED).await {
+        Ok(()) => (pass(), format!("{ASKED} of {ASKED} live requests were served by {}", switch.spec.to)),
+        Err(why) => {
+            evidence.in_vain += 1;
+            if evidence.in_vain >= IN_VAIN {
+                return (Verdict::Breach { why: why.clone() }, why);
+            }
+            match stand(switch, evidence, Weights::all(switch.spec.to)).await {
+                Ok(_) => (Verdict::Wait, why),
+                Err(breach) => (breach, why),
+            }
+        }
+    }
+}
+
+async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within: Duration) -> (Verdict, String) {
+    let old = switch.spec.from();
+    let line = match switch.ports.traffic.in_flight(old, Duration::ZERO).await {
+        Ok(in_flight) if in_flight.count == 0 => return (pass(), format!("nothing is in flight on {old}")),
+        Ok(in_flight) => {
+            let examples = in_flight.examples.join("; ");
+            format!("{} requests still hang on {old}, the oldest for {}: {examples}", in_flight.count, Span(whole(in_flight.oldest)))
+        }
+        Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
+    };
+    if spent >= within {
+        let reserve = format!("{old} stays as it is: after {} {line}", Span(within));
+        return (Verdict::Pass { reserve: Some(reserve) }, line);
+    }
+    match stand(switch, evidence, Weights::all(switch.spec.to)).await {
+        Ok(_) => (Verdict::Wait, line),
+        Err(breach) => (breach, line),
+    }
+}
+
+async fn bake(
+    switch: &Switch,
+    evidence: &mut Evidence,
+    spent: Duration,
+    weights: Weights,
+    length: Duration,
+    max: Duration,
+) -> (Verdict, String) {
+    let ground = match stand(switch, evidence, weights).await {
+        Ok(ground) => ground,
+        Err(verdict) => return (verdict, figures(&switch.spec, evidence)),
+    };
+    let spent = spent + ground.elapsed;
+    let left = Span(whole(max.saturating_sub(spent)));
+    let figures = figures(&switch.spec, evidence);
+    let Some(counted) = &evidence.counted else {
+        // No objective decides: the fuses and the clock do, and the gate has said so.
+        let verdict = if spent >= length { pass() } else { Verdict::Wait };
+        return (verdict, format!("no SLO decides; {} of {}", Span(whole(spent)), Span(length)));
+    };
+    let verdict = judge(&switch.spec.rules, &counted.slo, evidence.served_before + length);
+    let awaited = match (&verdict, &ground.read) {
+        (_, Read::Silent(why)) => why.clone(),
+        _ => verdict.to_string(),
+    };
+    let line = format!("{awaited}; {figures}; at most {left} more");
+    match verdict {
+        slo::Verdict::Healthy { .. } => (pass(), line),
+        slo::Verdict::Breach { why, .. } => (Verdict::Breach { why }, line),
+        _ if spent >= max => (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line),
+        _ => (Verdict::Wait, line),
+    }
+}
+
+async fn keep(switch: &Switch, evidence: &mut Evidence, spent: Duration, length: Duration) -> (Verdict, String) {
+    let weights = Weights::all(switch.spec.to);
+    match stand(switch, evidence, weights).await {
+        Err(breach) => (breach, figures(&switch.spec, evidence)),
+        Ok(ground) => {
+            let spent = spent + ground.elapsed;
+            let line = format!("{} of {}; {}", Span(whole(spent)), Span(length), figures(&switch.spec, evidence));
+            (if spent >= length { pass() } else { Verdict::Wait }, line)
+        }
+    }
+}
+
+/// A held run: only what acts at once counts.
+async fn held(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
+    let (blown, control, new) = futures::join!(
+        pace(switch, evidence),
+        probes::probe(switch, switch.spec.from()),
+        probes::probe(switch, switch.spec.to)
+    );
+    let line = "held; the fuses and our own probes still act".to_owned();
+    match blown.or_else(|| fuses::dead(switch, evidence, new, control)) {
+        Some(why) => (Verdict::Breach { why }, line),
+        None => (Verdict::Wait, line),
+    }
+}
+
+/// The evidence so far against the bound, objective by objective.
+fn figures(spec: &Spec, evidence: &Evidence) -> String {
+    let Some(counted) = &evidence.counted else { return String::new() };
+    let tell = |p: slo::ObjectiveProgress| {
+        format!("{} {} of {} bad, evidence {:.1} of {:.0}", p.name, p.bad, p.total, p.e_value, p.bound)
+    };
+    progress(&spec.rules, &counted.slo).into_iter().map(tell).collect::<Vec<_>>().join(", ")
+}
+
+fn excluded(spec: &Spec, evidence: &slo::Evidence) -> String {
+    let all = smallest_excluded(&spec.rules, evidence);
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whole seconds, for people.
+const fn whole(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs())
+}

@@ -1,0 +1,18 @@
+//! Blue-green switchover: moves live traffic to the other slot, and keeps it there only if the SLOs hold.
+
+mod evidence;
+mod fuses;
+mod gates;
+mod keys;
+mod look;
+mod measure;
+mod plan;
+mod probes;
+mod spec;
+mod switch;
+
+pub use evidence::Evidence;
+pub use gates::{Credential, Freeze, History, Past, Surroundings, at_most, gates};
+pub use plan::{Watch, plan};
+pub use spec::{Fuses, Smoke, Spec};
+pub use switch::{Ports, Switch};
