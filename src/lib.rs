@@ -4,5 +4,8 @@ pub mod error;
 pub mod guard;
 pub mod journal;
 pub mod model;
+pub mod ops;
 pub mod ports;
 pub mod process;
+pub mod slo;
+pub mod stats;
