@@ -1,15 +1,36 @@
-//! Service level objectives, and the verdict on a release that is measured against them. Pure: no clock, no I/O.
+//! SLOs: documents, counts, burn rates, rules, and the verdict on a release. Pure: no async, no clock, no I/O.
 
 mod baseline;
+mod burn;
+mod counting;
+mod counts;
 mod evidence;
+mod increments;
 mod look;
+mod objective;
+mod openslo;
+mod problem;
+mod rules;
 mod terms;
+mod unwrap;
 mod verdict;
 #[cfg(test)]
 mod verdict_tests;
 
 pub use baseline::{BaselineRefusal, freeze, freeze_without_baseline, observe_baseline};
+pub use burn::{BurnWindow, Burning, Severity, budget_left, burn, burn_windows, burning};
+pub use counting::{Counting, Side, check_edge};
+pub use counts::Tally;
 pub use evidence::{Evidence, observe};
+pub use increments::Increments;
 pub use look::{Arms, Counts, Look};
+pub use objective::{Objective, Period, resolve};
+pub use openslo::{
+    BudgetingMethod, Goal, Indicator, InlineIndicator, Labelled, MetricSource, Op, Query, RatioMetric, RawType, Sli,
+    Slo, SloSpec, ThresholdMetric, TimeWindow, Unused,
+};
+pub use problem::Problem;
+pub use rules::{bad_share, prom_duration, promql, rules};
 pub use terms::{Assume, ObjectiveRule, Rules, TermsError};
+pub use unwrap::{Histogram, quantile, selectors};
 pub use verdict::{Excluded, ObjectiveProgress, Verdict, Wanting, judge, progress, smallest_excluded};

@@ -19,10 +19,8 @@ const DEAD_LOOKS: u32 = 3;
 /// Looks at the new slot's processes and requests; says which fuse has blown.
 pub(super) async fn check(switch: &Switch, evidence: &mut Evidence, elapsed: Duration) -> Option<String> {
     let (spec, ports) = (&switch.spec, &switch.ports);
-    let (replicas, in_flight) = futures::join!(
-        ports.workload.replicas(spec.to),
-        ports.traffic.in_flight(spec.to, spec.fuses.in_flight_age.0)
-    );
+    let (replicas, in_flight) =
+        futures::join!(ports.workload.replicas(spec.to), ports.traffic.in_flight(spec.to, spec.fuses.in_flight_age.0));
     let lost = replicas.ok().and_then(|replicas| lost(switch, evidence, &replicas, elapsed));
     lost.or_else(|| in_flight.ok().and_then(|in_flight| hanging(switch, &in_flight)))
 }
@@ -64,7 +62,12 @@ fn hanging(switch: &Switch, in_flight: &InFlight) -> Option<String> {
 }
 
 /// Whether far less traffic arrives than before the switch; judged on fresh counts only.
-pub(super) fn missing_traffic(switch: &Switch, evidence: &mut Evidence, read: &Read, elapsed: Duration) -> Option<String> {
+pub(super) fn missing_traffic(
+    switch: &Switch,
+    evidence: &mut Evidence,
+    read: &Read,
+    elapsed: Duration,
+) -> Option<String> {
     let Read::Fresh { rate } = read else { return None };
     let expected = evidence.expected_rate.filter(|rate| *rate >= EXPECTABLE)?;
     if rate / expected >= switch.spec.fuses.traffic_floor {
@@ -77,7 +80,12 @@ pub(super) fn missing_traffic(switch: &Switch, evidence: &mut Evidence, read: &R
 }
 
 /// Whether our own probes find the new slot dead and the old one alive; this sees without any metrics.
-pub(super) fn dead(switch: &Switch, evidence: &mut Evidence, new: crate::slo::Counts, old: crate::slo::Counts) -> Option<String> {
+pub(super) fn dead(
+    switch: &Switch,
+    evidence: &mut Evidence,
+    new: crate::slo::Counts,
+    old: crate::slo::Counts,
+) -> Option<String> {
     let only_new_fails = new.total > 0 && new.bad == new.total && old.bad == 0;
     evidence.dead_looks = if only_new_fails { evidence.dead_looks + 1 } else { 0 };
     (evidence.dead_looks >= DEAD_LOOKS).then(|| {

@@ -131,10 +131,13 @@ fn credentials(around: &Surroundings, spec: &Spec) -> Gate {
             _ => {}
         }
     }
-    Gate::open("credentials", match around.credentials.len() {
-        0 => "none are needed".to_owned(),
-        count => format!("{count} set, and valid for long enough"),
-    })
+    Gate::open(
+        "credentials",
+        match around.credentials.len() {
+            0 => "none are needed".to_owned(),
+            count => format!("{count} set, and valid for long enough"),
+        },
+    )
 }
 
 async fn weights(switch: &Switch) -> Gate {
@@ -228,7 +231,9 @@ fn slo(spec: &Spec, around: &Surroundings) -> Gate {
             };
             let ill = |past: &&Past| past.share.is_some_and(|share| share > past.tolerated);
             match pasts.iter().find(ill) {
-                Some(past) => Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "mend it first"),
+                Some(past) => {
+                    Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "mend it first")
+                }
                 None => Gate::open("slo", pasts.iter().map(told).collect::<Vec<_>>().join(", ")),
             }
         }
@@ -241,14 +246,20 @@ fn budget(spec: &Spec, around: &Surroundings) -> Gate {
     }
     match &around.history {
         History::None => Gate::open("budget", "no history here: what is spent of the error budget is not known"),
-        History::Unreachable(e) => Gate::failed("budget", e, "is the metrics source up? `interlock slo status` asks it"),
+        History::Unreachable(e) => {
+            Gate::failed("budget", e, "is the metrics source up? `interlock slo status` asks it")
+        }
         History::Known(pasts) => {
             let left = pasts.iter().filter_map(|past| Some((&past.name, past.budget_left?)));
             match left.min_by(|a, b| a.1.total_cmp(&b.1)) {
                 None => Gate::open("budget", "nothing was counted in the window yet"),
                 Some((name, left)) if left < around.budget_floor => Gate::shut(
                     "budget",
-                    format!("{name} has {} of its error budget left, {} are wanted", percent(left), percent(around.budget_floor)),
+                    format!(
+                        "{name} has {} of its error budget left, {} are wanted",
+                        percent(left),
+                        percent(around.budget_floor)
+                    ),
                     "wait until the budget recovers; defaults.budgetFloor sets how much has to be left",
                 ),
                 Some((name, left)) => Gate::open("budget", format!("{} left, least at {name}", percent(left))),

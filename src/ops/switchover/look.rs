@@ -19,7 +19,12 @@ const IN_VAIN: u32 = 5;
 const PATIENCE: u32 = 4;
 
 /// Takes one look.
-pub(super) async fn look(switch: &Switch, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+pub(super) async fn look(
+    switch: &Switch,
+    watch: &Watch,
+    look: &Look<'_>,
+    evidence: &mut Evidence,
+) -> (Verdict, String) {
     fuses::remember_exits(switch, evidence).await;
     if look.first {
         evidence.served_before = served(evidence);
@@ -60,7 +65,8 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
     let read = measure::read(switch, evidence, reading).await;
     let spent = spent + elapsed;
     let Some(counted) = &mut evidence.counted else { return (Verdict::Wait, String::new()) };
-    let (total, bad) = counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
+    let (total, bad) =
+        counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
     let line = format!("{total} requests, {bad} bad; {} of {}", Span(whole(spent)), Span(length));
     if spent < length {
         return (Verdict::Wait, line);
@@ -70,11 +76,14 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
             evidence.expected_rate = Some(total as f64 / spent.as_secs_f64().max(1.0));
             (pass(), line)
         }
-        (Err(refusal @ slo::BaselineRefusal::NotHealthy { .. }), _) => (Verdict::Unfit { why: refusal.to_string() }, line),
+        (Err(refusal @ slo::BaselineRefusal::NotHealthy { .. }), _) => {
+            (Verdict::Unfit { why: refusal.to_string() }, line)
+        }
         (Err(_), _) if spent < length * PATIENCE => (Verdict::Wait, line),
         (Err(_), Read::Silent(why)) => (Verdict::Blind { why }, line),
         (Err(refusal), _) => {
-            let why = format!("{refusal}; measure for longer with --baseline, or go without: --override slo --reason TEXT");
+            let why =
+                format!("{refusal}; measure for longer with --baseline, or go without: --override slo --reason TEXT");
             (Verdict::Unfit { why }, line)
         }
     }
@@ -170,7 +179,11 @@ async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within
         Ok(in_flight) if in_flight.count == 0 => return (pass(), format!("nothing is in flight on {old}")),
         Ok(in_flight) => {
             let examples = in_flight.examples.join("; ");
-            format!("{} requests still hang on {old}, the oldest for {}: {examples}", in_flight.count, Span(whole(in_flight.oldest)))
+            format!(
+                "{} requests still hang on {old}, the oldest for {}: {examples}",
+                in_flight.count,
+                Span(whole(in_flight.oldest))
+            )
         }
         Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
     };
@@ -213,7 +226,9 @@ async fn bake(
     match verdict {
         slo::Verdict::Healthy { .. } => (pass(), line),
         slo::Verdict::Breach { why, .. } => (Verdict::Breach { why }, line),
-        _ if spent >= max => (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line),
+        _ if spent >= max => {
+            (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line)
+        }
         _ => (Verdict::Wait, line),
     }
 }

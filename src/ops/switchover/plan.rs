@@ -76,7 +76,9 @@ pub fn plan(spec: &Spec, platform: Value, guard: Strength, ttl: Span) -> Result<
             steps.push(Watch::Served.step(format!("ask who serves after {share} %")));
             steps.push(Watch::Drain { within: spec.drain }.step(&drain));
         }
-        steps.push(Watch::Bake { share: *share, length: spec.bake, max: spec.max_bake }.step(format!("bake at {share} %")));
+        steps.push(
+            Watch::Bake { share: *share, length: spec.bake, max: spec.max_bake }.step(format!("bake at {share} %")),
+        );
     }
     if !spec.keep_old.0.is_zero() {
         steps.push(Watch::Keep { length: spec.keep_old }.step(format!("keep {old} warm")));

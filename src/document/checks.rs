@@ -1,0 +1,225 @@
+//! What a platform file has to mean beside its shape: ranges, windows, names that have to exist.
+
+use std::time::Duration;
+
+use super::{Metrics, Platform, Service, Target, Webhook, Window, nearest};
+use crate::{model, slo::Problem};
+
+/// Checks a platform; the first problem is returned.
+///
+/// # Errors
+/// Where a value is out of its range, or names what does not exist.
+pub fn check(platform: &Platform) -> Result<(), Problem> {
+    expect_word("apiVersion", &platform.api_version, "interlock/v1alpha1")?;
+    expect_word("kind", &platform.kind, "Platform")?;
+    model::Target::parse(&platform.metadata.name)
+        .map_err(|e| Problem::new("metadata.name", e, "give it a name such as `shop`"))?;
+    check_windows("freeze", &platform.freeze)?;
+    for (name, service) in &platform.services {
+        check_service(name, service).map_err(|mut problem| {
+            // A name may hold dots, so it is no part of a dotted path.
+            problem.at.splice(0..0, ["services".to_owned(), name.clone()]);
+            problem
+        })?;
+        if matches!(platform.target, Target::Kubernetes(_)) && service.slots.is_none() {
+            let mut problem = Problem::new(
+                "",
+                format!("service `{name}` has no slots"),
+                "add `slots: {blue: {workload: NAME}, ...}`",
+            );
+            problem.at = vec!["services".to_owned(), name.clone()];
+            return Err(problem);
+        }
+    }
+    check_metrics(platform)?;
+    if let Some(hook) = &platform.notify.webhook {
+        check_webhook(hook)?;
+    }
+    if let Some(alertmanager) = &platform.notify.alertmanager {
+        check_url("notify.alertmanager.url", &alertmanager.url)?;
+    }
+    for (i, credential) in platform.credentials.iter().enumerate() {
+        check_variable(&format!("credentials.{i}.env"), &credential.env)?;
+        if let Some(name) = &credential.expires_env {
+            check_variable(&format!("credentials.{i}.expiresEnv"), name)?;
+        }
+    }
+    check_defaults(platform)
+}
+
+fn expect_word(at: &str, found: &str, wanted: &str) -> Result<(), Problem> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Problem::new(at, format!("`{found}` is not known as {at}"), format!("write `{at}: {wanted}`")))
+}
+
+fn check_windows(at: &str, windows: &[Window]) -> Result<(), Problem> {
+    match windows.iter().position(|w| w.from >= w.to) {
+        None => Ok(()),
+        Some(i) => Err(Problem::new(
+            &format!("{at}.{i}.to"),
+            format!("the window ends at {}, which is not after it begins ({})", windows[i].to, windows[i].from),
+            "let `to` be later than `from`",
+        )),
+    }
+}
+
+fn check_service(name: &str, service: &Service) -> Result<(), Problem> {
+    model::Target::parse(name).map_err(|e| Problem::new("", e, "give it a name such as `tenant`"))?;
+    check_windows("freeze", &service.freeze)?;
+    for (i, smoke) in service.smoke.iter().enumerate() {
+        check_path(&format!("smoke.{i}.path"), &smoke.path)?;
+        if smoke.status.is_some_and(|status| !(100..600).contains(&status)) {
+            return Err(Problem::new(
+                &format!("smoke.{i}.status"),
+                "this is no HTTP status",
+                "write one from 100 to 599, such as `status: 200`",
+            ));
+        }
+    }
+    if let Some(identity) = &service.identity {
+        check_path("identity.path", &identity.path)?;
+    }
+    if let Some(selectors) = &service.selectors {
+        for (slot, labels) in [("blue", &selectors.blue), ("green", &selectors.green)] {
+            if labels.is_empty() {
+                let at = format!("selectors.{slot}");
+                return Err(Problem::new(&at, "no label picks this slot's series", "add one, such as `slot: green`"));
+            }
+        }
+        if selectors.blue == selectors.green {
+            let what = "both slots are picked by the same labels";
+            return Err(Problem::new("selectors", what, "let at least one label differ, such as `slot`"));
+        }
+    }
+    Ok(())
+}
+
+fn check_path(at: &str, path: &str) -> Result<(), Problem> {
+    if path.starts_with('/') && !path.chars().any(char::is_whitespace) {
+        return Ok(());
+    }
+    Err(Problem::new(at, format!("`{path}` is no path"), "let it start with `/` and hold no blanks"))
+}
+
+fn check_url(at: &str, url: &str) -> Result<(), Problem> {
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
+        // The text itself is not repeated: it may hold a password.
+        _ => Err(Problem::new(at, "this is no http or https address", "write one such as `http://127.0.0.1:9090`")),
+    }
+}
+
+fn check_variable(at: &str, name: &str) -> Result<(), Problem> {
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if fits {
+        return Ok(());
+    }
+    let mend = "write the name of the variable, such as `DEPLOY_TOKEN`, and never the secret itself";
+    Err(Problem::new(at, "this is no name of an environment variable", mend))
+}
+
+fn check_metrics(platform: &Platform) -> Result<(), Problem> {
+    match (&platform.metrics, &platform.target) {
+        (Some(Metrics::Prometheus(source)), _) => {
+            check_url("metrics.prometheus.url", &source.url)?;
+            check_wait("metrics.prometheus.timeout", source.timeout.0)?;
+            source
+                .bearer_token_env
+                .as_deref()
+                .map_or(Ok(()), |n| check_variable("metrics.prometheus.bearerTokenEnv", n))
+        }
+        (Some(Metrics::Scrape(source)), _) => {
+            if source.urls.is_empty() {
+                return Err(Problem::new("metrics.scrape.urls", "no address is given", "add the `/metrics` addresses"));
+            }
+            for (i, url) in source.urls.iter().enumerate() {
+                check_url(&format!("metrics.scrape.urls.{i}"), url)?;
+            }
+            check_wait("metrics.scrape.timeout", source.timeout.0)
+        }
+        (Some(Metrics::Lab(_)), Target::Kubernetes(_)) => Err(Problem::new(
+            "metrics.lab",
+            "the target is a cluster and has no lab",
+            "name a source: `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
+        )),
+        (None, Target::Kubernetes(_)) => Err(Problem::new(
+            "target.kubernetes",
+            "no source of counters is named, so nothing could be decided",
+            "add `metrics: {prometheus: {url: ...}}`",
+        )),
+        (Some(Metrics::Lab(_)) | None, Target::Lab(_)) => Ok(()),
+    }
+}
+
+fn check_webhook(hook: &Webhook) -> Result<(), Problem> {
+    match (&hook.url, &hook.url_env) {
+        (Some(url), None) => check_url("notify.webhook.url", url),
+        (None, Some(name)) => check_variable("notify.webhook.urlEnv", name),
+        _ => {
+            let what = "exactly one of `url` and `urlEnv` is needed";
+            Err(Problem::new("notify.webhook", what, "prefer `urlEnv`: the URL often is a secret"))
+        }
+    }
+}
+
+fn check_wait(at: &str, wait: Duration) -> Result<(), Problem> {
+    if (Duration::from_millis(1)..=Duration::from_secs(300)).contains(&wait) {
+        return Ok(());
+    }
+    Err(Problem::new(at, "the time is outside of 1ms to 5m", "write one such as `5s`"))
+}
+
+fn check_defaults(platform: &Platform) -> Result<(), Problem> {
+    let d = &platform.defaults;
+    if !(d.alpha > 0.0 && d.alpha < 0.5) {
+        return Err(Problem::new("defaults.alpha", "alpha has to be above 0 and below 0.5", "write `alpha: 0.01`"));
+    }
+    for (at, span) in [("bake", d.bake), ("look", d.look), ("freshness", d.freshness), ("inFlightAge", d.in_flight_age)]
+    {
+        if span.0.is_zero() {
+            let at = format!("defaults.{at}");
+            return Err(Problem::new(&at, "the time has to be longer than zero", "write one such as `5s`"));
+        }
+    }
+    if d.max_bake < d.bake {
+        let what = format!("`maxBake` ({}) is shorter than `bake` ({})", d.max_bake, d.bake);
+        return Err(Problem::new("defaults.maxBake", what, "let it be at least as long"));
+    }
+    if d.bake < d.look {
+        let what = format!("`look` ({}) is longer than `bake` ({}): nothing would be seen", d.look, d.bake);
+        return Err(Problem::new("defaults.look", what, "let it be much shorter, such as `1s`"));
+    }
+    if d.exits == 0 {
+        let what = "with `exits: 0` every change would be put back at once";
+        return Err(Problem::new("defaults.exits", what, "write at least 1"));
+    }
+    Ok(())
+}
+
+/// Checks that the SLOs that services name are among the ones that were read.
+///
+/// # Errors
+/// Where one is not.
+pub fn check_slos<'a>(platform: &Platform, known: impl Iterator<Item = &'a str> + Clone) -> Result<(), Problem> {
+    for (name, service) in &platform.services {
+        for (i, slo) in service.slos.iter().enumerate() {
+            if known.clone().any(|k| k == slo) {
+                continue;
+            }
+            let mend = match (nearest(slo, known.clone()), platform.slos.is_empty()) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, true) => "name the files that hold the SLOs: `slos: [slo.yaml]`".to_owned(),
+                (None, false) => match super::read::listed(&known.clone().collect::<Vec<_>>()) {
+                    all if all.is_empty() => "the files under `slos` hold no SLO".to_owned(),
+                    all => format!("the files under `slos` hold {all}"),
+                },
+            };
+            let mut problem = Problem::new("", format!("there is no SLO `{slo}`"), mend);
+            problem.at = ["services", name.as_str(), "slos", &i.to_string()].map(str::to_owned).into();
+            return Err(problem);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! The YAML documents that people write: reading them, and what a platform file says.
+
+mod checks;
+mod load;
+mod overrides;
+mod parts;
+mod platform;
+mod read;
+mod slos;
+mod tree;
+
+pub use load::{Loaded, find, load, locate};
+pub use overrides::{Override, overrides};
+pub use parts::{Percent, Window};
+pub use platform::{
+    Alertmanager, Credential, Defaults, Identity, KubernetesTarget, LabMetrics, LabSource, LabTarget, Metadata,
+    Metrics, Notifications, Platform, PrometheusSource, ScrapeSource, Selectors, Service, SlotSpec, Slots, Smoke,
+    Target, Webhook, schema,
+};
+pub use read::{Document, documents, nearest, only, options, parse};
+pub use slos::{Entry, SloSet};

@@ -1,0 +1,362 @@
+//! The platform file: what runs where, what is measured, who is told, and the defaults of operations.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Percent, Window};
+use crate::{
+    model::{Slot, Span},
+    ports::Labels,
+};
+
+/// The platform that interlock works on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Platform {
+    /// The version of this format: `interlock/v1alpha1`.
+    #[schemars(extend("const" = "interlock/v1alpha1"))]
+    pub api_version: String,
+    /// The kind of document: `Platform`.
+    #[schemars(extend("const" = "Platform"))]
+    pub kind: String,
+    /// Names the platform.
+    pub metadata: Metadata,
+    /// Where the platform runs.
+    pub target: Target,
+    /// The services that have a blue and a green slot, by name.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    /// Where counters are read. Left out for a lab: its Prometheus if that runs, else its own `/metrics`.
+    #[serde(default)]
+    pub metrics: Option<Metrics>,
+    /// `OpenSLO` files, relative to this one.
+    #[serde(default)]
+    pub slos: Vec<String>,
+    /// Who is told when a run is held, stuck or rolled back.
+    #[serde(default)]
+    pub notify: Notifications,
+    /// Times in which nothing is changed on any service.
+    #[serde(default)]
+    pub freeze: Vec<Window>,
+    /// Credentials that have to exist and to outlive an operation.
+    #[serde(default)]
+    pub credentials: Vec<Credential>,
+    /// What operations use unless they are told otherwise.
+    #[serde(default)]
+    pub defaults: Defaults,
+}
+
+/// Names a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The name: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+}
+
+/// Where a platform runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// The embedded platform on this machine.
+    Lab(LabTarget),
+    /// A namespace of a Kubernetes cluster.
+    Kubernetes(KubernetesTarget),
+}
+
+/// The embedded platform on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabTarget {
+    /// The lab's folder, relative to this file; `.interlock/lab` when left out.
+    #[serde(default)]
+    pub folder: Option<String>,
+}
+
+impl LabTarget {
+    /// The lab's folder as it was named, or the usual one.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.folder.as_deref().unwrap_or(".interlock/lab")
+    }
+}
+
+/// A namespace of a Kubernetes cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesTarget {
+    /// The context of the kubeconfig; the current one when left out.
+    #[serde(default)]
+    pub context: Option<String>,
+    /// The namespace.
+    pub namespace: String,
+}
+
+/// One service with its two slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Service {
+    /// What runs in each slot. A lab knows by itself.
+    #[serde(default)]
+    pub slots: Option<Slots>,
+    /// Requests that have to pass through the preview path before the slot gets live traffic.
+    #[serde(default)]
+    pub smoke: Vec<Smoke>,
+    /// The request that learns which slot serves.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// Labels that pick a slot's series; `{service: NAME, slot: SLOT}` when left out.
+    #[serde(default)]
+    pub selectors: Option<Selectors>,
+    /// Names of the SLOs that decide on this service.
+    #[serde(default)]
+    pub slos: Vec<String>,
+    /// Times in which this service is not changed, beside the platform's own.
+    #[serde(default)]
+    pub freeze: Vec<Window>,
+}
+
+impl Service {
+    /// The labels that pick a slot's series.
+    #[must_use]
+    pub fn labels(&self, name: &str, slot: Slot) -> Labels {
+        match (&self.selectors, slot) {
+            (Some(s), Slot::Blue) => s.blue.clone(),
+            (Some(s), Slot::Green) => s.green.clone(),
+            (None, _) => [("service", name), ("slot", slot.name())].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        }
+    }
+}
+
+/// What runs in the two slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Slots {
+    /// The blue slot.
+    pub blue: SlotSpec,
+    /// The green slot.
+    pub green: SlotSpec,
+}
+
+impl Slots {
+    /// What runs in a slot.
+    #[must_use]
+    pub const fn of(&self, slot: Slot) -> &SlotSpec {
+        match slot {
+            Slot::Blue => &self.blue,
+            Slot::Green => &self.green,
+        }
+    }
+}
+
+/// What runs in one slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SlotSpec {
+    /// The workload, such as a Deployment's name.
+    pub workload: String,
+}
+
+/// A request that has to pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Smoke {
+    /// The path that is asked for, starting with `/`.
+    pub path: String,
+    /// The status that has to come back; any from 200 to 299 when left out.
+    #[serde(default)]
+    pub status: Option<u16>,
+}
+
+impl Smoke {
+    /// Whether a status is the one that has to come back.
+    #[must_use]
+    pub fn passes(&self, status: u16) -> bool {
+        self.status.map_or((200..300).contains(&status), |wanted| wanted == status)
+    }
+}
+
+/// The request that learns which slot serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Identity {
+    /// The path that is asked for, starting with `/`.
+    pub path: String,
+}
+
+/// Labels that pick the series of each slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selectors {
+    /// Labels of the blue slot's series.
+    pub blue: Labels,
+    /// Labels of the green slot's series.
+    pub green: Labels,
+}
+
+/// Where counters are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Metrics {
+    /// A Prometheus server.
+    Prometheus(PrometheusSource),
+    /// The `/metrics` of the platform itself, without a Prometheus.
+    Scrape(ScrapeSource),
+    /// Whatever the lab offers.
+    Lab(LabMetrics),
+}
+
+/// A Prometheus server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusSource {
+    /// Its address, such as `http://127.0.0.1:9090`.
+    pub url: String,
+    /// The environment variable that holds a bearer token.
+    #[serde(default)]
+    pub bearer_token_env: Option<String>,
+    /// How long one query may take.
+    #[serde(default = "five_seconds")]
+    pub timeout: Span,
+}
+
+/// Pages in the Prometheus text format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScrapeSource {
+    /// Their addresses.
+    pub urls: Vec<String>,
+    /// How long one page may take.
+    #[serde(default = "two_seconds")]
+    pub timeout: Span,
+}
+
+/// Which of the lab's sources is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabMetrics {
+    /// `auto` (its Prometheus if that runs, else its `/metrics`), `prometheus` or `scrape`.
+    #[serde(default)]
+    pub source: LabSource,
+}
+
+/// One of the lab's sources of counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LabSource {
+    /// Its Prometheus if that runs, else its `/metrics`.
+    #[default]
+    Auto,
+    /// Its Prometheus.
+    Prometheus,
+    /// Its `/metrics`.
+    Scrape,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notifications {
+    /// A URL that gets each notice as JSON.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
+    /// An Alertmanager that gets each notice as an alert.
+    #[serde(default)]
+    pub alertmanager: Option<Alertmanager>,
+}
+
+/// A URL that gets each notice as JSON; exactly one of `url` and `urlEnv` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Webhook {
+    /// The URL. One that holds a secret belongs into an environment variable.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The environment variable that holds the URL.
+    #[serde(default)]
+    pub url_env: Option<String>,
+}
+
+/// An Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Alertmanager {
+    /// Its address, such as `http://127.0.0.1:9093`.
+    pub url: String,
+}
+
+/// A credential that has to exist and to outlive an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credential {
+    /// The environment variable that holds it.
+    pub env: String,
+    /// The environment variable that holds when it expires, such as 2026-12-24T00:00:00Z.
+    #[serde(default)]
+    pub expires_env: Option<String>,
+}
+
+/// What operations use unless they are told otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Defaults {
+    /// How long a change is watched before it is kept.
+    pub bake: Span,
+    /// How long it is watched at most, where the evidence does not suffice sooner.
+    pub max_bake: Span,
+    /// How long the platform is measured before it is changed.
+    pub baseline: Span,
+    /// The highest probability of ever rolling back a healthy release; above 0 and below 0.5.
+    pub alpha: f64,
+    /// How often counts are read.
+    pub look: Span,
+    /// The share of the error budget that has to be left for a change to begin.
+    pub budget_floor: Percent,
+    /// How old the newest sample may be before the source counts as silent.
+    pub freshness: Span,
+    /// The age at which a request in flight counts as hanging.
+    pub in_flight_age: Span,
+    /// How many exits of the new slot's processes put a change back at once.
+    pub exits: u32,
+    /// Which share of the new slot's replicas, once lost, puts a change back at once.
+    pub replicas_lost: Percent,
+    /// Which share of the expected traffic has to arrive at both slots together.
+    pub traffic_floor: Percent,
+    /// How long requests in flight may take to end after traffic has moved.
+    pub drain: Span,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            bake: Span::secs(300),
+            max_bake: Span::secs(900),
+            baseline: Span::secs(15),
+            alpha: 0.01,
+            look: Span::secs(1),
+            budget_floor: Percent::whole(10),
+            freshness: Span::secs(15),
+            in_flight_age: Span::secs(2),
+            exits: 3,
+            replicas_lost: Percent::whole(50),
+            traffic_floor: Percent::whole(10),
+            drain: Span::secs(30),
+        }
+    }
+}
+
+const fn five_seconds() -> Span {
+    Span::secs(5)
+}
+
+const fn two_seconds() -> Span {
+    Span::secs(2)
+}
+
+/// The JSON Schema of the platform file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Platform).to_value()
+}

@@ -1,0 +1,175 @@
+//! Tests of counting: resets, births, gaps, and queries that run apart.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ports::{MatchOp, Matcher, Point};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).unwrap()
+}
+
+fn series(labels: &[(&str, &str)], points: &[(i64, f64)]) -> Series {
+    Series {
+        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        points: points.iter().map(|(s, value)| Point { at: at(*s), value: *value }).collect(),
+    }
+}
+
+fn selector(metric: &str) -> Selector {
+    Selector { metric: metric.to_owned(), matchers: vec![] }
+}
+
+fn bad_of_total() -> Tally {
+    let selectors = vec![(Side::Bad, selector("bad")), (Side::Total, selector("all"))];
+    Tally::new(Counting { selectors, edge: None }, at(0))
+}
+
+fn good_of_total() -> Tally {
+    let selectors = vec![(Side::Good, selector("good")), (Side::Total, selector("all"))];
+    Tally::new(Counting { selectors, edge: None }, at(0))
+}
+
+#[test]
+fn increments_add_up_per_series_and_survive_resets() {
+    let mut tally = bad_of_total();
+    let a = [("instance", "a")];
+    let b = [("instance", "b")];
+    tally.look(&[vec![], vec![series(&a, &[(-5, 100.0)]), series(&b, &[(-5, 7.0)])]]);
+    assert_eq!(tally.take(), Counts::default());
+    // `a` restarts and has counted 3 since; `b` goes on. Their sum shrinks, and that is no reset.
+    tally.look(&[vec![], vec![series(&a, &[(1, 110.0), (2, 3.0)]), series(&b, &[(1, 9.0), (2, 9.0)])]]);
+    assert_eq!(tally.take(), Counts { total: 15, bad: 0 });
+    // `b` is gone; nothing is taken away.
+    tally.look(&[vec![], vec![series(&a, &[(3, 5.0)])]]);
+    assert_eq!(tally.take(), Counts { total: 2, bad: 0 });
+    assert_eq!(tally.counts(), Counts { total: 17, bad: 0 });
+}
+
+#[test]
+fn noise_is_passed_over() {
+    let mut tally = bad_of_total();
+    let a = [("instance", "a")];
+    tally.look(&[vec![], vec![series(&a, &[(-5, 10.0)])]]);
+    let noisy = series(&a, &[(2, 14.0), (1, 12.0), (2, 14.0), (3, f64::NAN), (4, f64::INFINITY), (5, -1.0), (6, 15.0)]);
+    tally.look(&[vec![], vec![noisy]]);
+    assert_eq!(tally.take().total, 5);
+    tally.look(&[vec![], vec![]]);
+    assert_eq!(tally.take(), Counts::default());
+    assert_eq!(tally.newest(), Some(at(6)));
+}
+
+#[test]
+fn an_error_series_born_on_a_known_target_counts_from_zero() {
+    let mut tally = bad_of_total();
+    let ok = [("instance", "a"), ("code", "200")];
+    let failed = [("instance", "a"), ("code", "500")];
+    tally.look(&[vec![], vec![series(&ok, &[(-5, 10.0)])]]);
+    let born = series(&failed, &[(2, 4.0)]);
+    tally.look(&[vec![born.clone()], vec![series(&ok, &[(1, 10.0), (2, 16.0)]), born]]);
+    assert_eq!(tally.take(), Counts { total: 10, bad: 4 });
+}
+
+#[test]
+fn a_series_of_an_unknown_target_counts_from_its_first_value() {
+    let mut tally = bad_of_total();
+    let late = series(&[("instance", "z"), ("code", "500")], &[(2, 4000.0), (3, 4001.0)]);
+    tally.look(&[vec![], vec![series(&[("instance", "a")], &[(-5, 10.0)])]]);
+    tally.look(&[vec![late.clone()], vec![late]]);
+    assert_eq!(tally.take(), Counts { total: 1, bad: 1 });
+}
+
+#[test]
+fn the_other_slot_makes_a_target_known() {
+    let mut tally = bad_of_total();
+    tally.know(&[series(&[("instance", "gateway"), ("slot", "blue")], &[(-1, 900.0)])]);
+    let green = series(&[("instance", "gateway"), ("slot", "green")], &[(1, 40.0)]);
+    tally.look(&[vec![], vec![green]]);
+    assert_eq!(tally.take().total, 40);
+}
+
+#[test]
+fn queries_that_run_apart_do_not_look_like_failures() {
+    let mut tally = good_of_total();
+    let a = [("instance", "a")];
+    tally.look(&[vec![series(&a, &[(0, 10.0)])], vec![series(&a, &[(0, 10.0)])]]);
+    // A scrape lands between the two queries: the total has it, the good ones do not.
+    let good = series(&a, &[(0, 10.0), (1, 60.0)]);
+    let total = series(&a, &[(0, 10.0), (1, 60.0), (2, 160.0)]);
+    tally.look(&[vec![good], vec![total]]);
+    assert_eq!(tally.take(), Counts { total: 50, bad: 0 });
+    // The same with nothing new on one side: it is still there, because the last sample is read again.
+    assert!(tally.since() < at(1));
+    tally.look(&[vec![series(&a, &[(1, 60.0)])], vec![series(&a, &[(1, 60.0), (2, 160.0)])]]);
+    assert_eq!(tally.take(), Counts::default());
+    tally.look(&[vec![series(&a, &[(1, 60.0), (2, 150.0)])], vec![series(&a, &[(1, 60.0), (2, 160.0)])]]);
+    assert_eq!(tally.take(), Counts { total: 100, bad: 10 });
+}
+
+#[test]
+fn a_side_that_has_gone_is_not_waited_for() {
+    let mut tally = good_of_total();
+    let a = [("instance", "a")];
+    tally.look(&[vec![series(&a, &[(0, 10.0)])], vec![series(&a, &[(0, 10.0)])]]);
+    let total = series(&a, &[(0, 10.0), (1, 11.0), (2, 12.0), (3, 13.0)]);
+    tally.look(&[vec![series(&a, &[(0, 10.0)])], vec![total]]);
+    assert_eq!(tally.take(), Counts { total: 3, bad: 3 });
+}
+
+#[test]
+fn a_slot_without_any_good_event_is_all_bad() {
+    let mut tally = good_of_total();
+    let a = [("instance", "a")];
+    tally.look(&[vec![], vec![series(&a, &[(0, 0.0)])]]);
+    tally.look(&[vec![], vec![series(&a, &[(0, 0.0), (1, 25.0)])]]);
+    assert_eq!(tally.take(), Counts { total: 25, bad: 25 });
+}
+
+#[test]
+fn a_stored_tally_goes_on_where_it_was() {
+    let mut tally = bad_of_total();
+    let a = [("instance", "a"), ("path", "\"quoted\"")];
+    tally.look(&[vec![], vec![series(&a, &[(0, 10.0), (1, 12.0)])]]);
+    let stored = serde_json::to_string(&tally).unwrap();
+    let mut again: Tally = serde_json::from_str(&stored).unwrap();
+    assert_eq!(again, tally);
+    again.look(&[vec![], vec![series(&a, &[(1, 12.0), (2, 20.0)])]]);
+    assert_eq!(again.counts().total, 10);
+}
+
+#[test]
+fn slots_are_picked_by_their_labels() {
+    let mut all = bad_of_total().counting().clone();
+    all.selectors[0].1.matchers.push(Matcher { label: "slot".into(), op: MatchOp::Equal, value: "green".into() });
+    let labels = [("slot".to_owned(), "green".to_owned())].into();
+    let picked = all.with(&labels);
+    assert!(picked.selectors.iter().all(|(_, s)| s.matchers.len() == 1));
+}
+
+fn any_series() -> impl Strategy<Value = Series> {
+    let value =
+        prop_oneof![0.0..1e6_f64, Just(f64::NAN), Just(f64::INFINITY), Just(f64::MAX), Just(-3.0), any::<f64>(),];
+    let points = prop::collection::vec((-50_i64..200, value), 0..12);
+    ("[ab]", "(200|500)", points)
+        .prop_map(|(instance, code, points)| series(&[("instance", &instance), ("code", &code)], &points))
+}
+
+proptest! {
+    #[test]
+    fn counts_never_shrink_and_bad_is_never_above_total(
+        looks in prop::collection::vec((prop::collection::vec(any_series(), 0..4), prop::collection::vec(any_series(), 0..4)), 1..8),
+        good in any::<bool>(),
+    ) {
+        let mut tally = if good { good_of_total() } else { bad_of_total() };
+        let mut before = 0;
+        for (one, two) in looks {
+            tally.look(&[one, two]);
+            for sum in &tally.sums {
+                prop_assert!(sum.sum().is_finite() && sum.sum() >= 0.0);
+            }
+            let (counts, taken) = (tally.counts(), tally.take());
+            prop_assert!(counts.total >= before && counts.bad <= counts.total && taken.bad <= taken.total);
+            before = counts.total;
+        }
+    }
+}
