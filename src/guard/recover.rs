@@ -56,7 +56,7 @@ pub async fn begin(
     gates: &[Gate],
     overrides: &[Override],
 ) -> Result<Grant, Error> {
-    let owner = Owner::current();
+    let owner = Owner::current()?;
     let grant = store.open(run, &plan.target, &owner, plan.ttl.0).await?;
     let gated = gates.iter().map(|gate| Entry::Gated {
         gate: gate.clone(),
@@ -138,8 +138,9 @@ pub async fn resolve(store: &dyn Store, stored: &Stored, settled: Settled, reaso
             "`interlock runs list` shows what each run waits for",
         ));
     }
-    let grant = store.take_over(held_lock(stored)?, &Owner::current()).await?;
-    append(store, &grant, &Entry::Owned { owner: Owner::current(), role: Role::Resume }).await?;
+    let owner = Owner::current()?;
+    let grant = store.take_over(held_lock(stored)?, &owner).await?;
+    append(store, &grant, &Entry::Owned { owner, role: Role::Resume }).await?;
     let resolved = Entry::Resolved { settled, reason: reason.to_owned() };
     append(store, &grant, &resolved).await?;
     let entries = [resolved];
@@ -166,7 +167,7 @@ async fn take(store: &dyn Store, clock: &dyn Clock, stored: &Stored, role: Role)
 }
 
 async fn take_from(store: &dyn Store, lock: &Lock, role: Role) -> Result<Grant, Error> {
-    let owner = Owner::current();
+    let owner = Owner::current()?;
     let grant = store.take_over(lock, &owner).await?;
     append(store, &grant, &Entry::Owned { owner, role }).await?;
     Ok(grant)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::Error,
     model::{Epoch, Moment, RunId, Target, Timestamp},
     process::Identity,
 };
@@ -23,14 +24,21 @@ pub struct Owner {
 
 impl Owner {
     /// This process.
-    #[must_use]
-    pub fn current() -> Self {
+    ///
+    /// # Errors
+    /// Where the system does not say when it started, so that nobody could tell it from a later one.
+    pub fn current() -> Result<Self, Error> {
         let host = nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |h| h.to_string_lossy().into_owned());
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
             .ok()
             .flatten()
             .map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name);
-        Self { host, process: Identity::current(), user }
+        let process = Identity::current().map_err(|e| Error::Store {
+            place: "/proc/self".to_owned(),
+            why: e.to_string(),
+            mend: "interlock needs /proc to tell whether an owner is alive".to_owned(),
+        })?;
+        Ok(Self { host, process, user })
     }
 }
 

@@ -120,3 +120,18 @@ fn check(spec: &Spec) -> Result<(), Error> {
     }
     Ok(())
 }
+
+impl std::fmt::Display for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Baseline { length } => write!(f, "count for {length}, touch nothing, and freeze what is tolerated"),
+            Self::WarmUp { requests } => write!(f, "{requests} requests through the preview path have to pass"),
+            Self::Served => f.write_str("live requests have to be answered by the new slot"),
+            Self::Drain { within } => write!(f, "wait until nothing is in flight, for {within} at most"),
+            Self::Bake { share, length, max } => {
+                write!(f, "at {share} %: watch the SLOs for {length}, until the evidence suffices, for {max} at most")
+            }
+            Self::Keep { length } => write!(f, "watch on for {length}, with the old slot ready to take traffic back"),
+        }
+    }
+}

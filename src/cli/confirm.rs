@@ -1,0 +1,26 @@
+//! Asking a person before anything is touched.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use crate::error::Error;
+
+/// Asks for a yes. Without a terminal nobody can be asked, and only `--yes` lets it pass.
+///
+/// # Errors
+/// Where the answer is no, or nobody can be asked.
+pub fn confirm(question: &str, yes: bool) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Error::usage("there is no terminal to confirm on", "read the plan, then run it with --yes"));
+    }
+    let mut stderr = std::io::stderr().lock();
+    let mut answer = String::new();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let read = asked.and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Error::usage("not confirmed; nothing was touched", "answer y, or run it with --yes")),
+    }
+}

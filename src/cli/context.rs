@@ -1,0 +1,106 @@
+//! Options that every command takes, and what they lead to: the platform file, the run store, a runtime.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    app::{self, Snapshot},
+    document::{Loaded, find, load, locate},
+    error::Error,
+    journal::Store,
+    report::Format,
+};
+
+/// Where a lab keeps a platform file of its own, for folders that have none.
+const LAB_FILE: &str = ".interlock/lab/interlock.yaml";
+
+/// Options that every command takes
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Platform file; by default the nearest interlock.yaml upward
+    #[arg(long, global = true, env = "INTERLOCK_PLATFORM", value_name = "FILE")]
+    pub platform: Option<PathBuf>,
+    /// Set a value of the platform file, such as defaults.bake=1m
+    #[arg(long, global = true, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Folder that keeps the runs; by default .interlock/runs beside the platform file
+    #[arg(long, global = true, env = "INTERLOCK_STORE", value_name = "FOLDER")]
+    pub store: Option<PathBuf>,
+    /// How output is written
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+impl Global {
+    /// Reads the platform file with all that it names.
+    ///
+    /// # Errors
+    /// Where there is none, or it says what makes no sense.
+    pub fn load(&self) -> Result<Loaded, Error> {
+        let here = here()?;
+        // A lab that was started where there is no platform file brings one.
+        let of_lab = || here.ancestors().map(|folder| folder.join(LAB_FILE)).find(|file| file.is_file());
+        let named = self.platform.clone().or_else(|| find(&here).is_none().then(of_lab).flatten());
+        let file = locate(named.as_deref(), &here)?;
+        let environment: Vec<(String, String)> = std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")).collect();
+        let environment = environment.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let mut loaded = load(&file, &self.set, environment)?;
+        if let Some(root) = file.ends_with(LAB_FILE).then(|| file.ancestors().nth(3)).flatten() {
+            loaded.folder = root.to_owned();
+        }
+        Ok(loaded)
+    }
+
+    /// The folder of the run store.
+    ///
+    /// # Errors
+    /// Where it was not named and there is no platform file to put it beside.
+    pub fn store_folder(&self) -> Result<PathBuf, Error> {
+        match &self.store {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(Snapshot::of(&self.load()?)?.store_folder()),
+        }
+    }
+
+    /// The run store.
+    ///
+    /// # Errors
+    /// As [`Global::store_folder`].
+    pub fn store(&self) -> Result<Arc<dyn Store>, Error> {
+        Ok(app::store(&self.store_folder()?))
+    }
+}
+
+/// The working directory.
+///
+/// # Errors
+/// Where it is gone.
+pub fn here() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|e| Error::usage(format!("the working directory: {e}"), "change to one that exists"))
+}
+
+/// The folder that relative things of a command without a platform file start from.
+#[must_use]
+pub fn beside(file: Option<&Path>, here: &Path) -> PathBuf {
+    file.and_then(Path::parent).filter(|folder| *folder != Path::new("")).map_or_else(|| here.to_owned(), Path::to_owned)
+}
+
+/// Runs a future to its end, with timers, sockets and signals.
+///
+/// # Errors
+/// What the future says, or where the system gives no runtime.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    // Two threads: signs of life go on while the other waits for the disk.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|e| Error::Store {
+        place: "runtime".to_owned(),
+        why: e.to_string(),
+        mend: "are there too many processes or open files?".to_owned(),
+    })?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}

@@ -1,0 +1,95 @@
+//! What was typed, turned into what is meant; one file per command.
+
+mod child;
+mod confirm;
+mod context;
+mod generate;
+mod guardian;
+#[cfg(feature = "lab")]
+mod lab;
+mod operate;
+mod runs;
+mod schema;
+mod slo;
+mod switchover;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use context::Global;
+
+use crate::{
+    error::{Error, Exit},
+    report,
+};
+
+/// Changes a running platform only while its SLOs hold, and puts it back when they don't
+#[derive(Debug, Parser)]
+#[command(
+    name = "interlock",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 kept or passed; 1 rolled back, or the platform failed the check; 2 invalid input; \
+                  3 refused by a gate; 4 platform or metrics unreachable; 5 stuck, a person is needed; 6 held; \
+                  7 interrupted and put back. After 2, 3 and 4 nothing was touched."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Switchover(switchover::Command),
+    #[command(subcommand)]
+    Slo(slo::Command),
+    #[command(subcommand)]
+    Runs(runs::Command),
+    #[cfg(feature = "lab")]
+    #[command(subcommand)]
+    Lab(lab::Command),
+    Guardian(guardian::Args),
+    Schema(schema::Args),
+    Completions(generate::Completions),
+    Man(generate::Man),
+    #[command(hide = true)]
+    Child(child::Args),
+}
+
+/// Does what was typed, and says how it ended.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    match dispatch(cli) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(error.exit() as u8)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Error> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Switchover(command) => command.run(global),
+        Command::Slo(command) => command.run(global),
+        Command::Runs(command) => command.run(global),
+        #[cfg(feature = "lab")]
+        Command::Lab(command) => command.run(global),
+        Command::Guardian(args) => args.run(),
+        Command::Schema(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
+        Command::Child(args) => match child::run(args)? {},
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line prints")]
+fn complain(error: &Error) {
+    eprintln!("{}", report::diagnostic(error));
+}

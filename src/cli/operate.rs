@@ -1,0 +1,180 @@
+//! What every operation does once it is planned: gates, confirmation, lock, guardian, the loop, the closing word.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{Global, confirm::confirm, guardian};
+use crate::{
+    app,
+    error::{Error, Exit},
+    guard::{
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, load, refusal,
+    },
+    journal::Store,
+    model::RunId,
+    ports::Notify,
+    report::{self, Format, Style},
+};
+
+/// How long a superseded operator waits to learn how the run ended under its new owner.
+const FOLLOW: Duration = Duration::from_secs(300);
+
+/// An operation that is ready to be asked for.
+pub struct Prepared {
+    /// What it will do.
+    pub plan: Plan,
+    /// What its steps mean.
+    pub operation: Arc<dyn Operation>,
+    /// What its gates said.
+    pub gates: Vec<Gate>,
+    /// Who went past which of them.
+    pub overrides: Vec<Override>,
+    /// Who is told of a bad end.
+    pub notify: Vec<Arc<dyn Notify>>,
+}
+
+impl Prepared {
+    /// Prints the plan and the gates.
+    #[expect(clippy::print_stdout, reason = "the command line prints")]
+    pub fn show(&self, format: Format) {
+        match format {
+            Format::Json => report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates })),
+            Format::Table => {
+                let style = Style::stdout();
+                println!("{}\n{}", report::plan(&self.plan, style), report::gates(&self.gates, style));
+            }
+        }
+    }
+
+    /// Says whether the gates let it pass.
+    ///
+    /// # Errors
+    /// Names what stands in the way.
+    pub fn verdict(&self) -> Result<(), Error> {
+        refusal(&self.gates, &self.overrides)
+    }
+
+    /// Asks, locks, posts the guardian, and drives the run to its end.
+    ///
+    /// # Errors
+    /// Where a gate is shut, nobody confirms, the target is locked, or no guardian can be posted.
+    pub async fn run(self, global: &Global, yes: bool) -> Result<Exit, Error> {
+        self.verdict()?;
+        if !yes {
+            self.show(Format::Table);
+        }
+        confirm("Go on?", yes)?;
+        let folder = global.store_folder()?;
+        let store = app::store(&folder);
+        let stop = stop_signal()?;
+        let run = RunId::new(app::clock().now().wall, rand::random());
+        let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
+        if self.plan.guard == Strength::Local
+            && let Err(e) = post_guardian(&folder, &run)
+        {
+            let _ = store.release(&grant).await;
+            return Err(e);
+        }
+        let context = Context {
+            store: store.clone(),
+            operation: self.operation,
+            clock: app::clock(),
+            events: report::events(global.output),
+            notify: self.notify,
+            stop,
+        };
+        let outcome = match drive(&context, &grant).await {
+            Err(Error::Superseded { .. }) => follow(&*store, &run).await?,
+            other => other?,
+        };
+        drop(context);
+        close(&*store, &run, &outcome, global.output).await;
+        Ok(outcome.exit())
+    }
+}
+
+fn post_guardian(folder: &Path, run: &RunId) -> Result<(), Error> {
+    guardian::post(folder, run).map(drop)
+}
+
+/// Turns the first INT, TERM or HUP into a reason to put things back. Later ones change nothing: the way back is not
+/// abandoned.
+///
+/// # Errors
+/// Where the system takes no handlers.
+pub fn stop_signal() -> Result<StopSignal, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (send, receive) = watch::channel(None);
+    for (kind, name) in [
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+    ] {
+        let mut signals = signal(kind).map_err(|e| Error::Store {
+            place: "signals".to_owned(),
+            why: e.to_string(),
+            mend: "nothing was touched".to_owned(),
+        })?;
+        let send = send.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                send.send_if_modified(|reason| {
+                    let first = reason.is_none();
+                    reason.get_or_insert_with(|| name.to_owned());
+                    first
+                });
+            }
+        });
+    }
+    Ok(receive)
+}
+
+/// Waits for the end of a run that another owner has taken over.
+async fn follow(store: &dyn Store, run: &RunId) -> Result<Outcome, Error> {
+    let begun = std::time::Instant::now();
+    loop {
+        match load(store, run).await?.mode() {
+            Mode::Finished(outcome) => return Ok(outcome),
+            Mode::Held { why, declared: true } => return Ok(Outcome::Held { why }),
+            _ if begun.elapsed() > FOLLOW => {
+                return Ok(Outcome::Stuck {
+                    why: format!("another owner has the run and has not ended it; see `interlock runs show {run}`"),
+                });
+            }
+            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+/// Says how a run ended, with the evidence, and the hash that ends its journal.
+#[expect(clippy::print_stdout, reason = "the command line prints")]
+pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
+    let (Ok(stored), Ok(head)) = (load(store, run).await, store.head(run).await) else { return };
+    match format {
+        Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
+        Format::Table => {
+            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()) {
+                println!("{table}");
+            }
+            println!("{outcome}");
+            println!("run {run}, {} records, journal head {}", stored.entries.len(), head.short());
+            if let Some(next) = what_next(run, outcome, &stored.entries) {
+                println!("{next}");
+            }
+        }
+    }
+}
+
+fn what_next(run: &RunId, outcome: &Outcome, entries: &[Entry]) -> Option<String> {
+    let looked = entries.iter().any(|entry| matches!(entry, Entry::Looked { .. }));
+    match outcome {
+        Outcome::Held { .. } => Some(format!("decide: interlock runs resume {run} --keep, --undo or --watch")),
+        Outcome::Stuck { .. } => Some(format!(
+            "look: interlock runs show {run}; then interlock runs recover {run} tries again, or\n\
+             interlock runs resolve {run} --as kept|undone --reason TEXT settles it by hand"
+        )),
+        Outcome::RolledBack { .. } if looked => Some(format!("details: interlock runs show {run}")),
+        _ => None,
+    }
+}

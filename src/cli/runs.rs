@@ -1,0 +1,240 @@
+//! `interlock runs`: what was done, what is being done, and what waits for a person.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::{
+    Global,
+    context::block_on,
+    operate::{close, stop_signal},
+};
+use crate::{
+    app::{self, Rebuilder},
+    error::{Error, Exit},
+    guard::{Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, abort, load, recover, resolve, resume},
+    journal::Store,
+    model::{RunId, Target},
+    report::{self, Format, Style},
+};
+
+/// List, show, resume, recover, resolve and verify runs
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the runs of this platform
+    List,
+    /// Show what happened in a run, with its evidence
+    Show {
+        /// The run
+        #[arg(value_parser = RunId::parse)]
+        run: RunId,
+    },
+    /// Let a held or abandoned run go on
+    Resume(ResumeArgs),
+    /// Put back what a run has changed whose operator is gone
+    Recover {
+        /// The run
+        #[arg(value_parser = RunId::parse)]
+        run: RunId,
+    },
+    /// Settle a stuck or held run by hand; touches nothing, and gives its target free
+    Resolve(ResolveArgs),
+    /// Check that journals are what was written
+    Verify(VerifyArgs),
+}
+
+/// Let a held or abandoned run go on
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// The run
+    #[arg(value_parser = RunId::parse)]
+    run: RunId,
+    /// Take the change for good
+    #[arg(long, group = "how")]
+    keep: bool,
+    /// Put everything back
+    #[arg(long, group = "how")]
+    undo: bool,
+    /// Watch again, with all the time the plan gives
+    #[arg(long, group = "how")]
+    watch: bool,
+}
+
+/// Settle a stuck or held run by hand
+#[derive(Debug, clap::Args)]
+pub struct ResolveArgs {
+    /// The run
+    #[arg(value_parser = RunId::parse)]
+    run: RunId,
+    /// How things stand now
+    #[arg(long = "as", value_enum)]
+    settled: As,
+    /// What was done, for whoever reads the journal
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum As {
+    /// The change stays
+    Kept,
+    /// The change was taken back
+    Undone,
+}
+
+/// Check that journals are what was written
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The run; all runs when left out
+    #[arg(value_parser = RunId::parse)]
+    run: Option<RunId>,
+    /// The journal's head, or its beginning, as it was noted elsewhere
+    #[arg(long, requires = "run", value_name = "HASH")]
+    head: Option<String>,
+}
+
+impl Command {
+    pub fn run(self, global: &Global) -> Result<Exit, Error> {
+        block_on(async {
+            match self {
+                Self::List => list(global).await,
+                Self::Show { run } => show(global, &run).await,
+                Self::Resume(args) => {
+                    let how = match (args.keep, args.undo, args.watch) {
+                        (true, ..) => Resume::Keep,
+                        (_, true, _) => Resume::Undo,
+                        (.., true) => Resume::Watch,
+                        _ => Resume::Continue,
+                    };
+                    let (context, stored) = prepare(global, &args.run).await?;
+                    let outcome = resume(&context, &stored, how).await;
+                    end(context, &args.run, outcome, global.output).await
+                }
+                Self::Recover { run } => {
+                    let (context, stored) = prepare(global, &run).await?;
+                    let outcome = recover(&context, &stored, Role::Recover).await;
+                    end(context, &run, outcome, global.output).await
+                }
+                Self::Resolve(args) => {
+                    let store = global.store()?;
+                    let stored = load(&*store, &args.run).await?;
+                    let settled = match args.settled {
+                        As::Kept => Settled::Kept,
+                        As::Undone => Settled::Undone,
+                    };
+                    let outcome = resolve(&*store, &stored, settled, &args.reason).await?;
+                    close(&*store, &args.run, &outcome, global.output).await;
+                    Ok(Exit::Kept)
+                }
+                Self::Verify(args) => verify(global, args).await,
+            }
+        })
+    }
+}
+
+/// Builds what a run is driven with, from what its journal says.
+async fn prepare(global: &Global, run: &RunId) -> Result<(Context, Stored), Error> {
+    let store = global.store()?;
+    let stored = load(&*store, run).await?;
+    let context = Context {
+        operation: Rebuilder.operation(&stored.plan).await?,
+        store,
+        clock: app::clock(),
+        events: report::events(global.output),
+        notify: Rebuilder.notify(&stored.plan),
+        stop: stop_signal()?,
+    };
+    Ok((context, stored))
+}
+
+async fn end(context: Context, run: &RunId, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
+    let outcome = outcome?;
+    let store = context.store.clone();
+    // The progress line goes before the closing table comes.
+    drop(context);
+    close(&*store, run, &outcome, format).await;
+    Ok(outcome.exit())
+}
+
+/// Ends the run that holds a target, and puts things back.
+///
+/// # Errors
+/// Where no run holds it.
+pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Error> {
+    let store = global.store()?;
+    let holder = store.lock(target).await?.and_then(|lock| lock.run);
+    let Some(run) = holder else {
+        return Err(Error::usage(format!("no run is at work on {target}"), "`interlock runs list` shows the runs"));
+    };
+    let (context, stored) = prepare(global, &run).await?;
+    let outcome = abort(&context, &stored).await;
+    end(context, &run, outcome, global.output).await
+}
+
+#[expect(clippy::print_stdout, reason = "the command line prints")]
+async fn list(global: &Global) -> Result<Exit, Error> {
+    let store = global.store()?;
+    let mut all = Vec::new();
+    for run in store.runs().await? {
+        // A run that was cut before its plan was durable has touched nothing; one that was tampered with is told by verify.
+        match load(&*store, &run).await {
+            Ok(stored) => all.push((stored, store.load(&run).await?.into_iter().next())),
+            Err(e) => crate::report::remark(&format!("{run}: {e}")),
+        }
+    }
+    match global.output {
+        Format::Json => {
+            let told = |(stored, first): &(Stored, Option<crate::journal::Record>)| {
+                serde_json::json!({
+                    "run": stored.run,
+                    "title": stored.plan.title,
+                    "began": first.as_ref().map(|record| record.at),
+                    "state": report::standing(stored, &app::clock().now()),
+                })
+            };
+            report::print(&all.iter().map(told).collect::<Vec<_>>());
+        }
+        Format::Table => println!("{}", report::runs(&all, &app::clock().now(), Style::stdout())),
+    }
+    Ok(Exit::Kept)
+}
+
+#[expect(clippy::print_stdout, reason = "the command line prints")]
+async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
+    let store = global.store()?;
+    let stored = load(&*store, run).await?;
+    let records = store.load(run).await?;
+    match global.output {
+        Format::Json => report::print(&records),
+        Format::Table => {
+            let head = store.head(run).await?;
+            println!("{}", report::show(&stored, &records, head.as_str(), Style::stdout()));
+        }
+    }
+    Ok(Exit::Kept)
+}
+
+#[expect(clippy::print_stdout, reason = "the command line prints")]
+async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
+    let store: Arc<dyn Store> = global.store()?;
+    let runs = match args.run {
+        Some(run) => vec![run],
+        None => store.runs().await?,
+    };
+    let mut exit = Exit::Kept;
+    for run in runs {
+        match store.head(&run).await {
+            Ok(head) if args.head.as_deref().is_some_and(|noted| !head.as_str().starts_with(noted)) => {
+                println!("{run}  REWRITTEN  its head is {head}, which is not the one that was noted");
+                exit = Exit::RolledBack;
+            }
+            Ok(head) => println!("{run}  whole      head {head}"),
+            Err(e @ Error::Tampered { .. }) => {
+                println!("{run}  TAMPERED   {e}");
+                exit = Exit::RolledBack;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,72 @@
+//! Chooses who renders events: a terminal with progress, plain lines, or JSON lines.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{Narrator, Told, is_plain, json, terminal::Terminal};
+use crate::guard::{Event, Events};
+
+/// How output is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Tables and lines for people.
+    #[default]
+    Table,
+    /// JSON on standard output, one document or one line for each event.
+    Json,
+}
+
+/// The renderer for this process' output.
+#[must_use]
+pub fn events(format: Format) -> Arc<dyn Events> {
+    match format {
+        Format::Json => Arc::new(JsonLines),
+        Format::Table if is_plain() => Arc::new(Plain::default()),
+        Format::Table => Arc::new(Terminal::new()),
+    }
+}
+
+/// One JSON line for each journal entry, on standard output.
+struct JsonLines;
+
+impl Events for JsonLines {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Driving { run, plan } => json::line(&serde_json::json!({"driving": {"run": run, "title": plan.title}})),
+            Event::Recorded(entry) => json::line(entry),
+            Event::Remark(text) => json::line(&serde_json::json!({ "remark": text })),
+            Event::Begins { .. } | Event::Returns { .. } => {}
+        }
+    }
+}
+
+/// How often plain output says how a step stands.
+const PACE: Duration = Duration::from_secs(5);
+
+/// Lines on standard error; progress only every few seconds.
+#[derive(Default)]
+struct Plain(Mutex<(Narrator, Option<Instant>)>);
+
+impl Events for Plain {
+    #[expect(clippy::print_stderr, reason = "reporters print")]
+    fn event(&self, event: &Event<'_>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (narrator, last) = &mut *inner;
+        match narrator.tell(event) {
+            Some(Told::Line(line)) => {
+                *last = None;
+                eprintln!("{line}");
+            }
+            Some(Told::Progress(line)) => {
+                let first = last.get_or_insert_with(Instant::now);
+                if first.elapsed() >= PACE {
+                    *first = Instant::now();
+                    eprintln!("{line}");
+                }
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Tables for people: plans, gates, runs, and the closing table with the evidence.
+
+use comfy_table::{Cell, CellAlignment, Color, Table};
+
+use super::{Narrator, Style, Told};
+use crate::{
+    guard::{Action, Answer, Entry, Event, Gate, Mode, Outcome, Plan, Stored},
+    journal::Record,
+    model::Moment,
+    ops::switchover::{Evidence, Spec, Watch},
+    slo::progress,
+};
+
+/// The plan, step by step.
+#[must_use]
+pub fn plan(plan: &Plan, style: Style) -> String {
+    let mut table = style.table(&["#", "step", "does"]);
+    for (at, step) in plan.steps.iter().enumerate() {
+        let does = match &step.action {
+            Action::Change { key, to, only_if_clean } => {
+                let only = only_if_clean.as_ref().map(|name| format!(", only if `{name}` passes cleanly")).unwrap_or_default();
+                format!("write {key} = {to}{only}")
+            }
+            Action::Watch { what } => serde_json::from_value::<Watch>(what.clone()).map_or_else(|_| what.to_string(), |w| w.to_string()),
+        };
+        table.add_row([(at + 1).to_string(), step.name.clone(), does]);
+    }
+    format!("{}\nguard: {}; when it cannot see, it {}\n{table}", plan.title, plan.guard, match plan.blind {
+        crate::guard::Blind::Hold => "holds and asks a person",
+        crate::guard::Blind::Remove => "takes the change back",
+    })
+}
+
+/// The gates and their answers.
+#[must_use]
+pub fn gates(gates: &[Gate], style: Style) -> String {
+    let mut table = style.table(&["gate", "answer", "found"]);
+    for gate in gates {
+        let (word, colour, found) = match &gate.answer {
+            Answer::Open { found } => ("open", Color::Green, found.clone()),
+            Answer::Later { what } => ("at run", Color::Yellow, what.clone()),
+            Answer::Shut { why, mend } => ("shut", Color::Red, format!("{why}\n-> {mend}")),
+            Answer::Unreachable { why, mend } => ("unreachable", Color::Red, format!("{why}\n-> {mend}")),
+        };
+        table.add_row([Cell::new(&gate.name), coloured(word, colour, style), Cell::new(found)]);
+    }
+    table.to_string()
+}
+
+fn coloured(text: &str, colour: Color, style: Style) -> Cell {
+    let cell = Cell::new(text);
+    if style.colour { cell.fg(colour) } else { cell }
+}
+
+/// The last evidence of a run, objective by objective; `None` where nothing was counted.
+#[must_use]
+pub fn closing(plan: &Plan, entries: &[Entry], style: Style) -> Option<String> {
+    let spec: Spec = serde_json::from_value(plan.spec.clone()).ok()?;
+    let last = entries.iter().rev().find_map(|entry| match entry {
+        Entry::Looked { evidence, .. } => serde_json::from_value::<Evidence>(evidence.clone()).ok(),
+        _ => None,
+    })?;
+    let counted = last.counted?;
+    let mut table =
+        style.table(&["objective", "requests", "bad", "share", "tolerated", "excluded above", "evidence", "bound"]);
+    for p in progress(&spec.rules, &counted.slo) {
+        let share = |share: f64| format!("{:.3} %", share * 100.0);
+        table.add_row([
+            p.name,
+            p.total.to_string(),
+            p.bad.to_string(),
+            share(p.share),
+            p.p0.map(share).unwrap_or_default(),
+            share(p.upper),
+            figure(p.e_value),
+            figure(p.bound),
+        ]);
+    }
+    align_right(&mut table, 1..8);
+    Some(table.to_string())
+}
+
+fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for at in columns {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A figure that may be very large or very small.
+fn figure(value: f64) -> String {
+    if value != 0.0 && !(0.001..1e6).contains(&value.abs()) { format!("{value:.1e}") } else { format!("{value:.2}") }
+}
+
+/// How a run stands, in a few words.
+fn standing(stored: &Stored, now: &Moment) -> (String, Color) {
+    let abandoned = stored.lock.as_ref().is_some_and(|lock| lock.is_abandoned(now));
+    match stored.mode() {
+        Mode::Finished(outcome) => {
+            let colour = match outcome {
+                Outcome::Kept { .. } => Color::Green,
+                Outcome::Stuck { .. } => Color::Red,
+                _ => Color::Yellow,
+            };
+            (outcome.word().to_owned(), colour)
+        }
+        Mode::Held { .. } => ("held".to_owned(), Color::Yellow),
+        _ if abandoned => ("abandoned".to_owned(), Color::Red),
+        Mode::Unwinding => ("putting back".to_owned(), Color::Yellow),
+        _ => ("running".to_owned(), Color::Cyan),
+    }
+}
+
+/// The runs of a store.
+#[must_use]
+pub fn runs(all: &[(Stored, Option<Record>)], now: &Moment, style: Style) -> String {
+    let mut table = style.table(&["run", "operation", "began", "state", "owner", "why"]);
+    for (stored, first) in all {
+        let (state, colour) = standing(stored, now);
+        let owner = stored.lock.as_ref().and_then(|lock| lock.owner.as_ref()).map(ToString::to_string);
+        let why = match stored.mode() {
+            Mode::Finished(outcome) => outcome.why().to_owned(),
+            Mode::Held { why, .. } => why,
+            _ => String::new(),
+        };
+        let began = first.as_ref().map(|record| format!("{:.0}", record.at)).unwrap_or_default();
+        table.add_row([
+            Cell::new(&stored.run),
+            Cell::new(&stored.plan.title),
+            Cell::new(began),
+            coloured(&state, colour, style),
+            Cell::new(owner.unwrap_or_default()),
+            Cell::new(why),
+        ]);
+    }
+    table.to_string()
+}
+
+/// What happened in a run, record by record; looks that only waited are counted, not listed.
+#[must_use]
+pub fn history(stored: &Stored, records: &[Record]) -> String {
+    let mut narrator = Narrator::default();
+    let mut lines = Vec::new();
+    let mut waited = 0_u32;
+    lines.extend(text(narrator.tell(&Event::Driving { run: &stored.run, plan: &stored.plan })));
+    for (record, entry) in records.iter().zip(&stored.entries) {
+        match narrator.tell(&Event::Recorded(entry)) {
+            Some(Told::Progress(_)) => waited += 1,
+            Some(Told::Line(line)) => {
+                let looks = if waited > 0 { format!(" (after {waited} looks)") } else { String::new() };
+                lines.push(format!("{:.3}  {line}{looks}", record.at));
+                waited = 0;
+            }
+            None => {}
+        }
+    }
+    lines.join("\n")
+}
+
+fn text(told: Option<Told>) -> Option<String> {
+    match told? {
+        Told::Line(line) | Told::Progress(line) => Some(line),
+    }
+}
+
+/// One run with its history, evidence, and the hash that ends its journal.
+#[must_use]
+pub fn show(stored: &Stored, records: &[Record], head: &str, style: Style) -> String {
+    let evidence = closing(&stored.plan, &stored.entries, style).map(|table| format!("\n{table}")).unwrap_or_default();
+    format!("{}{evidence}\njournal: {} records, head {head}", history(stored, records), records.len())
+}
