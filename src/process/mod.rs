@@ -1,0 +1,10 @@
+//! Every process that the project starts: known by more than its pid, and ended when its owner goes.
+
+mod exec;
+mod identity;
+mod launch;
+
+pub use exec::{ChildOptions, become_program};
+pub use identity::Identity;
+pub use launch::{Launch, Output, Running};
+pub use nix::sys::signal::Signal;
