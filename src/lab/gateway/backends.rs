@@ -1,7 +1,7 @@
 //! The replicas that the gateway knows, and which of them take requests.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -82,19 +82,24 @@ impl Backends {
     }
 
     /// Follows the list in `file` and asks every replica whether it is ready, round after round.
-    pub async fn follow(&self, file: PathBuf, stop: CancellationToken) {
+    pub async fn follow(&self, file: &Path, stop: CancellationToken) {
         loop {
-            match state::read::<Vec<Backend>>(&file) {
-                Ok(listed) => self.take_over(listed.unwrap_or_default()),
-                Err(e) => tracing::warn!("the list of replicas: {e}"),
-            }
-            let all: Vec<_> = self.upstreams.read().map(|upstreams| upstreams.clone()).unwrap_or_default();
-            join_all(all.iter().map(|upstream| upstream.check())).await;
+            self.round(file).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(ROUND) => {}
             }
         }
+    }
+
+    /// Reads the list anew, and asks every replica once.
+    pub async fn round(&self, file: &Path) {
+        match state::read::<Vec<Backend>>(file) {
+            Ok(listed) => self.take_over(listed.unwrap_or_default()),
+            Err(e) => tracing::warn!("the list of replicas: {e}"),
+        }
+        let all: Vec<_> = self.upstreams.read().map(|upstreams| upstreams.clone()).unwrap_or_default();
+        join_all(all.iter().map(|upstream| upstream.check())).await;
     }
 
     fn take_over(&self, listed: Vec<Backend>) {

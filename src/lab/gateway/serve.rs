@@ -52,11 +52,13 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         flights: Flights::default(),
         metrics: Metrics::default(),
     });
+    // Known replicas take requests from the first one on, also after a restart.
+    shared.backends.round(&folder.backends()).await;
     let live = listen(lab.gateway).await?;
     let admin = listen(lab.admin).await?;
     let followed = shared.clone();
     let follow_stop = stop.clone();
-    tokio::spawn(async move { followed.backends.follow(folder.backends(), follow_stop).await });
+    tokio::spawn(async move { followed.backends.follow(&folder.backends(), follow_stop).await });
     let router = admin::router(shared.clone(), lab.token);
     let admin_stop = stop.clone();
     tokio::spawn(async move {
