@@ -200,6 +200,14 @@ mod tests {
             ["slow", "error-rate=5", "error-rate=500%", "latency=fast", "hang=soon:1", "leak=1MB", "error-rate=1%:x=2"]
                 .map(|text| text.parse::<Fault>().unwrap_err())
                 .into();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+`slow` is no fault; there are error-rate=5%[:burst=10], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB]
+`error-rate=5`: `5` is no share such as 5%
+`error-rate=500%`: `500%` is no share from 0% to 100%
+`latency=fast`: `fast` is no duration such as 90s or 5m: expected number at 0
+`hang=soon:1`: `soon` is no option of this fault, or stands twice
+`leak=1MB`: `1MB` is no size such as 1MiB
+`error-rate=1%:x=2`: `x` is no option of this fault, or stands twice
+"#);
     }
 }

@@ -118,6 +118,29 @@ mod tests {
         metrics.count(Slot::Green, Way::Preview, 503, Duration::from_millis(1));
         let text = metrics.expose("tenant", [(Slot::Blue, 1), (Slot::Green, 0)]);
         let shown: Vec<_> = text.lines().filter(|line| !line.contains("le=\"0.") && !line.contains("le=\"2")).collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+# HELP lab_requests_total Requests answered, by exact status.
+# TYPE lab_requests_total counter
+lab_requests_total{service="tenant",slot="blue",path="live",code="200"} 2
+lab_requests_total{service="tenant",slot="green",path="preview",code="503"} 1
+# HELP lab_request_duration_seconds Time to the end of the answer.
+# TYPE lab_request_duration_seconds histogram
+lab_request_duration_seconds_bucket{service="tenant",slot="blue",path="live",outcome="ok",le="1"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="blue",path="live",outcome="ok",le="5"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="blue",path="live",outcome="ok",le="10"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="blue",path="live",outcome="ok",le="+Inf"} 2
+lab_request_duration_seconds_sum{service="tenant",slot="blue",path="live",outcome="ok"} 20.007
+lab_request_duration_seconds_count{service="tenant",slot="blue",path="live",outcome="ok"} 2
+lab_request_duration_seconds_bucket{service="tenant",slot="green",path="preview",outcome="error",le="1"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="green",path="preview",outcome="error",le="5"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="green",path="preview",outcome="error",le="10"} 1
+lab_request_duration_seconds_bucket{service="tenant",slot="green",path="preview",outcome="error",le="+Inf"} 1
+lab_request_duration_seconds_sum{service="tenant",slot="green",path="preview",outcome="error"} 0.001
+lab_request_duration_seconds_count{service="tenant",slot="green",path="preview",outcome="error"} 1
+# HELP lab_in_flight Requests accepted and not yet answered.
+# TYPE lab_in_flight gauge
+lab_in_flight{service="tenant",slot="blue"} 1
+lab_in_flight{service="tenant",slot="green"} 0
+"#);
     }
 }
