@@ -127,7 +127,7 @@ async fn a_gateway_that_was_killed_serves_the_same_weights(platform: &LabPlatfor
 }
 
 async fn load(platform: &LabPlatform, meanwhile: impl Future<Output = ()>) -> load::Report {
-    let spec = load::Spec::new(platform.lab().file.gateway, PATH, 200.0, Duration::from_secs(3));
+    let spec = load::Spec::new(platform.lab().file.gateway, PATH, 200.0, Duration::from_secs(4));
     let stop = CancellationToken::new();
     let (report, ()) = tokio::join!(load::run(spec, stop, |_| {}), meanwhile);
     report.unwrap()
@@ -139,7 +139,7 @@ async fn a_replica_that_was_killed_fails_no_request(platform: &LabPlatform) {
         kill(platform, "tenant-blue-0").await;
     })
     .await;
-    assert_eq!((report.ok, report.failed), (600, 0), "{:?}", report.examples);
+    assert_eq!((report.ok, report.failed), (800, 0), "{:?}", report.examples);
     assert_eq!(exits(platform, "tenant-blue-0").await, 1);
     platform.lab().settled(READY).await.unwrap();
 }
@@ -149,7 +149,7 @@ async fn a_release_is_replaced_without_a_failure(platform: &LabPlatform) {
         platform.lab().set_release(Slot::Blue, &release("1.0.1", &[])).await.unwrap();
     })
     .await;
-    assert_eq!((report.ok, report.failed), (600, 0), "{:?}", report.examples);
+    assert_eq!((report.ok, report.failed), (800, 0), "{:?}", report.examples);
     platform.lab().settled(READY).await.unwrap();
     let reply = platform.get(Route::Live, PATH, READY).await.unwrap();
     assert_eq!(reply.version.as_deref(), Some("1.0.1"));

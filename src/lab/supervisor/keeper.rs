@@ -157,8 +157,9 @@ impl Keeper {
         }
         self.forget_gone();
         for at in 0..self.wishes.len() {
-            self.retire(at);
+            // In this order, or the place of one that is gone would look as if nothing were changing.
             self.fill(at)?;
+            self.retire(at);
         }
         self.list()?;
         self.note()

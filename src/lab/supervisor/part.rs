@@ -29,6 +29,8 @@ const SOUND_AFTER: Duration = Duration::from_secs(10);
 const UNLISTED_FOR: Duration = Duration::from_millis(500);
 /// How long a process may take to end.
 const GRACE: Duration = Duration::from_secs(6);
+/// A replica has to be ready for so long before another one is replaced: by then the gateway has found it as well.
+const STEADY_AFTER: Duration = Duration::from_millis(1500);
 /// How often each process is asked whether it is ready, and how long it may take to say so.
 const ASK: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(1));
 
@@ -51,6 +53,7 @@ pub enum Kind {
 }
 
 enum Run {
+    New,
     Up { running: Running, since: Instant, _asking: DropGuard },
     Waiting { until: Instant },
     Unlisted { running: Running, since: Instant },
@@ -74,17 +77,29 @@ pub struct Part {
     run: Run,
     back_off: Duration,
     ready: Arc<AtomicBool>,
+    ready_since: Option<Instant>,
 }
 
 impl Part {
     /// A process that is to be started at the next turn.
     pub fn new(name: String, kind: Kind, address: SocketAddr, ask: (SocketAddr, &'static str), launch: Launch) -> Self {
-        let run = Run::Waiting { until: Instant::now() };
-        Self { name, kind, address, exits: 0, ask, launch, run, back_off: BACK_OFF.0, ready: Arc::default() }
+        Self {
+            name,
+            kind,
+            address,
+            exits: 0,
+            ask,
+            launch,
+            run: Run::New,
+            back_off: BACK_OFF.0,
+            ready: Arc::default(),
+            ready_since: None,
+        }
     }
 
     /// Takes note of an end, and starts, ends or kills what is due.
     pub fn turn(&mut self, now: Instant) {
+        self.ready_since = self.is_ready().then(|| self.ready_since.unwrap_or(now));
         let run = std::mem::replace(&mut self.run, Run::Gone);
         self.run = match run {
             Run::Up { mut running, since, _asking } => match running.ended() {
@@ -101,6 +116,7 @@ impl Part {
                     Run::Waiting { until }
                 }
             },
+            Run::New => self.start(now),
             Run::Waiting { until } if now >= until => self.start(now),
             Run::Unlisted { mut running, since } if now.saturating_duration_since(since) >= UNLISTED_FOR => {
                 note(&self.name, running.ask_to_end());
@@ -156,7 +172,7 @@ impl Part {
         self.run = match std::mem::replace(&mut self.run, Run::Gone) {
             Run::Up { running, .. } | Run::Unlisted { running, .. } => to(running),
             Run::Ending { running, since, killed } => Run::Ending { running, since, killed },
-            Run::Waiting { .. } | Run::Gone => Run::Gone,
+            Run::New | Run::Waiting { .. } | Run::Gone => Run::Gone,
         };
     }
 
@@ -167,14 +183,17 @@ impl Part {
 
     /// Whether requests may be sent to it.
     pub const fn is_listed(&self) -> bool {
-        matches!(self.run, Run::Up { .. } | Run::Waiting { .. })
+        matches!(self.run, Run::New | Run::Up { .. } | Run::Waiting { .. })
     }
 
-    /// Whether it is on its way: ending, or up for a short while and not ready yet.
+    /// Whether it is on its way: ending, or not ready yet, or only just.
     pub fn is_changing(&self) -> bool {
         match &self.run {
-            Run::Unlisted { .. } | Run::Ending { .. } | Run::Gone => true,
-            Run::Up { since, .. } => !self.is_ready() && since.elapsed() < SOUND_AFTER,
+            Run::New | Run::Unlisted { .. } | Run::Ending { .. } | Run::Gone => true,
+            Run::Up { since, .. } => match self.ready_since {
+                Some(ready) => ready.elapsed() < STEADY_AFTER,
+                None => since.elapsed() < SOUND_AFTER,
+            },
             Run::Waiting { .. } => false,
         }
     }
@@ -188,7 +207,7 @@ impl Part {
     pub fn status(&self) -> PartStatus {
         let (standing, running) = match &self.run {
             Run::Up { running, .. } => (Standing::Up, Some(running)),
-            Run::Waiting { .. } => (Standing::Waiting, None),
+            Run::New | Run::Waiting { .. } => (Standing::Waiting, None),
             Run::Unlisted { running, .. } | Run::Ending { running, .. } => (Standing::Ending, Some(running)),
             Run::Gone => (Standing::Ending, None),
         };
