@@ -116,7 +116,7 @@ async fn version(State(service): State<Arc<Service>>) -> Response {
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let Options { slot, replica, version, .. } = &service.options;
     let labels = format!(r#"service="{SERVICE}",slot="{slot}",replica="{replica}""#);
-    let mut text = format!("# HELP tenant_info The release.\n# TYPE tenant_info gauge\n");
+    let mut text = String::from("# HELP tenant_info The release.\n# TYPE tenant_info gauge\n");
     text += &format!("tenant_info{{{labels},version={}}} 1\n", json!(version));
     text += "# HELP tenant_requests_total Business requests served.\n# TYPE tenant_requests_total counter\n";
     for (outcome, counter) in [("ok", &service.ok), ("error", &service.failed)] {
