@@ -1,0 +1,274 @@
+//! `interlock lab`: arguments in, a lab up, asked, loaded or down.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use super::{serve, show};
+use crate::{
+    error::{Error, Exit},
+    lab::{self, DEFAULT_FOLDER, Fault, Lab, Release, load, state::broken, supervisor},
+    model::{Slot, Span},
+};
+
+/// Arguments of `interlock lab`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the platform on this machine, and wait until all of it is ready
+    Up(Box<Up>),
+    /// Show what runs, and where
+    Status(StatusArgs),
+    /// End the platform, and make sure that nothing of it is left
+    Down(DownArgs),
+    /// Offer open-loop load to the gateway
+    Load(LoadArgs),
+    /// Make a slot run a release
+    Deploy(DeployArgs),
+    /// Run one process of the platform
+    #[command(hide = true)]
+    Serve(Box<serve::Args>),
+}
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// Where the lab is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Where {
+    /// The lab's folder
+    #[arg(long, default_value = DEFAULT_FOLDER, value_name = "DIR", env = "INTERLOCK_LAB")]
+    pub folder: PathBuf,
+    /// How to answer
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// What a lab starts with.
+#[derive(Debug, clap::Args)]
+pub(super) struct Setup {
+    /// The version that blue runs
+    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
+    pub version_blue: String,
+    /// The version that green runs
+    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
+    pub version_green: String,
+    /// A fault of blue's release, such as error-rate=5%
+    #[arg(long, value_name = "FAULT")]
+    pub fault_blue: Vec<Fault>,
+    /// A fault of green's release, such as latency=200ms:share=10%
+    #[arg(long, value_name = "FAULT")]
+    pub fault_green: Vec<Fault>,
+    /// Replicas of each slot
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub replicas: u32,
+    /// How long the gateway waits for a replica
+    #[arg(long, default_value = "10s", value_name = "TIME")]
+    pub upstream_timeout: Span,
+    /// Start no Prometheus
+    #[arg(long)]
+    pub no_prometheus: bool,
+}
+
+impl Setup {
+    /// The options of the supervisor, with our own binary for its processes.
+    pub fn options(self, folder: &Path) -> Result<supervisor::Options, Error> {
+        Ok(supervisor::Options {
+            folder: folder.to_owned(),
+            interlock: std::env::current_exe().map_err(|e| broken("our own binary", e))?,
+            blue: Release { version: self.version_blue, faults: self.fault_blue },
+            green: Release { version: self.version_green, faults: self.fault_green },
+            replicas: self.replicas,
+            upstream_timeout: self.upstream_timeout.0,
+            prometheus: !self.no_prometheus,
+        })
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Up {
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    setup: Setup,
+    /// How long everything may take to become ready
+    #[arg(long, default_value = "30s", value_name = "TIME")]
+    timeout: Span,
+}
+
+#[derive(Debug, clap::Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, clap::Args)]
+struct DownArgs {
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, clap::Args)]
+struct LoadArgs {
+    #[command(flatten)]
+    at: Where,
+    /// Requests a second
+    #[arg(long, default_value_t = 100.0)]
+    rate: f64,
+    /// For how long
+    #[arg(long, default_value = "10s", value_name = "TIME")]
+    duration: Span,
+    /// Path of every request
+    #[arg(long, default_value = "/tenants/7")]
+    path: String,
+    /// A connection of its own for every request
+    #[arg(long)]
+    new_connections: bool,
+    /// How many may be in flight; what is due beyond that counts as failed
+    #[arg(long, default_value_t = 1024)]
+    in_flight: usize,
+    /// How long an answer may take
+    #[arg(long, default_value = "10s", value_name = "TIME")]
+    timeout: Span,
+}
+
+#[derive(Debug, clap::Args)]
+struct DeployArgs {
+    #[command(flatten)]
+    at: Where,
+    /// The slot
+    slot: Slot,
+    /// The version that it should run
+    #[arg(long)]
+    version: String,
+    /// A fault of the release, such as crash-after=500
+    #[arg(long)]
+    fault: Vec<Fault>,
+    /// How long its replicas may take to become ready
+    #[arg(long, default_value = "60s", value_name = "TIME")]
+    timeout: Span,
+}
+
+/// Runs one of the lab's commands, on a runtime of its own.
+///
+/// # Errors
+/// Where the lab cannot be reached, does not come up in time, or leaves something behind.
+pub fn run(args: Args) -> Result<Exit, Error> {
+    match args.command {
+        Command::Serve(args) => serve::run(*args),
+        Command::Down(args) => down(&args),
+        Command::Up(args) => block_on(up(*args)),
+        Command::Status(args) => block_on(status(args)),
+        Command::Load(args) => block_on(offer(args)),
+        Command::Deploy(args) => block_on(deploy(args)),
+    }
+}
+
+/// One thread suffices: all of these wait most of the time, and the pacer of the load has a thread of its own.
+fn block_on(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| broken("the runtime", e))?.block_on(work)
+}
+
+async fn up(args: Up) -> Result<Exit, Error> {
+    let Up { at, setup, timeout } = args;
+    let options = setup.options(&at.folder)?;
+    let waiting = spinner("starting the lab: waiting for gateway and replicas to be ready");
+    let lab = lab::start(&options, timeout.0).await?;
+    let settled = lab.settled(timeout.0).await;
+    waiting.finish_and_clear();
+    show::status(&lab, &settled?, at.output)?;
+    Ok(Exit::Kept)
+}
+
+async fn status(args: StatusArgs) -> Result<Exit, Error> {
+    let lab = Lab::open(&args.at.folder)?;
+    let status = lab.status().await.map_err(|e| Error::port(e, "the logs in the lab's folder say more"))?;
+    show::status(&lab, &status, args.at.output)?;
+    Ok(if status.settled() { Exit::Kept } else { Exit::RolledBack })
+}
+
+fn down(args: &DownArgs) -> Result<Exit, Error> {
+    let left = lab::end(&args.at.folder)?;
+    show::down(&args.at.folder, &left, args.at.output)?;
+    Ok(if left.is_empty() { Exit::Kept } else { Exit::Stuck })
+}
+
+async fn deploy(args: DeployArgs) -> Result<Exit, Error> {
+    let lab = Lab::open(&args.at.folder)?;
+    let release = Release { version: args.version, faults: args.fault };
+    let mend = "the logs in the lab's folder say more";
+    lab.set_release(args.slot, &release).await.map_err(|e| Error::port(e, mend))?;
+    let waiting = spinner("replacing replicas one after another");
+    // The supervisor takes the order at its next turn.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let settled = lab.settled(args.timeout.0).await;
+    waiting.finish_and_clear();
+    show::status(&lab, &settled?, args.at.output)?;
+    Ok(Exit::Kept)
+}
+
+async fn offer(args: LoadArgs) -> Result<Exit, Error> {
+    let lab = Lab::open(&args.at.folder)?;
+    let mut spec = load::Spec::new(lab.file.gateway, args.path, args.rate, args.duration.0);
+    spec.new_connections = args.new_connections;
+    spec.in_flight = args.in_flight;
+    spec.timeout = args.timeout.0;
+    let bar = bar(args.duration.0);
+    let stop = CancellationToken::new();
+    let interrupted = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            interrupted.cancel();
+        }
+    });
+    let report = load::run(spec, stop.clone(), |progress| {
+        bar.set_position(u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX));
+        bar.set_message(format!("{} ok, {} failed", progress.ok, progress.failed));
+    })
+    .await?;
+    bar.finish_and_clear();
+    show::report(&report, args.at.output)?;
+    Ok(match report.failed {
+        _ if stop.is_cancelled() => Exit::Interrupted,
+        0 => Exit::Kept,
+        _ => Exit::RolledBack,
+    })
+}
+
+fn target() -> ProgressDrawTarget {
+    let quiet = !std::io::stderr().is_terminal() || std::env::var_os("CI").is_some();
+    if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}
+
+fn spinner(message: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, target()).with_message(message);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+fn bar(length: Duration) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(u64::try_from(length.as_millis()).ok(), target());
+    match ProgressStyle::with_template("load [{bar:30}] {elapsed_precise} {wide_msg}") {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,7 @@
+//! `interlock lab`: the embedded platform.
+
+mod command;
+mod serve;
+mod show;
+
+pub use command::{Args, run};

@@ -1,0 +1,126 @@
+//! What the lab's commands print: JSON or tables on standard output.
+
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::command::Output;
+use crate::{
+    error::Error,
+    lab::{
+        Lab, Standing, Status,
+        load::Report,
+        state::{Process, broken},
+    },
+};
+
+/// Prints how a lab stands. The token stays in its file.
+pub(super) fn status(lab: &Lab, status: &Status, output: Output) -> Result<(), Error> {
+    let file = &lab.file;
+    match output {
+        Output::Json => json(&json!({
+            "folder": lab.folder.path(),
+            "supervisor": file.supervisor,
+            "gateway": format!("http://{}", file.gateway),
+            "admin": format!("http://{}", file.admin),
+            "control": format!("http://{}", file.control),
+            "prometheus": file.prometheus.map(|at| format!("http://{at}")),
+            "status": status,
+        })),
+        Output::Table => {
+            let prometheus = file
+                .prometheus
+                .map_or_else(|| "not found on PATH: metrics by scraping only".into(), |at| format!("http://{at}"));
+            print(&format!(
+                "gateway     http://{}\nadmin       http://{}\nprometheus  {prometheus}\nfolder      {}\n\n{}",
+                file.gateway,
+                file.admin,
+                lab.folder.path().display(),
+                table(status)
+            ))
+        }
+    }
+}
+
+fn table(status: &Status) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["PART", "PID", "ADDRESS", "STANDING", "READY", "EXITS", "VERSION"]);
+    for part in &status.parts {
+        table.add_row([
+            part.name.clone(),
+            part.identity.as_ref().map_or_else(|| "-".into(), |identity| identity.pid.to_string()),
+            part.address.to_string(),
+            match part.standing {
+                Standing::Up => "up",
+                Standing::Waiting => "waiting",
+                Standing::Ending => "ending",
+            }
+            .into(),
+            if part.ready { "yes" } else { "no" }.into(),
+            part.exits.to_string(),
+            part.version.clone().unwrap_or_else(|| "-".into()),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+/// Prints what is left of a lab.
+pub(super) fn down(folder: &Path, left: &[Process], output: Output) -> Result<(), Error> {
+    match output {
+        Output::Json => json(&json!({ "folder": folder, "left": left })),
+        Output::Table if left.is_empty() => print("down; nothing is left but the logs"),
+        Output::Table => {
+            let names: Vec<_> = left.iter().map(|p| format!("{} (pid {})", p.name, p.identity.pid)).collect();
+            print(&format!("still running: {}", names.join(", ")))
+        }
+    }
+}
+
+/// Prints what came of a load.
+pub(super) fn report(report: &Report, output: Output) -> Result<(), Error> {
+    let value = serde_json::to_value(report).map_err(|e| broken("the report", e))?;
+    match output {
+        Output::Json => json(&value),
+        Output::Table => print(&text(report)),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let Report { offered, offered_rate, ok, failed, achieved_rate, seconds, failures, latency, .. } = report;
+    let mut text = format!(
+        "offered   {offered} at {offered_rate}/s\nok        {ok} at {achieved_rate:.0}/s over {seconds:.1} s\n\
+         failed    {failed} ({} status 5xx, {} transport, {} timeout, {} not sent)\n\
+         latency   p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms",
+        failures.status_5xx,
+        failures.transport,
+        failures.timeout,
+        failures.not_sent,
+        latency.p50_ms,
+        latency.p90_ms,
+        latency.p99_ms,
+        latency.p999_ms,
+        latency.max_ms,
+    );
+    for (at, second) in report.timeline.iter().enumerate().filter(|(_, second)| second.failed > 0).take(20) {
+        text += &format!("\nsecond {at:>3}  {} failed, {} ok", second.failed, second.ok);
+    }
+    for example in &report.examples {
+        text += &format!("\n  {example}");
+    }
+    text
+}
+
+fn json(value: &serde_json::Value) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| broken("standard output", e))?;
+    print(&text)
+}
+
+/// A reader that has gone away is no reason to fail.
+fn print(text: &str) -> Result<(), Error> {
+    use std::io::{ErrorKind, Write};
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(broken("standard output", e)),
+        _ => Ok(()),
+    }
+}

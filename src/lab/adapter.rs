@@ -1,0 +1,172 @@
+//! The lab as a platform: its gateway, its replicas, and requests to it.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    contact::Lab,
+    gateway::SetWeights,
+    http::{Answer, Ask},
+};
+use crate::{
+    error::Error,
+    model::{Epoch, Slot, Weights},
+    ports::{Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+};
+
+/// How long one call may take.
+const WITHIN: Duration = Duration::from_secs(5);
+const GATEWAY: &str = "the lab's gateway";
+const SUPERVISOR: &str = "the lab's supervisor";
+
+/// Implements the ports over the interfaces of a lab that is up.
+pub struct LabPlatform(Lab);
+
+impl LabPlatform {
+    /// Finds the lab that is up in `folder`.
+    ///
+    /// # Errors
+    /// Where none is.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        Lab::open(folder).map(Self)
+    }
+
+    /// The lab itself, for what no port speaks of.
+    #[must_use]
+    pub const fn lab(&self) -> &Lab {
+        &self.0
+    }
+}
+
+impl From<Lab> for LabPlatform {
+    fn from(lab: Lab) -> Self {
+        Self(lab)
+    }
+}
+
+#[derive(Deserialize)]
+struct Stand {
+    weights: Weights,
+}
+
+#[derive(Deserialize)]
+struct Superseded {
+    superseded: Epoch,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    found: Weights,
+}
+
+#[async_trait]
+impl Traffic for LabPlatform {
+    async fn weights(&self) -> Result<Weights, PortError> {
+        let answer = self.0.admin.ask(Ask::get("/weights"), WITHIN).await;
+        let answer = fine(GATEWAY, "read weights", answer)?;
+        Ok(read::<Stand>(GATEWAY, &answer)?.weights)
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
+        let order = SetWeights { to: *to, from: fence.from, epoch: fence.epoch };
+        let answer = self.0.admin.ask(Ask::put("/weights", json!(order)), WITHIN).await;
+        let answer = answer.map_err(|e| PortError::unreachable(GATEWAY, e))?;
+        match answer.status {
+            StatusCode::CONFLICT => Err(superseded(GATEWAY, &answer, fence.epoch)),
+            StatusCode::PRECONDITION_FAILED => {
+                let found = read::<Found>(GATEWAY, &answer)?.found;
+                Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) })
+            }
+            _ => fine(GATEWAY, "set weights", Ok(answer)).map(drop),
+        }
+    }
+
+    async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
+        let path = format!("/in-flight?slot={slot}&older_than_ms={}", older_than.as_millis());
+        let answer = self.0.admin.ask(Ask::get(&path), WITHIN).await;
+        read(GATEWAY, &fine(GATEWAY, "read what is in flight", answer)?)
+    }
+}
+
+#[async_trait]
+impl Workload for LabPlatform {
+    async fn replicas(&self, slot: Slot) -> Result<Vec<Replica>, PortError> {
+        let status = self.0.status().await?;
+        let replica = |part: &super::PartStatus| Replica {
+            name: part.name.clone(),
+            ready: part.ready,
+            version: part.version.clone().unwrap_or_default(),
+            exits: part.exits,
+        };
+        Ok(status.replicas(slot).map(replica).collect())
+    }
+
+    async fn scale(&self, slot: Slot) -> Result<u32, PortError> {
+        let status = self.0.status().await?;
+        let slot = status.slots.iter().find(|s| s.slot == slot);
+        slot.map(|s| s.replicas).ok_or_else(|| PortError::odd(SUPERVISOR, "the slot is missing"))
+    }
+
+    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+        let path = format!("/slots/{slot}/scale");
+        let body = json!({ "replicas": replicas, "epoch": epoch });
+        let answer = self.0.control.ask(Ask::put(&path, body), WITHIN).await;
+        let answer = answer.map_err(|e| PortError::unreachable(SUPERVISOR, e))?;
+        match answer.status {
+            StatusCode::CONFLICT => Err(superseded(SUPERVISOR, &answer, epoch)),
+            _ => fine(SUPERVISOR, "set the scale", Ok(answer)).map(drop),
+        }
+    }
+}
+
+#[async_trait]
+impl Requests for LabPlatform {
+    async fn get(&self, route: Route, path: &str, within: Duration) -> Result<Reply, PortError> {
+        let preview = match route {
+            Route::Live => None,
+            Route::Preview(slot) => Some(("x-lab-slot", slot.name())),
+        };
+        let since = Instant::now();
+        let ask = Ask { headers: preview.as_slice(), ..Ask::get(path) };
+        let answer = self.0.live.ask(ask, within).await.map_err(|e| PortError::unreachable(GATEWAY, e))?;
+        let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        Ok(Reply {
+            status: answer.status.as_u16(),
+            slot: header("x-lab-slot").and_then(|slot| slot.parse().ok()),
+            version: header("x-lab-version").map(str::to_owned),
+            took: since.elapsed(),
+        })
+    }
+}
+
+fn superseded(what: &str, answer: &Answer, ours: Epoch) -> PortError {
+    match read::<Superseded>(what, answer) {
+        Ok(Superseded { superseded }) => PortError::Superseded { ours: ours.0, theirs: superseded.0 },
+        Err(odd) => odd,
+    }
+}
+
+/// An answer that says yes.
+fn fine(what: &str, verb: &str, answer: Result<Answer, String>) -> Result<Answer, PortError> {
+    let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
+    let why = || String::from_utf8_lossy(&answer.body).chars().take(300).collect::<String>();
+    match answer.status {
+        status if status.is_success() => Ok(answer),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Err(PortError::Forbidden { what: verb.to_owned(), why: why() })
+        }
+        status => Err(PortError::odd(what, format!("{status}: {}", why()))),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, PortError> {
+    let value: Value = answer.json().map_err(|e| PortError::odd(what, e))?;
+    serde_json::from_value(value).map_err(|e| PortError::odd(what, e))
+}

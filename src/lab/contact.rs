@@ -1,0 +1,224 @@
+//! The way from outside to a lab: start it, ask it, give it orders, end it.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use hyper::StatusCode;
+
+use super::{
+    http::{Ask, Client},
+    state::{self, Folder, LabFile, Process, broken},
+    status::{Release, Status},
+    supervisor::Options,
+};
+use crate::{
+    error::Error,
+    model::{Slot, Span},
+    ports::PortError,
+    process::{Launch, Output},
+};
+
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the supervisor may take to end everything.
+const DOWN_WITHIN: Duration = Duration::from_secs(15);
+/// How much of the supervisor's log is shown when it does not come up.
+const TAIL: usize = 5;
+
+/// A lab that is up.
+pub struct Lab {
+    /// Its folder.
+    pub folder: Folder,
+    /// Who supervises it, and where it listens.
+    pub file: LabFile,
+    /// The gateway's admin interface.
+    pub(super) admin: Client,
+    /// The supervisor's control interface.
+    pub(super) control: Client,
+    /// Where users' requests go.
+    pub(super) live: Client,
+}
+
+impl Lab {
+    /// Finds the lab that is up in `folder`.
+    ///
+    /// # Errors
+    /// Where none is.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let folder = Folder::new(folder);
+        let file = folder.read_lab()?;
+        if !file.supervisor.is_alive() {
+            let what = format!("the supervisor of the lab in {}", folder.path().display());
+            let source = PortError::unreachable(what, format!("process {} is gone", file.supervisor.pid));
+            return Err(Error::port(
+                source,
+                "`interlock lab down` clears its folder, `interlock lab up` starts it anew",
+            ));
+        }
+        let token = || Some(file.token.clone());
+        Ok(Self {
+            admin: Client::new(file.admin, token()),
+            control: Client::new(file.control, token()),
+            live: Client::new(file.gateway, None),
+            folder,
+            file,
+        })
+    }
+
+    /// Asks how everything stands.
+    ///
+    /// # Errors
+    /// Where the supervisor does not answer.
+    pub async fn status(&self) -> Result<Status, PortError> {
+        let what = "the lab's supervisor";
+        let answer = self.control.ask(Ask::get("/status"), ANSWER_WITHIN).await;
+        let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
+        if answer.status != StatusCode::OK {
+            return Err(PortError::odd(what, answer.status));
+        }
+        answer.json().map_err(|e| PortError::odd(what, e))
+    }
+
+    /// Waits until everything that is meant to run does and is ready, and the gateway knows.
+    ///
+    /// # Errors
+    /// Where that takes longer than `within`; says what is missing.
+    pub async fn settled(&self, within: Duration) -> Result<Status, Error> {
+        let deadline = Instant::now() + within;
+        loop {
+            let status = self.status().await;
+            if let Ok(status) = &status
+                && status.settled()
+                && self.reaches_all_slots(status).await
+            {
+                return Ok(status.clone());
+            }
+            if Instant::now() >= deadline {
+                return Err(not_settled(status, within));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Whether the gateway has found the replicas of each slot that has some.
+    async fn reaches_all_slots(&self, status: &Status) -> bool {
+        for slot in status.slots.iter().filter(|slot| slot.replicas > 0) {
+            let ask = Ask { headers: &[("x-lab-slot", slot.slot.name())], ..Ask::get("/version") };
+            let answer = self.live.ask(ask, ANSWER_WITHIN).await;
+            if !answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Makes a slot run a release; its replicas are replaced one after another, see [`Lab::settled`].
+    ///
+    /// # Errors
+    /// Where the supervisor does not answer or refuses.
+    pub async fn set_release(&self, slot: Slot, release: &Release) -> Result<(), PortError> {
+        let what = "the lab's supervisor";
+        let body = serde_json::to_value(release).map_err(|e| PortError::odd("the release", e))?;
+        let path = format!("/slots/{slot}/release");
+        let answer = self.control.ask(Ask::put(&path, body), ANSWER_WITHIN).await;
+        let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(()),
+            status => Err(PortError::odd(what, format!("{status}: {}", String::from_utf8_lossy(&answer.body)))),
+        }
+    }
+}
+
+fn not_settled(status: Result<Status, PortError>, within: Duration) -> Error {
+    let within = Span(within);
+    match status {
+        Err(e) => broken("the lab", e),
+        Ok(status) => {
+            let missing: Vec<_> = status.parts.iter().filter(|part| !part.ready).map(|part| &*part.name).collect();
+            broken("the lab", format!("not ready within {within}: {}", missing.join(", ")))
+        }
+    }
+}
+
+/// Starts a lab that outlives this process, and waits until it takes orders. See [`Lab::settled`] for the rest.
+///
+/// # Errors
+/// Where one is up in that folder already, or does not come up within `within`.
+pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
+    let folder = Folder::create(&options.folder)?;
+    if Lab::open(folder.path()).is_ok() {
+        let what = format!("a lab is up in {} already", folder.path().display());
+        return Err(Error::usage(what, "`interlock lab status` shows it, `interlock lab down` ends it"));
+    }
+    let log = folder.log("supervisor");
+    let supervisor = launch(options, &folder)?
+        .output(Output::File(log.clone()))
+        .start_detached()
+        .map_err(|e| broken("the lab's supervisor", e))?;
+    let deadline = Instant::now() + within;
+    loop {
+        if let Ok(lab) = Lab::open(folder.path())
+            && lab.file.supervisor == supervisor
+            && lab.status().await.is_ok()
+        {
+            return Ok(lab);
+        }
+        if !supervisor.is_alive() {
+            return Err(broken("the lab's supervisor", format!("it has ended: {}", tail(&log))));
+        }
+        if Instant::now() >= deadline {
+            let _ = supervisor.end(DOWN_WITHIN);
+            return Err(broken("the lab's supervisor", format!("no answer within {}: {}", Span(within), tail(&log))));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
+    let interlock = options.interlock.canonicalize().map_err(|e| state::fault(&options.interlock, &e))?;
+    let mut launch = Launch::new(&interlock, &interlock)
+        .args(["lab", "serve", "supervisor", "--folder"])
+        .arg(folder.path())
+        .env("INTERLOCK_LAB", folder.path())
+        .folder(folder.path())
+        .arg(format!("--replicas={}", options.replicas))
+        .arg(format!("--upstream-timeout={}ms", options.upstream_timeout.as_millis()));
+    for (slot, release) in [(Slot::Blue, &options.blue), (Slot::Green, &options.green)] {
+        launch = launch.arg(format!("--version-{slot}={}", release.version));
+        launch = launch.args(release.faults.iter().map(|fault| format!("--fault-{slot}={fault}")));
+    }
+    if !options.prometheus {
+        launch = launch.arg("--no-prometheus");
+    }
+    Ok(launch)
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(TAIL).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
+
+/// Ends the lab in `folder` and clears all but its logs; gives what is left running, which should be nothing. Blocks.
+///
+/// # Errors
+/// Where no lab was there, or the system refuses.
+pub fn end(folder: &Path) -> Result<Vec<Process>, Error> {
+    let folder = Folder::new(folder);
+    let file = folder.read_lab()?;
+    let mut processes: Vec<Process> = state::read(&folder.processes())?.unwrap_or_default();
+    processes.push(Process { name: "supervisor".into(), identity: file.supervisor.clone() });
+    let refused = |e| broken("a process of the lab", e);
+    file.supervisor.end(DOWN_WITHIN).map_err(refused)?;
+    for process in &processes {
+        // The kernel kills them with the supervisor; it may take a moment.
+        if !process.identity.wait_gone(Duration::from_secs(1)) {
+            process.identity.end(Duration::from_secs(2)).map_err(refused)?;
+        }
+    }
+    folder.clear()?;
+    Ok(processes.into_iter().filter(|process| process.identity.is_alive()).collect())
+}

@@ -1,0 +1,213 @@
+//! Faults that a release of a service can be given, so that there is something to find.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::model::Span;
+
+/// How much a leak takes at most, unless it says so itself.
+const LEAK_MAX: u64 = 512 << 20;
+
+/// A fault; it acts on business requests only, never on health, version or metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// `error-rate=5%[:burst=10]`: this share of requests fails with a 500, in runs of `burst`.
+    ErrorRate {
+        /// The share that fails, from 0 to 1.
+        share: f64,
+        /// How many fail in a row.
+        burst: u32,
+    },
+    /// `latency=200ms[:share=10%]`: this share of requests takes so much longer.
+    Latency {
+        /// How much longer.
+        delay: Duration,
+        /// The share that does, from 0 to 1.
+        share: f64,
+    },
+    /// `hang[=after:100][,share:10%]`: requests are never answered.
+    Hang {
+        /// How many are answered first.
+        after: u64,
+        /// The share of the rest that hangs, from 0 to 1.
+        share: f64,
+    },
+    /// `crash-after=500`: the process ends at this request.
+    CrashAfter(u64),
+    /// `leak=1MiB[:max=512MiB]`: each request keeps so much memory, up to a bound.
+    Leak {
+        /// Bytes for each request.
+        bytes: u64,
+        /// Bytes in all.
+        max: u64,
+    },
+}
+
+const FORMS: &str = "error-rate=5%[:burst=10], latency=200ms[:share=10%], hang[=after:100][,share:10%], \
+                     crash-after=500, leak=1MiB[:max=512MiB]";
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = text.split_once('=').unwrap_or((text, ""));
+        let why = |e: String| format!("`{text}`: {e}");
+        match name {
+            "error-rate" => {
+                let (value, mut options) = split(rest).map_err(why)?;
+                let burst = options.take("burst", 1, |v| number(v, "burst")).map_err(why)?;
+                options.end().map_err(why)?;
+                if burst == 0 || burst > 100_000 {
+                    return Err(why("burst is from 1 to 100000".into()));
+                }
+                Ok(Self::ErrorRate { share: share(value).map_err(why)?, burst })
+            }
+            "latency" => {
+                let (value, mut options) = split(rest).map_err(why)?;
+                let part = options.take("share", 1.0, share).map_err(why)?;
+                options.end().map_err(why)?;
+                let delay = value.parse::<Span>().map_err(why)?.0;
+                if delay > Duration::from_secs(600) {
+                    return Err(why("the longest latency is 10m; use `hang` for what never answers".into()));
+                }
+                Ok(Self::Latency { delay, share: part })
+            }
+            "hang" => {
+                let mut options = Options::read(rest, [',', ':']).map_err(why)?;
+                let after = options.take("after", 0, |v| number(v, "after")).map_err(why)?;
+                let part = options.take("share", 1.0, share).map_err(why)?;
+                options.end().map_err(why)?;
+                Ok(Self::Hang { after, share: part })
+            }
+            "crash-after" => Ok(Self::CrashAfter(number(rest, "crash-after").map_err(why)?)),
+            "leak" => {
+                let (value, mut options) = split(rest).map_err(why)?;
+                let max = options.take("max", LEAK_MAX, size).map_err(why)?;
+                options.end().map_err(why)?;
+                Ok(Self::Leak { bytes: size(value).map_err(why)?, max })
+            }
+            _ => Err(format!("`{name}` is no fault; there are {FORMS}")),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ErrorRate { share, burst: 1 } => write!(f, "error-rate={}%", share * 100.0),
+            Self::ErrorRate { share, burst } => write!(f, "error-rate={}%:burst={burst}", share * 100.0),
+            Self::Latency { delay, share } => write!(f, "latency={}:share={}%", Span(*delay), share * 100.0),
+            Self::Hang { after, share } => write!(f, "hang=after:{after},share:{}%", share * 100.0),
+            Self::CrashAfter(n) => write!(f, "crash-after={n}"),
+            Self::Leak { bytes, max } => write!(f, "leak={bytes}B:max={max}B"),
+        }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The options that follow a fault's value, each `key=value` or `key:value`.
+struct Options<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Options<'a> {
+    fn read(text: &'a str, [between, within]: [char; 2]) -> Result<Self, String> {
+        let pairs = text.split(between).filter(|part| !part.is_empty());
+        pairs
+            .map(|part| part.split_once([within, '=']).ok_or_else(|| format!("`{part}` has no value")))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    fn take<T>(&mut self, key: &str, absent: T, read: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+        match self.0.iter().position(|(k, _)| *k == key) {
+            Some(at) => read(self.0.remove(at).1),
+            None => Ok(absent),
+        }
+    }
+
+    fn end(self) -> Result<(), String> {
+        match self.0.first() {
+            Some((key, _)) => Err(format!("`{key}` is no option of this fault, or stands twice")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn split(rest: &str) -> Result<(&str, Options<'_>), String> {
+    let (value, options) = rest.split_once(':').unwrap_or((rest, ""));
+    Ok((value, Options::read(options, [':', '='])?))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').ok_or_else(|| format!("`{text}` is no share such as 5%"))?;
+    match percent.parse::<f64>() {
+        Ok(p) if (0.0..=100.0).contains(&p) => Ok(p / 100.0),
+        _ => Err(format!("`{text}` is no share from 0% to 100%")),
+    }
+}
+
+fn number<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number for {what}"))
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+    let odd = || format!("`{text}` is no size such as 1MiB");
+    let (digits, shift) =
+        units.iter().find_map(|(unit, shift)| text.strip_suffix(unit).map(|d| (d, *shift))).ok_or_else(odd)?;
+    let bytes = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(odd)?;
+    if (1..=8 << 30).contains(&bytes) { Ok(bytes) } else { Err(format!("`{text}` is not from 1B to 8GiB")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_as_they_are_written() {
+        for text in [
+            "error-rate=5%",
+            "error-rate=0.5%:burst=10",
+            "latency=200ms",
+            "latency=200ms:share=10%",
+            "hang",
+            "hang=after:100",
+            "hang=share:10%",
+            "hang=after:100,share:50%",
+            "crash-after=500",
+            "leak=1MiB",
+            "leak=1MiB:max=16MiB",
+        ] {
+            let fault: Fault = text.parse().unwrap();
+            assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault, "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_faults_are_told_apart() {
+        let told: Vec<_> =
+            ["slow", "error-rate=5", "error-rate=500%", "latency=fast", "hang=soon:1", "leak=1MB", "error-rate=1%:x=2"]
+                .map(|text| text.parse::<Fault>().unwrap_err())
+                .into();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+`slow` is no fault; there are error-rate=5%[:burst=10], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB]
+`error-rate=5`: `5` is no share such as 5%
+`error-rate=500%`: `500%` is no share from 0% to 100%
+`latency=fast`: `fast` is no duration such as 90s or 5m: expected number at 0
+`hang=soon:1`: `soon` is no option of this fault, or stands twice
+`leak=1MB`: `1MB` is no size such as 1MiB
+`error-rate=1%:x=2`: `x` is no option of this fault, or stands twice
+"#);
+    }
+}

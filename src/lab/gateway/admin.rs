@@ -1,0 +1,84 @@
+//! The gateway's own interface: weights, what is in flight, metrics. All but health and metrics ask for the token.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Refusal, SetWeights, proxy::Shared};
+use crate::{lab::http::shows_token, model::Slot};
+
+/// The routes of the admin interface.
+pub fn router(shared: Arc<Shared>, token: String) -> Router {
+    let token: Arc<str> = token.into();
+    let guarded = Router::new()
+        .route("/weights", get(weights).put(set_weights))
+        .route("/in-flight", get(in_flight))
+        .layer(middleware::from_fn(move |headers: HeaderMap, request: Request, next: Next| {
+            let token = token.clone();
+            async move {
+                if shows_token(&headers, &token) {
+                    next.run(request).await
+                } else {
+                    (StatusCode::UNAUTHORIZED, Json(json!({ "why": "the token of the lab is asked for" })))
+                        .into_response()
+                }
+            }
+        }));
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/metrics", get(metrics))
+        .merge(guarded)
+        .with_state(shared)
+}
+
+async fn weights(State(shared): State<Arc<Shared>>) -> Response {
+    let (weights, epoch) = shared.routing.stand();
+    Json(json!({ "weights": weights, "epoch": epoch })).into_response()
+}
+
+async fn set_weights(State(shared): State<Arc<Shared>>, Json(order): Json<SetWeights>) -> Response {
+    let result = shared.routing.set(order);
+    let SetWeights { to, from, epoch } = order;
+    match result {
+        Ok(()) => {
+            tracing::info!(%to, %epoch, "weights set");
+            Json(json!({ "weights": to, "epoch": epoch })).into_response()
+        }
+        Err(refusal) => {
+            tracing::warn!(%to, %from, %epoch, ?refusal, "weights refused");
+            let (status, body) = match refusal {
+                Refusal::Superseded(highest) => (StatusCode::CONFLICT, json!({ "superseded": highest })),
+                Refusal::Found(found) => (StatusCode::PRECONDITION_FAILED, json!({ "found": found })),
+                Refusal::NotWhole => (StatusCode::UNPROCESSABLE_ENTITY, json!({ "why": "weights add up to 100" })),
+                Refusal::Store(e) => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "why": e.to_string() })),
+            };
+            (status, Json(body)).into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    slot: Slot,
+    #[serde(default)]
+    older_than_ms: u64,
+}
+
+async fn in_flight(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>) -> Response {
+    Json(shared.flights.view(asked.slot, Duration::from_millis(asked.older_than_ms))).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let text = shared.metrics.expose(shared.service, Slot::ALL.map(|slot| (slot, shared.flights.count(slot))));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,12 @@
+//! The lab's gateway: sends each request to a slot by the weights, and measures what came of it.
+
+mod admin;
+mod backends;
+mod flight;
+mod metrics;
+mod proxy;
+mod routing;
+mod serve;
+
+pub use routing::{Refusal, Routing, SetWeights};
+pub use serve::{Options, serve};

@@ -1,0 +1,266 @@
+//! One request: picked a slot, sent to a replica, answered, counted.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Version,
+    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    header::{self, HeaderName, HeaderValue},
+};
+
+use super::{
+    backends::{Backends, Outgoing, Upstream},
+    flight::Flights,
+    metrics::{Metrics, Way},
+    routing::Routing,
+};
+use crate::{lab::http::Lease, model::Slot};
+
+/// The header that names a slot: on a request to reach it, on an answer to say who served.
+pub const SLOT: HeaderName = HeaderName::from_static("x-lab-slot");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How many replicas are tried before a request is given up.
+const TRIES: usize = 3;
+/// How long a connection to a replica may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+
+/// Everything that requests share.
+pub struct Shared {
+    /// The service behind the gateway, for labels.
+    pub service: &'static str,
+    /// How long a replica may take to begin its answer.
+    pub upstream_timeout: Duration,
+    /// The weights.
+    pub routing: Routing,
+    /// The replicas.
+    pub backends: Backends,
+    /// What is in flight.
+    pub flights: Flights,
+    /// What was measured.
+    pub metrics: Metrics,
+}
+
+/// Answers one request; failures become answers of their own.
+pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+    let named = request.headers().get(SLOT).map(|value| value.to_str().unwrap_or_default().parse::<Slot>());
+    let (slot, way) = match named {
+        Some(Ok(slot)) => (slot, Way::Preview),
+        None => (shared.routing.pick(), Way::Live),
+        Some(Err(why)) => {
+            // It reached no slot, so it counts for none.
+            return problem(StatusCode::BAD_REQUEST, &why).map(|body| Answer { body: body.boxed(), ticket: None });
+        }
+    };
+    let id = request_id(request.headers());
+    let mut ticket = Ticket::new(shared.clone(), slot, way, peer, &request);
+    let deadline = shared.upstream_timeout;
+    let (mut response, lease) = match tokio::time::timeout(deadline, forward(&shared, slot, request, &id)).await {
+        Ok(Ok((response, lease))) => (response.map(BodyExt::boxed), Some(lease)),
+        Ok(Err((status, why))) => (problem(status, &why).map(BodyExt::boxed), None),
+        Err(_) => {
+            let why = format!("no replica of {slot} answered within {deadline:?}");
+            (problem(StatusCode::GATEWAY_TIMEOUT, &why).map(BodyExt::boxed), None)
+        }
+    };
+    ticket.status = response.status().as_u16();
+    ticket.lease = lease;
+    let headers = response.headers_mut();
+    strip(headers);
+    headers.insert(SLOT, HeaderValue::from_static(slot.name()));
+    headers.insert(REQUEST_ID, id);
+    if response.body().is_end_stream() {
+        // hyper does not ask an empty body for its end.
+        ticket.whole();
+    }
+    response.map(|body| Answer { body, ticket: Some(ticket) })
+}
+
+type Sent = (Response<Incoming>, (Arc<Upstream>, Lease<Outgoing>));
+
+/// Sends a request to a ready replica of `slot`.
+///
+/// Another one is tried where nothing was sent; where a kept-alive connection broke before the answer began, only a
+/// request that may be repeated and has no body is sent again.
+async fn forward(
+    shared: &Shared,
+    slot: Slot,
+    request: Request<Incoming>,
+    id: &HeaderValue,
+) -> Result<Sent, (StatusCode, String)> {
+    let (mut head, body) = request.into_parts();
+    strip(&mut head.headers);
+    head.headers.remove(SLOT);
+    head.headers.insert(REQUEST_ID, id.clone());
+    let repeatable = body.is_end_stream() && head.method.is_idempotent();
+    let mut body: Option<Outgoing> = Some(body.boxed());
+    let (mut tried, mut stale) = (Vec::new(), None::<Arc<Upstream>>);
+    let mut why = format!("no replica of {slot} is ready");
+    let mut repeats = 0;
+    for _ in 0..TRIES {
+        // A broken kept-alive connection says little about its replica: it gets a new one once no other is left.
+        let (upstream, lease) = match shared.backends.next(slot, &tried) {
+            Some(upstream) => (upstream.clone(), upstream.pool.lease(CONNECT_WITHIN).await),
+            None => match stale.take() {
+                Some(upstream) => (Arc::clone(&upstream), upstream.pool.connect(CONNECT_WITHIN).await),
+                None => break,
+            },
+        };
+        tried.push(upstream.clone());
+        let mut lease = match lease {
+            Ok(lease) => lease,
+            Err(e) => {
+                upstream.out();
+                why = format!("{}: {e}", upstream.backend.name);
+                continue;
+            }
+        };
+        let Some(full) = body.take() else { break };
+        let mut request = Request::from_parts(head.clone(), full);
+        *request.version_mut() = Version::HTTP_11;
+        match lease.sender.try_send_request(request).await {
+            Ok(response) => return Ok((response, (upstream, lease))),
+            Err(mut e) => {
+                why = format!("{}: {}", upstream.backend.name, e.error());
+                if let Some(unsent) = e.take_message() {
+                    body = Some(unsent.into_body());
+                } else if repeatable && lease.reused && repeats == 0 {
+                    repeats += 1;
+                    body = Some(empty());
+                } else {
+                    return Err((StatusCode::BAD_GATEWAY, why));
+                }
+                if lease.reused {
+                    stale = Some(upstream);
+                }
+            }
+        }
+    }
+    Err((StatusCode::SERVICE_UNAVAILABLE, why))
+}
+
+fn empty() -> Outgoing {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
+/// Removes what belongs to one connection only (RFC 9110, section 7.6.1).
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE] {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+    headers.remove("proxy-connection");
+}
+
+/// The caller's correlation id if it is harmless, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let harmless = |value: &&HeaderValue| {
+        (8..=64).contains(&value.len()) && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+    };
+    headers.get(REQUEST_ID).filter(harmless).cloned().unwrap_or_else(|| {
+        let id = format!("{:016x}", rand::random::<u64>());
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// An answer of our own, as RFC 9457 shapes it.
+fn problem(status: StatusCode, why: &str) -> Response<BoxBody<Bytes, hyper::Error>> {
+    let text = serde_json::json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": why });
+    let body = Full::from(text.to_string()).map_err(|never| match never {}).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// Counts a request when it is over, however it ended.
+struct Ticket {
+    shared: Arc<Shared>,
+    slot: Slot,
+    way: Way,
+    number: u64,
+    since: Instant,
+    status: u16,
+    over: bool,
+    lease: Option<(Arc<Upstream>, Lease<Outgoing>)>,
+}
+
+impl Ticket {
+    fn new(shared: Arc<Shared>, slot: Slot, way: Way, peer: SocketAddr, request: &Request<Incoming>) -> Self {
+        let number = shared.flights.begin(slot, request.method().clone(), request.uri().path(), peer);
+        // Until there is an answer, the only way to end is that the client leaves.
+        Self { shared, slot, way, number, since: Instant::now(), status: 499, over: false, lease: None }
+    }
+
+    /// The answer was read to its end: the connection can serve again.
+    fn whole(&mut self) {
+        self.over = true;
+        if let Some((upstream, lease)) = self.lease.take() {
+            upstream.pool.put(lease.sender);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.shared.flights.end(self.number);
+        let status = if self.over || self.status >= 500 { self.status } else { 499 };
+        self.shared.metrics.count(self.slot, self.way, status, self.since.elapsed());
+    }
+}
+
+/// The body of an answer, with the ticket that ends with it.
+pub struct Answer {
+    body: BoxBody<Bytes, hyper::Error>,
+    ticket: Option<Ticket>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let over = match &frame {
+            None => true,
+            Some(Ok(_)) => self.body.is_end_stream(),
+            Some(Err(_)) => {
+                if let Some(ticket) = &mut self.ticket {
+                    // The status went out already, but the answer is broken.
+                    ticket.status = 502;
+                }
+                self.ticket = None;
+                false
+            }
+        };
+        if over && let Some(mut ticket) = self.ticket.take() {
+            ticket.whole();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

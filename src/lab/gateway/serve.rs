@@ -1,0 +1,112 @@
+//! The gateway's process: listens, serves, and on SIGTERM finishes what it has begun.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    admin,
+    backends::Backends,
+    flight::Flights,
+    metrics::Metrics,
+    proxy::{self, Shared},
+    routing::Routing,
+};
+use crate::{
+    error::Error,
+    lab::{SERVICE, http::listen, state::Folder},
+};
+
+/// How long requests may take to finish once the gateway is asked to end.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take to send the head of a request; also how long it may stay silent in between.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The lab's folder; `lab.json` there says where to listen.
+    pub folder: PathBuf,
+    /// How long a replica may take to begin its answer.
+    pub upstream_timeout: Duration,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// Where it cannot listen or its files make no sense.
+pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Error> {
+    let folder = Folder::new(options.folder);
+    let lab = folder.read_lab()?;
+    let shared = Arc::new(Shared {
+        service: SERVICE,
+        upstream_timeout: options.upstream_timeout,
+        routing: Routing::open(folder.weights())?,
+        backends: Backends::default(),
+        flights: Flights::default(),
+        metrics: Metrics::default(),
+    });
+    // Known replicas take requests from the first one on, also after a restart.
+    shared.backends.round(&folder.backends()).await;
+    let live = listen(lab.gateway).await?;
+    let admin = listen(lab.admin).await?;
+    let followed = shared.clone();
+    let follow_stop = stop.clone();
+    tokio::spawn(async move { followed.backends.follow(&folder.backends(), follow_stop).await });
+    let router = admin::router(shared.clone(), lab.token);
+    let admin_stop = stop.clone();
+    tokio::spawn(async move {
+        let served = axum::serve(admin, router).with_graceful_shutdown(admin_stop.cancelled_owned()).await;
+        if let Err(e) = served {
+            tracing::error!("admin interface: {e}");
+        }
+    });
+    let (weights, epoch) = shared.routing.stand();
+    tracing::info!(address = %lab.gateway, %weights, %epoch, "gateway serves");
+    accept(&live, &shared, &stop).await;
+    tracing::info!("gateway ended");
+    Ok(())
+}
+
+async fn accept(live: &TcpListener, shared: &Arc<Shared>, stop: &CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = live.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(e) => {
+                    // Out of descriptors, most likely: wait for some to come back.
+                    tracing::warn!("accept: {e}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let shared = shared.clone();
+        let service = service_fn(move |request| {
+            let shared = shared.clone();
+            async move { Ok::<_, std::convert::Infallible>(proxy::answer(shared, peer, request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .serve_connection(TokioIo::new(stream), service);
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(e) = watched.await {
+                tracing::debug!("connection from {peer}: {e}");
+            }
+        });
+    }
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still in flight after {DRAIN:?}");
+    }
+}

@@ -1,0 +1,241 @@
+//! HTTP as the lab's own parts speak it: kept-alive connections to one place, and small JSON calls.
+
+use std::{net::SocketAddr, sync::Mutex, time::Duration};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, StatusCode,
+    body::{Body, Bytes},
+    client::conn::http1::{self, SendRequest},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::state::broken;
+use crate::error::Error;
+
+/// How many idle connections to one place are kept.
+const IDLE: usize = 256;
+/// The longest answer of one of the lab's own interfaces, in bytes.
+const ANSWER: usize = 8 << 20;
+
+/// A connection, and whether it has served before.
+pub struct Lease<B> {
+    /// Sends requests over it.
+    pub sender: SendRequest<B>,
+    /// Whether it has served before; the other side may have closed it meanwhile.
+    pub reused: bool,
+}
+
+/// Kept-alive connections to one address.
+pub struct Pool<B> {
+    address: SocketAddr,
+    idle: Mutex<Vec<SendRequest<B>>>,
+}
+
+impl<B> Pool<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// A pool without connections.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Where it connects to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes the connection that was used last, or makes one within `within`.
+    ///
+    /// # Errors
+    /// Where no connection comes about in time.
+    pub async fn lease(&self, within: Duration) -> Result<Lease<B>, String> {
+        while let Some(mut sender) = self.pop() {
+            // One that was given back a moment ago becomes ready as soon as its task has run.
+            if !sender.is_closed() && matches!(tokio::time::timeout(within, sender.ready()).await, Ok(Ok(()))) {
+                return Ok(Lease { sender, reused: true });
+            }
+        }
+        self.connect(within).await
+    }
+
+    /// Makes a connection of its own.
+    ///
+    /// # Errors
+    /// Where no connection comes about in time.
+    pub async fn connect(&self, within: Duration) -> Result<Lease<B>, String> {
+        let connect = async {
+            let stream = TcpStream::connect(self.address).await.map_err(|e| e.to_string())?;
+            stream.set_nodelay(true).map_err(|e| e.to_string())?;
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+            tokio::spawn(async move {
+                // The sender's side is told as well, and it is the one that reports.
+                let _ = connection.await;
+            });
+            Ok(Lease { sender, reused: false })
+        };
+        let timed = tokio::time::timeout(within, connect).await;
+        timed.unwrap_or_else(|_| Err(format!("no connection to {} within {within:?}", self.address)))
+    }
+
+    /// Gives a connection back once its answer has been read to the end.
+    pub fn put(&self, sender: SendRequest<B>) {
+        if !sender.is_closed()
+            && let Ok(mut idle) = self.idle.lock()
+            && idle.len() < IDLE
+        {
+            idle.push(sender);
+        }
+    }
+
+    fn pop(&self) -> Option<SendRequest<B>> {
+        self.idle.lock().ok()?.pop()
+    }
+}
+
+/// What one of the lab's interfaces answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: hyper::HeaderMap,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// Where it is none of that type.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_slice(&self.body).map_err(|e| e.to_string())
+    }
+}
+
+/// A client of one of the lab's interfaces.
+pub struct Client {
+    pool: Pool<Full<Bytes>>,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client that shows `token`, if there is one.
+    #[must_use]
+    pub const fn new(address: SocketAddr, token: Option<String>) -> Self {
+        Self { pool: Pool::new(address), token }
+    }
+
+    /// Asks once, and waits `within` for the whole answer. Only what was not sent is sent again, on a new connection.
+    ///
+    /// # Errors
+    /// Where no whole answer came in time. An HTTP error status is an answer.
+    pub async fn ask(&self, ask: Ask<'_>, within: Duration) -> Result<Answer, String> {
+        let timed = tokio::time::timeout(within, self.ask_unbounded(ask, within)).await;
+        timed.unwrap_or_else(|_| Err(format!("no answer within {within:?}")))
+    }
+
+    async fn ask_unbounded(&self, ask: Ask<'_>, within: Duration) -> Result<Answer, String> {
+        let mut request = self.request(&ask)?;
+        let mut lease = self.pool.lease(within).await?;
+        let response = loop {
+            match lease.sender.try_send_request(request).await {
+                Ok(response) => break response,
+                Err(mut e) => match e.take_message() {
+                    Some(unsent) if lease.reused => {
+                        request = unsent;
+                        lease = self.pool.connect(within).await?;
+                    }
+                    _ => return Err(e.into_error().to_string()),
+                },
+            }
+        };
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER).collect().await.map_err(|e| e.to_string())?.to_bytes();
+        self.pool.put(lease.sender);
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    fn request(&self, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, String> {
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(ask.path)
+            .header(header::HOST, self.pool.address().to_string())
+            .header(header::USER_AGENT, concat!("interlock/", env!("CARGO_PKG_VERSION")));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in ask.headers {
+            request = request.header(*name, *value);
+        }
+        let body = match &ask.body {
+            Some(value) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(value.to_string())
+            }
+            None => Bytes::new(),
+        };
+        request.body(Full::new(body)).map_err(|e| e.to_string())
+    }
+}
+
+/// What to ask.
+pub struct Ask<'a> {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: &'a str,
+    /// Headers beside those that every request has.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// A JSON body.
+    pub body: Option<serde_json::Value>,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET.
+    #[must_use]
+    pub const fn get(path: &'a str) -> Self {
+        Self { method: Method::GET, path, headers: &[], body: None }
+    }
+
+    /// A PUT with a JSON body.
+    #[must_use]
+    pub const fn put(path: &'a str, body: serde_json::Value) -> Self {
+        Self { method: Method::PUT, path, headers: &[], body: Some(body) }
+    }
+}
+
+/// Whether a request shows the token; compared in constant time.
+#[must_use]
+pub fn shows_token(headers: &hyper::HeaderMap, token: &str) -> bool {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+    shown.is_some_and(|shown| {
+        shown.len() == token.len() && shown.iter().zip(token.as_bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+    })
+}
+
+/// Listens on an address that the supervisor has chosen; a few tries, since a connection may hold the port briefly.
+///
+/// # Errors
+/// Where the port stays taken for a second.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let mut tries = 0;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(_) if tries < 20 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(e) => return Err(broken(&address.to_string(), e)),
+        }
+    }
+}

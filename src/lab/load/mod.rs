@@ -1,0 +1,8 @@
+//! Open-loop load: requests start when they are due, whatever became of those before.
+
+mod pacer;
+mod report;
+mod run;
+
+pub use report::{Failures, Latency, Report, Second};
+pub use run::{Progress, Spec, run};

@@ -1,0 +1,195 @@
+//! Sends the requests, and waits for what becomes of them.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, body::Bytes, header};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    pacer::{self, Pace},
+    report::{End, Report, Tally},
+};
+use crate::{
+    error::Error,
+    lab::{
+        http::{Lease, Pool},
+        state::broken,
+    },
+};
+
+/// The most requests that one load may offer.
+const MOST: f64 = 1e9;
+
+/// What load to offer.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Where to.
+    pub address: SocketAddr,
+    /// Path and query of every request.
+    pub path: String,
+    /// Requests a second.
+    pub rate: f64,
+    /// For how long.
+    pub duration: Duration,
+    /// Whether every request has a connection of its own.
+    pub new_connections: bool,
+    /// How many may be in flight; what is due beyond that counts as failed.
+    pub in_flight: usize,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+impl Spec {
+    /// A load with kept-alive connections, 1024 in flight at most, and 10 s for an answer.
+    #[must_use]
+    pub fn new(address: SocketAddr, path: impl Into<String>, rate: f64, duration: Duration) -> Self {
+        let timeout = Duration::from_secs(10);
+        Self { address, path: path.into(), rate, duration, new_connections: false, in_flight: 1024, timeout }
+    }
+}
+
+/// How far a load has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Since the start.
+    pub elapsed: Duration,
+    /// Good answers so far.
+    pub ok: u64,
+    /// Failed requests so far.
+    pub failed: u64,
+}
+
+struct Runner {
+    pool: Pool<Empty<Bytes>>,
+    spec: Spec,
+    start: Instant,
+    tally: Mutex<Tally>,
+}
+
+/// Offers the load until it is over or `stop`, tells `progress` twice a second, and waits for the last answers.
+///
+/// # Errors
+/// Where rate or duration make no sense, or the pacing thread cannot be started. Failed requests are no error.
+pub async fn run(spec: Spec, stop: CancellationToken, mut progress: impl FnMut(Progress)) -> Result<Report, Error> {
+    let total = check(&spec)?;
+    let seconds = usize::try_from(spec.duration.as_secs_f64().ceil() as u64).unwrap_or(1);
+    let (rate, timeout) = (spec.rate, spec.timeout);
+    let slots = Arc::new(Semaphore::new(spec.in_flight));
+    let (due, mut arrivals) = mpsc::channel(spec.in_flight);
+    let pace = Arc::new(Pace::default());
+    let start = Instant::now() + Duration::from_millis(20);
+    let tally = Mutex::new(Tally::new(seconds)?);
+    let runner = Arc::new(Runner { pool: Pool::new(spec.address), spec, start, tally });
+    let pacer = pacer::start(start, rate, total, due, pace.clone()).map_err(|e| broken("the pacing thread", e))?;
+    let tasks = TaskTracker::new();
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let mut offered = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            _ = tick.tick() => progress(runner.progress()),
+            arrival = arrivals.recv() => match arrival {
+                None => break,
+                Some(at) => {
+                    offered += 1;
+                    match slots.clone().try_acquire_owned() {
+                        Err(_) => runner.add(at, End::NotSent),
+                        Ok(slot) => {
+                            let runner = runner.clone();
+                            tasks.spawn(async move {
+                                let end = runner.request().await;
+                                runner.add(at, end);
+                                drop(slot);
+                            });
+                        }
+                    }
+                }
+            },
+        }
+    }
+    pace.stop.store(true, Ordering::Relaxed);
+    drop(arrivals);
+    // The pacer looks at its flag every tenth of a second; its thread ends by itself.
+    drop(pacer);
+    tasks.close();
+    let _ = tokio::time::timeout(timeout + Duration::from_secs(1), tasks.wait()).await;
+    progress(runner.progress());
+    let took = Instant::now().saturating_duration_since(start);
+    let dropped = pace.dropped.load(Ordering::Relaxed);
+    let empty = Tally::new(1)?;
+    let tally = std::mem::replace(&mut *runner.tally.lock().unwrap_or_else(PoisonError::into_inner), empty);
+    Ok(tally.report(rate, offered + dropped, dropped, took))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 1 to 1e9")]
+fn check(spec: &Spec) -> Result<u64, Error> {
+    let total = spec.rate * spec.duration.as_secs_f64();
+    if !(spec.rate > 0.0 && (1.0..=MOST).contains(&total)) || spec.duration > Duration::from_secs(86_400) {
+        let what = format!("a rate of {} a second for {:?} makes no load", spec.rate, spec.duration);
+        return Err(Error::usage(what, "offer 1 to 1,000,000,000 requests within a day"));
+    }
+    if !(1..=65_536).contains(&spec.in_flight) {
+        return Err(Error::usage("the bound on requests in flight is from 1 to 65536", "1024 suits most machines"));
+    }
+    Ok(total.round() as u64)
+}
+
+impl Runner {
+    async fn request(&self) -> End {
+        let exchange = tokio::time::timeout(self.spec.timeout, self.exchange()).await;
+        match exchange {
+            Err(_) => End::Timeout,
+            Ok(Err(why)) => End::Transport(why),
+            Ok(Ok(end)) => end,
+        }
+    }
+
+    async fn exchange(&self) -> Result<End, String> {
+        let within = self.spec.timeout;
+        let mut request =
+            Request::get(&self.spec.path).header(header::HOST, "lab").body(Empty::new()).map_err(|e| e.to_string())?;
+        if self.spec.new_connections {
+            request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
+        let mut lease: Lease<_> =
+            if self.spec.new_connections { self.pool.connect(within).await? } else { self.pool.lease(within).await? };
+        let response = match lease.sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(mut e) => match e.take_message() {
+                // Nothing of it left this machine, so this is no second request.
+                Some(unsent) if lease.reused => {
+                    lease = self.pool.connect(within).await?;
+                    lease.sender.send_request(unsent).await.map_err(|e| e.to_string())?
+                }
+                _ => return Err(e.into_error().to_string()),
+            },
+        };
+        let (head, mut body) = response.into_parts();
+        while let Some(frame) = body.frame().await {
+            frame.map_err(|e| e.to_string())?;
+        }
+        if !self.spec.new_connections {
+            self.pool.put(lease.sender);
+        }
+        let slot = head.headers.get("x-lab-slot").and_then(|slot| slot.to_str().ok()?.parse().ok());
+        Ok(End::Answered(head.status.as_u16(), slot))
+    }
+
+    fn add(&self, at: Instant, end: End) {
+        let took = Instant::now().saturating_duration_since(at);
+        let due = at.saturating_duration_since(self.start);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(due, took, end);
+    }
+
+    fn progress(&self) -> Progress {
+        let (ok, failed) = self.tally.lock().unwrap_or_else(PoisonError::into_inner).counts();
+        Progress { elapsed: Instant::now().saturating_duration_since(self.start), ok, failed }
+    }
+}

@@ -1,0 +1,302 @@
+//! A platform and a clock that live in memory, for tests that want to break things between any two calls.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::{
+    model::{Epoch, Moment, Slot, Timestamp, Weights},
+    ports::{Clock, Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+};
+
+#[derive(Debug)]
+struct SlotState {
+    version: String,
+    replicas: Vec<Replica>,
+    scale: u32,
+    status: u16,
+    took: Duration,
+    in_flight: InFlight,
+}
+
+#[derive(Debug)]
+struct State {
+    weights: Weights,
+    traffic_epoch: Epoch,
+    workload_epoch: Epoch,
+    slots: [SlotState; 2],
+    turn: u64,
+    writes: u64,
+    failing: (u32, Option<PortError>),
+    lost: u32,
+}
+
+/// Implements the ports in memory. Clones share one platform.
+#[derive(Debug, Clone)]
+pub struct MemoryPlatform(Arc<Mutex<State>>);
+
+impl Default for MemoryPlatform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn slot_state(slot: Slot, version: &str) -> SlotState {
+    let mut state = SlotState {
+        version: version.to_owned(),
+        replicas: Vec::new(),
+        scale: 2,
+        status: 200,
+        took: Duration::from_millis(5),
+        in_flight: InFlight::default(),
+    };
+    state.fill(slot);
+    state
+}
+
+impl SlotState {
+    fn fill(&mut self, slot: Slot) {
+        self.replicas.truncate(usize::try_from(self.scale).unwrap_or(usize::MAX));
+        for index in self.replicas.len()..usize::try_from(self.scale).unwrap_or_default() {
+            let name = format!("tenant-{slot}-{index}");
+            self.replicas.push(Replica { name, ready: true, version: self.version.clone(), exits: 0 });
+        }
+    }
+}
+
+impl MemoryPlatform {
+    /// A platform with two ready replicas in each slot: blue runs 1.0.0 and has all traffic, green runs 1.1.0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            weights: Weights::all(Slot::Blue),
+            traffic_epoch: Epoch(0),
+            workload_epoch: Epoch(0),
+            slots: [slot_state(Slot::Blue, "1.0.0"), slot_state(Slot::Green, "1.1.0")],
+            turn: 0,
+            writes: 0,
+            failing: (0, None),
+            lost: 0,
+        })))
+    }
+
+    /// How many writes have changed something.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    /// Sets the count of writes.
+    pub fn set_writes(&self, writes: u64) {
+        self.lock().writes = writes;
+    }
+
+    /// Sets the weights as somebody else would, behind interlock's back.
+    pub fn meddle(&self, weights: Weights) {
+        self.lock().weights = weights;
+    }
+
+    /// Pretends that a later owner has written.
+    pub fn supersede(&self, epoch: Epoch) {
+        let mut state = self.lock();
+        (state.traffic_epoch, state.workload_epoch) = (epoch, epoch);
+    }
+
+    /// Lets the next `calls` calls of any port fail before they do anything.
+    pub fn fail_next(&self, calls: u32, with: PortError) {
+        self.lock().failing = (calls, Some(with));
+    }
+
+    /// Lets the next `writes` writes land, and their answers be lost.
+    pub fn lose_answers(&self, writes: u32) {
+        self.lock().lost = writes;
+    }
+
+    /// Ends a replica by itself; it stays unready until [`MemoryPlatform::mend`].
+    pub fn crash(&self, slot: Slot, index: usize) {
+        if let Some(replica) = self.lock().slot(slot).replicas.get_mut(index) {
+            replica.ready = false;
+            replica.exits += 1;
+        }
+    }
+
+    /// Makes all replicas of a slot ready.
+    pub fn mend(&self, slot: Slot) {
+        self.lock().slot(slot).replicas.iter_mut().for_each(|replica| replica.ready = true);
+    }
+
+    /// Sets the release of a slot, at once on all its replicas.
+    pub fn deploy(&self, slot: Slot, version: &str) {
+        let mut state = self.lock();
+        let slot = state.slot(slot);
+        version.clone_into(&mut slot.version);
+        slot.replicas.iter_mut().for_each(|replica| version.clone_into(&mut replica.version));
+    }
+
+    /// Sets what requests to a slot come back with.
+    pub fn answer(&self, slot: Slot, status: u16, took: Duration) {
+        let mut state = self.lock();
+        let slot = state.slot(slot);
+        (slot.status, slot.took) = (status, took);
+    }
+
+    /// Sets what a slot has in flight.
+    pub fn set_in_flight(&self, slot: Slot, in_flight: InFlight) {
+        self.lock().slot(slot).in_flight = in_flight;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let mut state = self.lock();
+        if let (left @ 1.., Some(error)) = &mut state.failing {
+            *left -= 1;
+            return Err(error.clone());
+        }
+        Ok(state)
+    }
+}
+
+impl State {
+    const fn slot(&mut self, slot: Slot) -> &mut SlotState {
+        match slot {
+            Slot::Blue => &mut self.slots[0],
+            Slot::Green => &mut self.slots[1],
+        }
+    }
+
+    fn landed(&mut self, changed: bool) -> Result<(), PortError> {
+        self.writes += u64::from(changed);
+        if self.lost > 0 {
+            self.lost -= 1;
+            return Err(PortError::unreachable("the platform", "the answer was lost"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Traffic for MemoryPlatform {
+    async fn weights(&self) -> Result<Weights, PortError> {
+        Ok(self.call()?.weights)
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
+        let mut state = self.call()?;
+        if !to.is_whole() {
+            return Err(PortError::odd("the platform", "weights add up to 100"));
+        }
+        if fence.epoch < state.traffic_epoch {
+            return Err(PortError::Superseded { ours: fence.epoch.0, theirs: state.traffic_epoch.0 });
+        }
+        if state.weights != fence.from && state.weights != *to {
+            return Err(PortError::Conflict { found: json!(state.weights), expected: json!(fence.from) });
+        }
+        state.traffic_epoch = fence.epoch;
+        let changed = state.weights != *to;
+        state.weights = *to;
+        state.landed(changed)
+    }
+
+    async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
+        let mut in_flight = self.call()?.slot(slot).in_flight.clone();
+        if in_flight.oldest <= older_than {
+            in_flight.older = 0;
+        }
+        Ok(in_flight)
+    }
+}
+
+#[async_trait]
+impl Workload for MemoryPlatform {
+    async fn replicas(&self, slot: Slot) -> Result<Vec<Replica>, PortError> {
+        Ok(self.call()?.slot(slot).replicas.clone())
+    }
+
+    async fn scale(&self, slot: Slot) -> Result<u32, PortError> {
+        Ok(self.call()?.slot(slot).scale)
+    }
+
+    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+        let mut state = self.call()?;
+        if epoch < state.workload_epoch {
+            return Err(PortError::Superseded { ours: epoch.0, theirs: state.workload_epoch.0 });
+        }
+        state.workload_epoch = epoch;
+        let of_slot = state.slot(slot);
+        let changed = of_slot.scale != replicas;
+        of_slot.scale = replicas;
+        of_slot.fill(slot);
+        state.landed(changed)
+    }
+}
+
+#[async_trait]
+impl Requests for MemoryPlatform {
+    async fn get(&self, route: Route, _path: &str, within: Duration) -> Result<Reply, PortError> {
+        let mut state = self.call()?;
+        let slot = match route {
+            Route::Preview(slot) => slot,
+            Route::Live => {
+                state.turn += 1;
+                // As the gateway does it: every hundred in a row hold each residue once.
+                let green = state.turn % 100 * 61 % 100 < u64::from(state.weights.green);
+                if green { Slot::Green } else { Slot::Blue }
+            }
+        };
+        let of_slot = state.slot(slot);
+        if of_slot.took > within {
+            return Err(PortError::unreachable("the platform", format!("no answer within {within:?}")));
+        }
+        let ready = of_slot.replicas.iter().any(|replica| replica.ready);
+        let version = ready.then(|| of_slot.version.clone());
+        Ok(Reply { status: if ready { of_slot.status } else { 503 }, slot: Some(slot), version, took: of_slot.took })
+    }
+}
+
+/// A clock that stands still, but for sleeps: they pass at once and move it on. Clones share one clock.
+#[derive(Debug, Clone)]
+pub struct MemoryClock(Arc<Mutex<Moment>>);
+
+impl MemoryClock {
+    /// A clock that begins at `wall`, one hour after the boot.
+    #[must_use]
+    pub fn new(wall: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(Moment { wall, boot: Duration::from_secs(3600) })))
+    }
+
+    /// Moves both clocks on.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.lock();
+        now.boot += by;
+        now.wall = now.wall.checked_add(by).unwrap_or(now.wall);
+    }
+
+    /// Lets the wall clock jump, and nothing else.
+    pub fn jump(&self, to: Timestamp) {
+        self.lock().wall = to;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Moment> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Clock for MemoryClock {
+    fn now(&self) -> Moment {
+        *self.lock()
+    }
+
+    async fn sleep(&self, length: Duration) {
+        self.advance(length);
+        // Others that wait for something else get their turn.
+        tokio::task::yield_now().await;
+    }
+}

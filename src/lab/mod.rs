@@ -1,0 +1,23 @@
+//! The embedded platform: real processes, a gateway with weights, load; all of it on this machine.
+
+mod adapter;
+mod contact;
+pub mod fault;
+pub mod gateway;
+pub mod http;
+pub mod load;
+mod memory;
+pub mod state;
+mod status;
+pub mod supervisor;
+pub mod tenant;
+
+pub use adapter::LabPlatform;
+pub use contact::{Lab, end, start};
+pub use fault::Fault;
+pub use memory::{MemoryClock, MemoryPlatform};
+pub use state::{DEFAULT_FOLDER, Folder, LabFile};
+pub use status::{PartStatus, Release, SlotStatus, Standing, Status};
+
+/// The service that the lab runs.
+pub const SERVICE: &str = "tenant";

@@ -1,0 +1,228 @@
+//! The folder of a lab: who supervises it, where its parts listen, and the token that they ask for.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{error::Error, model::Slot, process::Identity};
+
+/// Where a lab lives unless told otherwise, beside the platform file.
+pub const DEFAULT_FOLDER: &str = ".interlock/lab";
+
+/// What `lab.json` says; it holds a secret and has mode 0600.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabFile {
+    /// The process that keeps everything up.
+    pub supervisor: Identity,
+    /// Where users' requests go.
+    pub gateway: SocketAddr,
+    /// Where weights are read and set, and the gateway's metrics are.
+    pub admin: SocketAddr,
+    /// Where the supervisor takes orders.
+    pub control: SocketAddr,
+    /// Where Prometheus listens, if its binary was found.
+    pub prometheus: Option<SocketAddr>,
+    /// What admin and control ask for.
+    pub token: String,
+}
+
+/// One place that serves requests of a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// The replica's name.
+    pub name: String,
+    /// The replica's slot.
+    pub slot: Slot,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// A process of the lab, by the name of its role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// `gateway`, `prometheus` or a replica's name.
+    pub name: String,
+    /// Who it is.
+    pub identity: Identity,
+}
+
+/// The folder that holds everything a lab writes.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Names a folder, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Makes the folder (mode 0700) where it is missing, and makes its path absolute.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path.join("logs"));
+        made.and_then(|()| path.canonicalize()).map(Self).map_err(|e| fault(path, &e))
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `lab.json`: see [`LabFile`].
+    #[must_use]
+    pub fn lab(&self) -> PathBuf {
+        self.0.join("lab.json")
+    }
+
+    /// The weights and the highest epoch that the gateway has seen.
+    #[must_use]
+    pub fn weights(&self) -> PathBuf {
+        self.0.join("weights.json")
+    }
+
+    /// The list of [`Backend`]s that the gateway follows.
+    #[must_use]
+    pub fn backends(&self) -> PathBuf {
+        self.0.join("backends.json")
+    }
+
+    /// The list of [`Process`]es, so that `lab down` can look whether one is left.
+    #[must_use]
+    pub fn processes(&self) -> PathBuf {
+        self.0.join("processes.json")
+    }
+
+    /// The log of one process; all that stays after `lab down`.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.0.join("logs").join(format!("{name}.log"))
+    }
+
+    /// What only one supervisor can hold at a time. It is never removed, since another may be waiting for it.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("logs").join("supervisor.lock")
+    }
+
+    /// The configuration and the data of Prometheus.
+    #[must_use]
+    pub fn prometheus(&self) -> PathBuf {
+        self.0.join("prometheus")
+    }
+
+    /// Reads `lab.json`.
+    ///
+    /// # Errors
+    /// Where no lab is up in this folder, or the file makes no sense.
+    pub fn read_lab(&self) -> Result<LabFile, Error> {
+        read(&self.lab())?.ok_or_else(|| {
+            Error::port(
+                crate::ports::PortError::NotFound { what: format!("lab in {}", self.0.display()) },
+                "start one with `interlock lab up`, or name its folder with --folder",
+            )
+        })
+    }
+
+    /// Removes all but the logs.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn clear(&self) -> Result<(), Error> {
+        for path in [self.lab(), self.weights(), self.backends(), self.processes()] {
+            absent_is_fine(fs::remove_file(&path)).map_err(|e| fault(&path, &e))?;
+        }
+        let prometheus = self.prometheus();
+        absent_is_fine(fs::remove_dir_all(&prometheus)).map_err(|e| fault(&prometheus, &e))
+    }
+}
+
+/// Reads a JSON document; none where there is no such file.
+///
+/// # Errors
+/// Where the file cannot be read or makes no sense.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| fault(path, &e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(fault(path, &e)),
+    }
+}
+
+/// Writes a JSON document (mode 0600) so that a reader sees the old or the new one whole, also after a power cut.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn write<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(value).map_err(|e| fault(path, &e))?;
+    replace(path, &text).map_err(|e| fault(path, &e))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Each writer has one thread for one file, so the pid makes the name its own.
+    let temp = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temp, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The error of a file in the lab's folder.
+pub(crate) fn fault(path: &Path, why: &impl std::fmt::Display) -> Error {
+    Error::Store {
+        place: path.display().to_string(),
+        why: why.to_string(),
+        mend: "look at the lab's folder, or name another with --folder".into(),
+    }
+}
+
+/// The error of a part of the lab that does not work.
+pub(crate) fn broken(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::port(crate::ports::PortError::unreachable(what, why), "the logs in the lab's folder say more")
+}
+
+/// A token that nobody can guess.
+#[must_use]
+pub fn new_token() -> String {
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_private_and_replaced_whole() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("lab")).unwrap();
+        assert!(folder.read_lab().is_err());
+        write(&folder.backends(), &Vec::<Backend>::new()).unwrap();
+        assert_eq!(folder.backends().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(read::<Vec<Backend>>(&folder.backends()).unwrap(), Some(vec![]));
+        folder.clear().unwrap();
+        assert_eq!(read::<Vec<Backend>>(&folder.backends()).unwrap(), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! What the supervisor says about the lab.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::{
+    model::{Epoch, Slot},
+    process::Identity,
+};
+
+/// What a slot runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Its version.
+    pub version: String,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+}
+
+/// What a slot is meant to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotStatus {
+    /// Which slot.
+    pub slot: Slot,
+    /// What it is meant to run.
+    pub release: Release,
+    /// How many replicas it is meant to have.
+    pub replicas: u32,
+}
+
+/// How a process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It runs.
+    Up,
+    /// It has ended by itself, and is started again after a while.
+    Waiting,
+    /// It gets no more requests, and is about to be ended.
+    Ending,
+}
+
+/// One process of the lab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartStatus {
+    /// `gateway`, `prometheus` or the replica's name.
+    pub name: String,
+    /// Who it is, while it runs.
+    pub identity: Option<Identity>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How it stands.
+    pub standing: Standing,
+    /// Whether it says that it can take requests.
+    pub ready: bool,
+    /// How often it has ended by itself.
+    pub exits: u64,
+    /// The slot of a replica.
+    pub slot: Option<Slot>,
+    /// The release that a replica runs.
+    pub version: Option<String>,
+}
+
+/// All of the lab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Gateway, replicas and Prometheus.
+    pub parts: Vec<PartStatus>,
+    /// What both slots are meant to be.
+    pub slots: Vec<SlotStatus>,
+    /// The highest epoch that has written to the supervisor.
+    pub epoch: Epoch,
+}
+
+impl Status {
+    /// The replicas of one slot.
+    pub fn replicas(&self, slot: Slot) -> impl Iterator<Item = &PartStatus> {
+        self.parts.iter().filter(move |part| part.slot == Some(slot))
+    }
+
+    /// Whether everything that is meant to run does, and is ready.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let all_up = self.parts.iter().all(|part| part.standing == Standing::Up && part.ready);
+        all_up
+            && self.slots.iter().all(|slot| {
+                let wanted = usize::try_from(slot.replicas).unwrap_or(usize::MAX);
+                let fit =
+                    self.replicas(slot.slot).filter(|p| p.version.as_deref() == Some(&*slot.release.version)).count();
+                fit == wanted && self.replicas(slot.slot).count() == wanted
+            })
+    }
+}

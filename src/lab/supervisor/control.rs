@@ -1,0 +1,86 @@
+//! The supervisor's interface: how everything stands, and orders for the slots. All of it asks for the token.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::keeper::{Keeper, MOST_REPLICAS};
+use crate::{
+    lab::{http::shows_token, status::Release},
+    model::{Epoch, Slot},
+};
+
+/// An order to run a release in a slot.
+pub type SetRelease = Release;
+
+/// An order for a number of replicas.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetScale {
+    /// How many.
+    pub replicas: u32,
+    /// The writer's term.
+    pub epoch: Epoch,
+}
+
+type Shared = Arc<Mutex<Keeper>>;
+
+/// The routes of the control interface.
+pub fn router(keeper: Shared, token: String) -> Router {
+    let token: Arc<str> = token.into();
+    Router::new()
+        .route("/status", get(status))
+        .route("/slots/{slot}/release", put(set_release))
+        .route("/slots/{slot}/scale", put(set_scale))
+        .layer(middleware::from_fn(move |headers: HeaderMap, request: Request, next: Next| {
+            let token = token.clone();
+            async move {
+                if shows_token(&headers, &token) {
+                    next.run(request).await
+                } else {
+                    refuse(StatusCode::UNAUTHORIZED, "the token of the lab is asked for")
+                }
+            }
+        }))
+        .with_state(keeper)
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "why": why }))).into_response()
+}
+
+async fn status(State(keeper): State<Shared>) -> Response {
+    Json(keeper.lock().unwrap_or_else(PoisonError::into_inner).status()).into_response()
+}
+
+async fn set_release(
+    State(keeper): State<Shared>,
+    Path(slot): Path<Slot>,
+    Json(release): Json<SetRelease>,
+) -> Response {
+    let fits = (1..=64).contains(&release.version.len()) && release.version.bytes().all(|b| b.is_ascii_graphic());
+    if !fits {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "a version has 1 to 64 visible ASCII characters");
+    }
+    keeper.lock().unwrap_or_else(PoisonError::into_inner).set_release(slot, release);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn set_scale(State(keeper): State<Shared>, Path(slot): Path<Slot>, Json(order): Json<SetScale>) -> Response {
+    if order.replicas > MOST_REPLICAS {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("a slot has {MOST_REPLICAS} replicas at most"));
+    }
+    match keeper.lock().unwrap_or_else(PoisonError::into_inner).set_scale(slot, order.replicas, order.epoch) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(highest) => (StatusCode::CONFLICT, Json(json!({ "superseded": highest }))).into_response(),
+    }
+}

@@ -1,0 +1,252 @@
+//! What should run, what does run, and the turns that bring the two together.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Options,
+    part::{Kind, Part},
+    ports::Ports,
+    prometheus,
+};
+use crate::{
+    error::Error,
+    lab::{
+        state::{self, Backend, Folder, LabFile, Process},
+        status::{Release, SlotStatus, Status},
+    },
+    model::{Epoch, Slot},
+    process::{Launch, Output},
+};
+
+/// How long a process may take to end before its guard kills it.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// The most replicas that a slot can have.
+pub const MOST_REPLICAS: u32 = 16;
+
+/// All processes of the lab and what they should be.
+pub struct Keeper {
+    options: Options,
+    folder: Folder,
+    ports: Ports,
+    wishes: [SlotStatus; 2],
+    epoch: Epoch,
+    parts: Vec<Part>,
+    /// How often replicas that are gone had ended by themselves: names come back, and counts must not shrink.
+    past_exits: BTreeMap<String, u64>,
+    listed: Option<Vec<Backend>>,
+    noted: Option<Vec<Process>>,
+}
+
+impl Keeper {
+    /// Prepares gateway and Prometheus; the replicas follow at the first turn.
+    pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
+        let wish = |slot, release: &Release| SlotStatus { slot, release: release.clone(), replicas: options.replicas };
+        let wishes = [wish(Slot::Blue, &options.blue), wish(Slot::Green, &options.green)];
+        let mut keeper = Self {
+            wishes,
+            options,
+            folder,
+            ports,
+            epoch: Epoch(0),
+            parts: Vec::new(),
+            past_exits: BTreeMap::new(),
+            listed: None,
+            noted: None,
+        };
+        keeper.list()?;
+        keeper.add_gateway(lab);
+        if let Some(listen) = lab.prometheus {
+            keeper.add_prometheus(lab, listen)?;
+        }
+        Ok(keeper)
+    }
+
+    fn launch(&self, name: &str, program: &std::path::Path) -> Launch {
+        Launch::new(&self.options.interlock, program)
+            .env("INTERLOCK_LAB", self.folder.path())
+            .folder(self.folder.path())
+            .output(Output::File(self.folder.log(name)))
+            .grace(GRACE)
+    }
+
+    fn role(&self, name: &str, role: &str) -> Launch {
+        self.launch(name, &self.options.interlock).args(["lab", "serve", role])
+    }
+
+    fn add_gateway(&mut self, lab: &LabFile) {
+        let timeout = format!("{}ms", self.options.upstream_timeout.as_millis());
+        let launch = self
+            .role("gateway", "gateway")
+            .arg("--folder")
+            .arg(self.folder.path())
+            .args(["--upstream-timeout", &timeout]);
+        let ask = (lab.admin, "/healthz");
+        self.parts.push(Part::new("gateway".into(), Kind::Gateway, lab.gateway, ask, launch));
+    }
+
+    fn add_prometheus(&mut self, lab: &LabFile, listen: SocketAddr) -> Result<(), Error> {
+        let Some(program) = prometheus::find() else { return Ok(()) };
+        let folder = self.folder.prometheus();
+        prometheus::configure(&folder, lab.admin)?;
+        let launch = self.launch("prometheus", &program).args(prometheus::arguments(&folder, listen));
+        self.parts.push(Part::new("prometheus".into(), Kind::Prometheus, listen, (listen, "/-/ready"), launch));
+        Ok(())
+    }
+
+    fn add_replica(&mut self, slot: Slot, index: u32, release: Release) -> Result<(), Error> {
+        let name = format!("{}-{slot}-{index}", crate::lab::SERVICE);
+        let address = self.ports.address(&name)?;
+        let mut launch = self
+            .role(&name, "tenant")
+            .args(["--listen", &address.to_string(), "--replica", &name, "--slot", slot.name()])
+            .arg(format!("--release={}", release.version));
+        for fault in &release.faults {
+            launch = launch.arg(format!("--fault={fault}"));
+        }
+        let mut part =
+            Part::new(name.clone(), Kind::Replica { slot, index, release }, address, (address, "/readyz"), launch);
+        part.exits = self.past_exits.get(&name).copied().unwrap_or_default();
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// Sets what a slot should run; its replicas are replaced one after another.
+    pub fn set_release(&mut self, slot: Slot, release: Release) {
+        tracing::info!(%slot, version = release.version, faults = ?release.faults, "release set");
+        self.wish(slot).release = release;
+    }
+
+    /// Sets how many replicas a slot should have, unless a later owner has written.
+    ///
+    /// # Errors
+    /// The highest epoch that was seen, where `epoch` is lower.
+    pub fn set_scale(&mut self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), Epoch> {
+        if epoch < self.epoch {
+            return Err(self.epoch);
+        }
+        tracing::info!(%slot, replicas, %epoch, "scale set");
+        self.epoch = epoch;
+        self.wish(slot).replicas = replicas.min(MOST_REPLICAS);
+        Ok(())
+    }
+
+    fn wish(&mut self, slot: Slot) -> &mut SlotStatus {
+        &mut self.wishes[usize::from(slot == Slot::Green)]
+    }
+
+    /// How everything stands.
+    pub fn status(&self) -> Status {
+        let mut parts: Vec<_> = self.parts.iter().map(Part::status).collect();
+        parts.sort_by(|a, b| (a.slot, &a.name).cmp(&(b.slot, &b.name)));
+        Status { parts, slots: self.wishes.to_vec(), epoch: self.epoch }
+    }
+
+    /// Brings what runs one turn nearer to what should run.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written or no port is free; the next turn tries again.
+    pub fn turn(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        for part in &mut self.parts {
+            part.turn(now);
+        }
+        self.forget_gone();
+        for at in 0..self.wishes.len() {
+            // In this order, or the place of one that is gone would look as if nothing were changing.
+            self.fill(at)?;
+            self.retire(at);
+        }
+        self.list()?;
+        self.note()
+    }
+
+    fn forget_gone(&mut self) {
+        for part in self.parts.iter().filter(|part| part.is_gone()) {
+            self.past_exits.insert(part.name.clone(), part.exits);
+        }
+        self.parts.retain(|part| !part.is_gone());
+    }
+
+    /// Retires replicas that are too many, and one at a time of those that run another release.
+    fn retire(&mut self, at: usize) {
+        let SlotStatus { slot, release: wanted, replicas } = &self.wishes[at];
+        let of_slot = |part: &Part| matches!(&part.kind, Kind::Replica { slot: s, .. } if s == slot);
+        let mut busy = self.parts.iter().any(|part| of_slot(part) && part.is_changing());
+        for part in &mut self.parts {
+            let Kind::Replica { slot: s, index, release } = &part.kind else { continue };
+            if s != slot || !part.is_listed() {
+                continue;
+            }
+            if index >= replicas {
+                part.retire();
+            } else if release != wanted && (!busy || !part.is_ready()) {
+                part.retire();
+                busy = true;
+            }
+        }
+    }
+
+    /// Makes the replicas that are missing.
+    fn fill(&mut self, at: usize) -> Result<(), Error> {
+        let SlotStatus { slot, release, replicas } = self.wishes[at].clone();
+        for index in 0..replicas {
+            let is_it =
+                |part: &Part| matches!(part.kind, Kind::Replica { slot: s, index: i, .. } if s == slot && i == index);
+            if !self.parts.iter().any(is_it) {
+                self.add_replica(slot, index, release.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells gateway and Prometheus which replicas there are.
+    fn list(&mut self) -> Result<(), Error> {
+        let listed = self.parts.iter().filter(|part| part.is_listed()).filter_map(|part| match part.kind {
+            Kind::Replica { slot, .. } => Some(Backend { name: part.name.clone(), slot, address: part.address }),
+            Kind::Gateway | Kind::Prometheus => None,
+        });
+        let listed: Vec<_> = listed.collect();
+        if self.listed.as_ref() != Some(&listed) {
+            state::write(&self.folder.backends(), &listed)?;
+            if self.folder.prometheus().exists() {
+                prometheus::set_targets(&self.folder.prometheus(), &listed)?;
+            }
+            self.listed = Some(listed);
+        }
+        Ok(())
+    }
+
+    /// Notes who runs, for `lab down`.
+    fn note(&mut self) -> Result<(), Error> {
+        let running = self.parts.iter().map(Part::status);
+        let noted: Vec<_> =
+            running.filter_map(|part| Some(Process { identity: part.identity?, name: part.name })).collect();
+        if self.noted.as_ref() != Some(&noted) {
+            state::write(&self.folder.processes(), &noted)?;
+            self.noted = Some(noted);
+        }
+        Ok(())
+    }
+
+    /// Asks everything to end.
+    pub fn end(&mut self) {
+        for part in &mut self.parts {
+            part.end();
+        }
+    }
+
+    /// Takes note of ends only; says whether nothing is left.
+    pub fn is_empty(&mut self) -> bool {
+        let now = Instant::now();
+        for part in &mut self.parts {
+            part.turn(now);
+        }
+        self.forget_gone();
+        self.parts.is_empty()
+    }
+}

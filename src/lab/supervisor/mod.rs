@@ -1,0 +1,11 @@
+//! Keeps the lab's processes up, and takes orders about what they should be.
+
+mod control;
+mod keeper;
+mod part;
+mod ports;
+mod prometheus;
+mod serve;
+
+pub use control::{SetRelease, SetScale};
+pub use serve::{Options, serve};
