@@ -1,5 +1,6 @@
 //! Changes a running platform only while its SLOs hold, and puts it back when they don't.
 
+pub mod adapters;
 pub mod document;
 pub mod error;
 pub mod model;
