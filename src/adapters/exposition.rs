@@ -149,11 +149,21 @@ mod tests {
 
     #[test]
     fn what_is_no_page_is_refused_with_its_line() {
-        let said: Vec<String> =
-            ["up 1\n<html>", "up", "up{a=\"b} 1", "up{a=b} 1", "up{a=\"b\" 1", "up x", "up 1 y", "up 1 2 3", "{} 1", "up{a=\"1\",a=\"2\"} 1"]
-                .iter()
-                .map(|page| parse(page).unwrap_err())
-                .collect();
+        let said: Vec<String> = [
+            "up 1\n<html>",
+            "up",
+            "up{a=\"b} 1",
+            "up{a=b} 1",
+            "up{a=\"b\" 1",
+            "up x",
+            "up 1 y",
+            "up 1 2 3",
+            "{} 1",
+            "up{a=\"1\",a=\"2\"} 1",
+        ]
+        .iter()
+        .map(|page| parse(page).unwrap_err())
+        .collect();
         insta::assert_snapshot!(said.join("\n"), @"");
     }
 

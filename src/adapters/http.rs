@@ -92,7 +92,12 @@ pub(super) fn excerpt(body: &[u8]) -> String {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn body(what: &str, response: Response, limit: usize, timeout: Duration) -> Result<Vec<u8>, PortError> {
+pub(super) async fn body(
+    what: &str,
+    response: Response,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, PortError> {
     let mut read = Vec::new();
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {

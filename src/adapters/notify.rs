@@ -139,7 +139,10 @@ mod tests {
         let hook = WebhookPost::new("https://user:pass@hooks.example.com/services/T0/SECRET?key=1").unwrap();
         assert_eq!(hook.name(), "webhook https://hooks.example.com");
         let manager = AlertmanagerApi::new("http://127.0.0.1:9093/am/").unwrap();
-        assert_eq!((manager.name().as_str(), manager.to.url.path()), ("alertmanager http://127.0.0.1:9093", "/am/api/v2/alerts"));
+        assert_eq!(
+            (manager.name().as_str(), manager.to.url.path()),
+            ("alertmanager http://127.0.0.1:9093", "/am/api/v2/alerts")
+        );
         assert!(!WebhookPost::new("ftp://SECRET").err().unwrap().to_string().contains("SECRET"));
     }
 }

@@ -22,8 +22,11 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
             problem
         })?;
         if matches!(platform.target, Target::Kubernetes(_)) && service.slots.is_none() {
-            let mut problem =
-                Problem::new("", format!("service `{name}` has no slots"), "add `slots: {blue: {workload: NAME}, ...}`");
+            let mut problem = Problem::new(
+                "",
+                format!("service `{name}` has no slots"),
+                "add `slots: {blue: {workload: NAME}, ...}`",
+            );
             problem.at = vec!["services".to_owned(), name.clone()];
             return Err(problem);
         }
@@ -122,7 +125,10 @@ fn check_metrics(platform: &Platform) -> Result<(), Problem> {
         (Some(Metrics::Prometheus(source)), _) => {
             check_url("metrics.prometheus.url", &source.url)?;
             check_wait("metrics.prometheus.timeout", source.timeout.0)?;
-            source.bearer_token_env.as_deref().map_or(Ok(()), |n| check_variable("metrics.prometheus.bearerTokenEnv", n))
+            source
+                .bearer_token_env
+                .as_deref()
+                .map_or(Ok(()), |n| check_variable("metrics.prometheus.bearerTokenEnv", n))
         }
         (Some(Metrics::Scrape(source)), _) => {
             if source.urls.is_empty() {
@@ -170,7 +176,8 @@ fn check_defaults(platform: &Platform) -> Result<(), Problem> {
     if !(d.alpha > 0.0 && d.alpha < 0.5) {
         return Err(Problem::new("defaults.alpha", "alpha has to be above 0 and below 0.5", "write `alpha: 0.01`"));
     }
-    for (at, span) in [("bake", d.bake), ("look", d.look), ("freshness", d.freshness), ("inFlightAge", d.in_flight_age)] {
+    for (at, span) in [("bake", d.bake), ("look", d.look), ("freshness", d.freshness), ("inFlightAge", d.in_flight_age)]
+    {
         if span.0.is_zero() {
             let at = format!("defaults.{at}");
             return Err(Problem::new(&at, "the time has to be longer than zero", "write one such as `5s`"));

@@ -78,7 +78,9 @@ pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fa
         })
     };
     // A name may look like a number: what does not fit as it reads is tried as text.
-    with(written.clone()).or_else(|first| if written.is_string() { Err(first) } else { with(over.value.clone().into()).map_err(|_| first) })
+    with(written.clone()).or_else(|first| {
+        if written.is_string() { Err(first) } else { with(over.value.clone().into()).map_err(|_| first) }
+    })
 }
 
 /// The place of an override in the whole value; keys that are not yet there are added, for the reader to judge.

@@ -171,7 +171,8 @@ fn plain(error: &YamlError) -> String {
 }
 
 fn strip_place(words: &str) -> &str {
-    let end = [" at line ", " (line ", " (defined"].iter().filter_map(|mark| words.rfind(mark)).min().unwrap_or(words.len());
+    let end =
+        [" at line ", " (line ", " (defined"].iter().filter_map(|mark| words.rfind(mark)).min().unwrap_or(words.len());
     words[..end].trim_end_matches([':', ',']).trim_end()
 }
 

@@ -51,7 +51,8 @@ pub fn burn_windows(window: Duration) -> [BurnWindow; 4] {
         let seconds = window.as_secs().saturating_mul(minutes * 60) / (30 * 86_400);
         Span::secs(seconds.max(30))
     };
-    let pair = |severity, short, long, factor| BurnWindow { severity, short: scaled(short), long: scaled(long), factor };
+    let pair =
+        |severity, short, long, factor| BurnWindow { severity, short: scaled(short), long: scaled(long), factor };
     [
         pair(Severity::Page, 5, 60, 14.4),
         pair(Severity::Page, 30, 360, 6.0),

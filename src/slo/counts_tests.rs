@@ -147,14 +147,8 @@ fn slots_are_picked_by_their_labels() {
 }
 
 fn any_series() -> impl Strategy<Value = Series> {
-    let value = prop_oneof![
-        0.0..1e6_f64,
-        Just(f64::NAN),
-        Just(f64::INFINITY),
-        Just(f64::MAX),
-        Just(-3.0),
-        any::<f64>(),
-    ];
+    let value =
+        prop_oneof![0.0..1e6_f64, Just(f64::NAN), Just(f64::INFINITY), Just(f64::MAX), Just(-3.0), any::<f64>(),];
     let points = prop::collection::vec((-50_i64..200, value), 0..12);
     ("[ab]", "(200|500)", points)
         .prop_map(|(instance, code, points)| series(&[("instance", &instance), ("code", &code)], &points))

@@ -16,8 +16,8 @@ pub use counts::{Counts, Tally};
 pub use increments::Increments;
 pub use objective::{Objective, Period, resolve};
 pub use openslo::{
-    BudgetingMethod, Goal, Indicator, InlineIndicator, Labelled, MetricSource, Op, Query, RatioMetric, RawType, Sli, Slo,
-    SloSpec, ThresholdMetric, TimeWindow, Unused,
+    BudgetingMethod, Goal, Indicator, InlineIndicator, Labelled, MetricSource, Op, Query, RatioMetric, RawType, Sli,
+    Slo, SloSpec, ThresholdMetric, TimeWindow, Unused,
 };
 pub use problem::Problem;
 pub use rules::{bad_share, prom_duration, promql, rules};

@@ -267,7 +267,8 @@ fn length(text: &str) -> Option<Duration> {
 fn tolerated(slo: &Slo) -> Result<f64, Problem> {
     let Some(text) = slo.metadata.annotations.get("interlock/burn") else { return Ok(1.0) };
     text.parse().ok().filter(|b: &f64| b.is_finite() && *b > 0.0).ok_or_else(|| {
-        let mut problem = Problem::new("", format!("`{text}` is no burn rate"), "write a number above 0, such as \"2\"");
+        let mut problem =
+            Problem::new("", format!("`{text}` is no burn rate"), "write a number above 0, such as \"2\"");
         problem.at = ["metadata", "annotations", "interlock/burn"].map(str::to_owned).into();
         problem
     })

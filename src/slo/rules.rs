@@ -44,12 +44,9 @@ pub fn rules(objectives: &[Objective]) -> Result<String, Problem> {
 fn group(objective: &Objective) -> Result<Group, Problem> {
     let window = objective.window()?;
     let pairs = burn_windows(window);
-    let labels: BTreeMap<&str, String> = [
-        ("slo", objective.slo.clone()),
-        ("objective", objective.name.clone()),
-        ("service", objective.service.clone()),
-    ]
-    .into();
+    let labels: BTreeMap<&str, String> =
+        [("slo", objective.slo.clone()), ("objective", objective.name.clone()), ("service", objective.service.clone())]
+            .into();
     let mut lengths: Vec<Duration> = pairs.iter().flat_map(|p| [p.short.0, p.long.0]).chain([window]).collect();
     lengths.sort();
     lengths.dedup();

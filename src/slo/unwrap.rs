@@ -33,7 +33,8 @@ pub fn selectors(query: &str) -> Result<(Vec<Selector>, bool), Problem> {
 /// # Errors
 /// Where the query has another form.
 pub fn quantile(query: &str) -> Result<Histogram, Problem> {
-    let form = "write it as `histogram_quantile(0.99, sum by (le) (rate(NAME_bucket[5m])))`, or count with a ratioMetric";
+    let form =
+        "write it as `histogram_quantile(0.99, sum by (le) (rate(NAME_bucket[5m])))`, or count with a ratioMetric";
     let refuse = |what: String| Problem::new("", what, form);
     let Expr::Call(call) = bare(&parse(query)?) else {
         return Err(refuse("a threshold is only understood on a quantile of a histogram".to_owned()));
@@ -122,9 +123,11 @@ impl Found {
                 format!("`{}` between counters is not understood", both.op),
                 "give good, bad and total as queries of their own; only `+` joins counters",
             )),
-            Expr::MatrixSelector(_) => {
-                Err(Problem::new("", "the range has no function around it", "write `rate(...)`, or leave the range out"))
-            }
+            Expr::MatrixSelector(_) => Err(Problem::new(
+                "",
+                "the range has no function around it",
+                "write `rate(...)`, or leave the range out",
+            )),
             _ => Err(Problem::new("", "no counter is found here", "write one such as `sum(rate(requests_total[5m]))`")),
         }
     }
@@ -182,9 +185,10 @@ mod tests {
 
     #[test]
     fn sums_and_rates_are_unwrapped() {
-        let (found, rated) =
-            selectors(r#"sum by (a) (rate(x_total{code=~"5..",path!="p"}[5m])) + (increase(y_total[1m])) or vector(0)"#)
-                .unwrap();
+        let (found, rated) = selectors(
+            r#"sum by (a) (rate(x_total{code=~"5..",path!="p"}[5m])) + (increase(y_total[1m])) or vector(0)"#,
+        )
+        .unwrap();
         assert!(rated);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].metric, "x_total");

@@ -1,0 +1,4 @@
+//! One file per command: arguments in, plan or query out.
+
+pub mod schema;
+pub mod slo;
