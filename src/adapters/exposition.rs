@@ -164,7 +164,18 @@ mod tests {
         .iter()
         .map(|page| parse(page).unwrap_err())
         .collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r"
+line 2: there is no value
+line 1: there is no value
+line 1: a quote is not closed
+line 1: a label's value has no quotes
+line 1: the labels do not end
+line 1: `x` is no value
+line 1: `y` is no time
+line 1: there is more than a value and a time
+line 1: there is no metric name
+line 1: a label stands there twice
+");
     }
 
     proptest! {

@@ -299,7 +299,12 @@ mod tests {
     #[test]
     fn tables_tell_what_burns() {
         let readings = [sample(Some(0.0002), Some(0.8)), sample(Some(0.02), Some(-1.0)), sample(None, None)];
-        insta::assert_snapshot!(table(&readings, false, false), @"");
+        insta::assert_snapshot!(table(&readings, false, false), @r"
+OBJECTIVE            TARGET      NOW  BUDGET LEFT  BURN (SHORT/LONG)                                                    STATE
+tenant-availability   99.9%   99.98%          80%  5m/1h 0.2/0.2  30m/6h 0.2/0.2  2h/1d 0.2/0.2  6h/3d 0.2/0.2          ok
+tenant-availability   99.9%      98%        -100%  5m/1h 20.0/20.0  30m/6h 20.0/20.0  2h/1d 20.0/20.0  6h/3d 20.0/20.0  page
+tenant-availability   99.9%  no data      no data  5m/1h -/-  30m/6h -/-  2h/1d -/-  6h/3d -/-                          no data
+");
     }
 
     #[test]

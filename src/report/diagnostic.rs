@@ -83,12 +83,25 @@ mod tests {
     fn faults_show_their_line() {
         let text = include_str!("../../scenarios/lab/interlock.yaml").replace("maxBake", "maxBakr");
         let fault = parse::<Platform>("interlock.yaml", &text).unwrap_err();
-        insta::assert_snapshot!(render(&fault.into(), true), @"");
+        insta::assert_snapshot!(render(&fault.into(), true), @r"
+ x unknown key `maxBakr`
+   ,-[interlock.yaml:25:3]
+24 |   bake: 20s
+25 |   maxBakr: 60s
+   :   ^^^|^^^
+   :      `-- here
+26 |   baseline: 5s
+   `----
+ help: did you mean `maxBake`?
+");
     }
 
     #[test]
     fn other_errors_show_their_mend() {
-        insta::assert_snapshot!(render(&Error::usage("there is no slot `red`", "use blue or green"), true), @"");
+        insta::assert_snapshot!(render(&Error::usage("there is no slot `red`", "use blue or green"), true), @r"
+x there is no slot `red`
+help: use blue or green
+");
     }
 
     #[test]
