@@ -3,20 +3,24 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    adapters::{Alertmanager, PrometheusMetrics, ScrapeMetrics, SystemClock, Webhook},
-    document::{Loaded, Metrics as MetricsDocument, Platform, Service, Target},
+    adapters::{AlertmanagerApi, Prometheus, Scrape, SystemClock, WebhookPost},
+    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target},
     error::Error,
     guard::{Operation, Plan, Rebuild},
     journal::{FolderStore, Store},
     ops::switchover::{Ports, Switch},
-    ports::{Clock, Metrics, Notify},
+    ports::{Clock, Metrics, Notify, PortError},
 };
+
+/// How long a question to the lab's own sources may take.
+const LAB_WITHIN: Duration = Duration::from_secs(2);
 
 /// The platform as a journal keeps it: the document with its overrides, and where its relative paths start from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,42 +102,66 @@ impl Snapshot {
     /// # Errors
     /// Where it is not configured in a way that can work.
     pub fn metrics(&self) -> Result<Arc<dyn Metrics>, Error> {
-        match &self.platform.metrics {
-            Some(MetricsDocument::Prometheus(source)) => {
-                let token = source.bearer_token_env.as_deref();
-                Ok(Arc::new(PrometheusMetrics::new(&source.url, token, source.timeout.0)?))
-            }
-            Some(MetricsDocument::Scrape(source)) => {
-                Ok(Arc::new(ScrapeMetrics::new(&source.urls, source.timeout.0)?))
-            }
-            Some(MetricsDocument::Lab(lab)) => self.lab_metrics(lab.source),
-            None => self.lab_metrics(crate::document::LabSource::Auto),
+        if let Some(prometheus) = self.prometheus()? {
+            return Ok(Arc::new(prometheus));
         }
+        let (urls, within) = match &self.platform.metrics {
+            Some(MetricsDocument::Scrape(source)) => (source.urls.clone(), source.timeout.0),
+            _ => (self.lab_pages()?, LAB_WITHIN),
+        };
+        Scrape::new(&urls, within).map(|scrape| Arc::new(scrape) as Arc<dyn Metrics>).map_err(misconfigured)
     }
 
-    #[cfg(feature = "lab")]
-    fn lab_metrics(&self, source: crate::document::LabSource) -> Result<Arc<dyn Metrics>, Error> {
-        use crate::document::LabSource;
-        let Target::Lab(lab) = &self.platform.target else {
-            return Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"));
-        };
-        let lab = crate::lab::LabPlatform::open(&self.folder.join(lab.folder()))?;
-        let file = lab.lab().file();
-        let within = std::time::Duration::from_secs(2);
-        match (source, file.prometheus) {
-            (LabSource::Auto | LabSource::Prometheus, Some(at)) => {
-                Ok(Arc::new(PrometheusMetrics::new(&format!("http://{at}"), None, within)?))
+    /// The Prometheus that the platform names, or that its lab runs; `None` where pages are scraped instead.
+    ///
+    /// # Errors
+    /// Where it is not configured in a way that can work.
+    pub fn prometheus(&self) -> Result<Option<Prometheus>, Error> {
+        let lab = match &self.platform.metrics {
+            Some(MetricsDocument::Prometheus(source)) => {
+                let token = source.bearer_token_env.as_deref().map(secret).transpose()?;
+                let prometheus = Prometheus::new(&source.url, token.as_deref(), source.timeout.0);
+                return prometheus.map(Some).map_err(misconfigured);
             }
+            Some(MetricsDocument::Scrape(_)) => return Ok(None),
+            Some(MetricsDocument::Lab(lab)) => lab.source,
+            None => LabSource::Auto,
+        };
+        match (lab, self.lab_prometheus()?) {
+            (LabSource::Scrape, _) | (LabSource::Auto, None) => Ok(None),
+            (_, Some(url)) => Prometheus::new(&url, None, LAB_WITHIN).map(Some).map_err(misconfigured),
             (LabSource::Prometheus, None) => Err(Error::usage(
                 "the lab runs without a Prometheus",
                 "install the package `prometheus` and start the lab again, or use `source: scrape`",
             )),
-            _ => Ok(Arc::new(ScrapeMetrics::new(&[format!("http://{}/metrics", file.admin)], within)?)),
         }
     }
 
+    #[cfg(feature = "lab")]
+    fn lab(&self) -> Result<crate::lab::Lab, Error> {
+        let Target::Lab(lab) = &self.platform.target else {
+            return Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"));
+        };
+        crate::lab::Lab::open(&self.folder.join(lab.folder()))
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_prometheus(&self) -> Result<Option<String>, Error> {
+        Ok(self.lab()?.file.prometheus.map(|at| format!("http://{at}")))
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_pages(&self) -> Result<Vec<String>, Error> {
+        Ok(vec![format!("http://{}/metrics", self.lab()?.file.admin)])
+    }
+
     #[cfg(not(feature = "lab"))]
-    fn lab_metrics(&self, _: crate::document::LabSource) -> Result<Arc<dyn Metrics>, Error> {
+    fn lab_prometheus(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    #[cfg(not(feature = "lab"))]
+    fn lab_pages(&self) -> Result<Vec<String>, Error> {
         Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"))
     }
 
@@ -144,13 +172,28 @@ impl Snapshot {
     pub fn notify(&self) -> Result<Vec<Arc<dyn Notify>>, Error> {
         let mut receivers: Vec<Arc<dyn Notify>> = Vec::new();
         if let Some(webhook) = &self.platform.notify.webhook {
-            receivers.push(Arc::new(Webhook::new(webhook.url.as_deref(), webhook.url_env.as_deref())?));
+            let url = match (&webhook.url, &webhook.url_env) {
+                (Some(url), _) => url.clone(),
+                (None, Some(name)) => secret(name)?,
+                (None, None) => return Err(Error::usage("notify.webhook has no address", "give `url` or `urlEnv`")),
+            };
+            receivers.push(Arc::new(WebhookPost::new(&url).map_err(misconfigured)?));
         }
         if let Some(alertmanager) = &self.platform.notify.alertmanager {
-            receivers.push(Arc::new(Alertmanager::new(&alertmanager.url)?));
+            receivers.push(Arc::new(AlertmanagerApi::new(&alertmanager.url).map_err(misconfigured)?));
         }
         Ok(receivers)
     }
+}
+
+/// Reads a secret from the variable that the platform file names.
+fn secret(name: &str) -> Result<String, Error> {
+    std::env::var(name)
+        .map_err(|_| Error::usage(format!("{name} is not set"), format!("export {name}; the platform file names it")))
+}
+
+fn misconfigured(error: PortError) -> Error {
+    Error::usage(error.to_string(), "check the address in the platform file")
 }
 
 /// The clock of this machine.

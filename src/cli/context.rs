@@ -1,10 +1,6 @@
 //! Options that every command takes, and what they lead to: the platform file, the run store, a runtime.
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{future::Future, path::PathBuf, sync::Arc};
 
 use crate::{
     app::{self, Snapshot},
@@ -45,7 +41,8 @@ impl Global {
         let of_lab = || here.ancestors().map(|folder| folder.join(LAB_FILE)).find(|file| file.is_file());
         let named = self.platform.clone().or_else(|| find(&here).is_none().then(of_lab).flatten());
         let file = locate(named.as_deref(), &here)?;
-        let environment: Vec<(String, String)> = std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")).collect();
+        let environment: Vec<(String, String)> =
+            std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")).collect();
         let environment = environment.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let mut loaded = load(&file, &self.set, environment)?;
         if let Some(root) = file.ends_with(LAB_FILE).then(|| file.ancestors().nth(3)).flatten() {
@@ -65,6 +62,26 @@ impl Global {
         }
     }
 
+    /// The folder of the lab: the platform file's, or the usual one in the working directory.
+    ///
+    /// # Errors
+    /// Where there is a platform file and it makes no sense, or is not about a lab.
+    #[cfg(feature = "lab")]
+    pub fn lab_folder(&self) -> Result<PathBuf, Error> {
+        let here = here()?;
+        if self.platform.is_none() && find(&here).is_none() {
+            return Ok(here.join(crate::lab::DEFAULT_FOLDER));
+        }
+        let loaded = self.load()?;
+        match &loaded.platform.target {
+            crate::document::Target::Lab(lab) => Ok(loaded.folder.join(lab.folder())),
+            crate::document::Target::Kubernetes(_) => Err(Error::usage(
+                format!("{} is about a cluster, not about a lab", loaded.file.display()),
+                "name the lab's folder with --folder",
+            )),
+        }
+    }
+
     /// The run store.
     ///
     /// # Errors
@@ -79,13 +96,8 @@ impl Global {
 /// # Errors
 /// Where it is gone.
 pub fn here() -> Result<PathBuf, Error> {
-    std::env::current_dir().map_err(|e| Error::usage(format!("the working directory: {e}"), "change to one that exists"))
-}
-
-/// The folder that relative things of a command without a platform file start from.
-#[must_use]
-pub fn beside(file: Option<&Path>, here: &Path) -> PathBuf {
-    file.and_then(Path::parent).filter(|folder| *folder != Path::new("")).map_or_else(|| here.to_owned(), Path::to_owned)
+    std::env::current_dir()
+        .map_err(|e| Error::usage(format!("the working directory: {e}"), "change to one that exists"))
 }
 
 /// Runs a future to its end, with timers, sockets and signals.

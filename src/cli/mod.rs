@@ -5,6 +5,7 @@ mod confirm;
 mod context;
 mod generate;
 mod guardian;
+mod history;
 #[cfg(feature = "lab")]
 mod lab;
 mod operate;
@@ -46,13 +47,11 @@ pub struct Cli {
 enum Command {
     #[command(subcommand)]
     Switchover(switchover::Command),
-    #[command(subcommand)]
-    Slo(slo::Command),
+    Slo(slo::Args),
     #[command(subcommand)]
     Runs(runs::Command),
     #[cfg(feature = "lab")]
-    #[command(subcommand)]
-    Lab(lab::Command),
+    Lab(lab::Args),
     Guardian(guardian::Args),
     Schema(schema::Args),
     Completions(generate::Completions),
@@ -77,10 +76,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
     let global = &cli.global;
     match cli.command {
         Command::Switchover(command) => command.run(global),
-        Command::Slo(command) => command.run(global),
+        Command::Slo(args) => args.run(global),
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]
-        Command::Lab(command) => command.run(global),
+        Command::Lab(args) => lab::run(args, global),
         Command::Guardian(args) => args.run(),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),
@@ -91,5 +90,5 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
 
 #[expect(clippy::print_stderr, reason = "the command line prints")]
 fn complain(error: &Error) {
-    eprintln!("{}", report::diagnostic(error));
+    eprint!("{}", report::render(error, report::plain_wanted()));
 }

@@ -9,7 +9,8 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, load, refusal,
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, load,
+        refusal,
     },
     journal::Store,
     model::RunId,
@@ -106,11 +107,9 @@ fn post_guardian(folder: &Path, run: &RunId) -> Result<(), Error> {
 pub fn stop_signal() -> Result<StopSignal, Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let (send, receive) = watch::channel(None);
-    for (kind, name) in [
-        (SignalKind::interrupt(), "SIGINT"),
-        (SignalKind::terminate(), "SIGTERM"),
-        (SignalKind::hangup(), "SIGHUP"),
-    ] {
+    for (kind, name) in
+        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")]
+    {
         let mut signals = signal(kind).map_err(|e| Error::Store {
             place: "signals".to_owned(),
             why: e.to_string(),

@@ -179,7 +179,7 @@ async fn list(global: &Global) -> Result<Exit, Error> {
         // A run that was cut before its plan was durable has touched nothing; one that was tampered with is told by verify.
         match load(&*store, &run).await {
             Ok(stored) => all.push((stored, store.load(&run).await?.into_iter().next())),
-            Err(e) => crate::report::remark(&format!("{run}: {e}")),
+            Err(e) => report::remark(&format!("{run}: {e}")),
         }
     }
     match global.output {

@@ -7,6 +7,8 @@ mod parts;
 mod platform;
 mod read;
 mod slos;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use load::{Loaded, find, load, locate};

@@ -18,7 +18,7 @@ pub struct Override {
     pub path: Vec<String>,
     /// The value as it was written.
     pub value: String,
-    /// How it was given, for faults, such as `--set defaults.bake=1m`.
+    /// How it was given, for faults, such as `--set defaults.bake`, without the value.
     pub given: String,
 }
 
@@ -34,7 +34,7 @@ pub fn overrides<'e>(
     let mut all = Vec::new();
     for (variable, value) in environment {
         let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
-        let given = format!("{variable}={value}");
+        let given = variable.to_owned();
         let Some(name) = known.iter().find(|name| screaming(name) == rest) else {
             let screamed: Vec<String> = known.iter().map(|n| screaming(n)).collect();
             let mend = match nearest(rest, screamed.iter().map(String::as_str)) {
@@ -46,8 +46,10 @@ pub fn overrides<'e>(
         all.push(Override { path: vec!["defaults".to_owned(), name.clone()], value: value.to_owned(), given });
     }
     for set in sets {
-        let given = format!("--set {set}");
-        let Some((path, value)) = set.split_once('=') else {
+        let split = set.split_once('=');
+        // The value is not shown: it may be a secret.
+        let given = format!("--set {}", split.map_or(set.as_str(), |(path, _)| path));
+        let Some((path, value)) = split else {
             return Err(fault(&given, "there is no `=`", "write `--set PATH=VALUE`, such as `--set defaults.bake=1m`"));
         };
         let path: Vec<String> = path.split('.').map(|part| part.trim().to_owned()).collect();
@@ -79,7 +81,13 @@ pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fa
     };
     // A name may look like a number: what does not fit as it reads is tried as text.
     with(written.clone()).or_else(|first| {
-        if written.is_string() { Err(first) } else { with(over.value.clone().into()).map_err(|_| first) }
+        if written.is_string() {
+            return Err(first);
+        }
+        with(over.value.clone().into()).map_err(|second| {
+            let text_is_wrong_too = second.what.starts_with("invalid type");
+            if text_is_wrong_too { first } else { second }
+        })
     })
 }
 

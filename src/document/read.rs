@@ -1,7 +1,7 @@
 //! Reads YAML that people wrote: strict, bounded, and with line, column and a mend in every fault.
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{Error as YamlError, Options};
+use serde_saphyr::{Error as YamlError, Options, budget::BudgetBreach};
 
 use super::tree;
 use crate::{
@@ -129,7 +129,11 @@ impl<'a> Document<'a> {
 
     fn explain(&self, error: &YamlError) -> Fault {
         let (line, column) = error.location().map_or((1, 1), |l| (l.line(), l.column()));
-        let (what, mend) = match error.without_snippet() {
+        let mut inner = error.without_snippet();
+        while let YamlError::AliasError { error, .. } = inner {
+            inner = error.without_snippet();
+        }
+        let (what, mend) = match inner {
             YamlError::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
             YamlError::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
             YamlError::SerdeMissingField { field, .. } => {
@@ -139,15 +143,23 @@ impl<'a> Document<'a> {
                 format!("the key `{}` stands here twice", key.as_deref().unwrap_or("?")),
                 "keep one of the two: which one was meant cannot be guessed".to_owned(),
             ),
+            YamlError::Budget { breach: BudgetBreach::Depth { .. }, .. } => (
+                "the document is nested too deeply".to_owned(),
+                "at most 64 levels are read; write it flatter".to_owned(),
+            ),
+            YamlError::InvalidBooleanStrict { .. } => (
+                "this is neither true nor false".to_owned(),
+                "write `true` or `false`; `yes` and `on` are plain text".to_owned(),
+            ),
             YamlError::Budget { .. }
             | YamlError::AliasReplayLimitExceeded { .. }
             | YamlError::AliasExpansionLimitExceeded { .. }
             | YamlError::AliasReplayStackDepthExceeded { .. }
             | YamlError::AliasReplayCounterOverflow { .. } => (
-                format!("the document grows beyond what is read: {}", plain(error)),
-                "nest less, and write parts out instead of multiplying them by aliases".to_owned(),
+                "the document grows beyond what is read".to_owned(),
+                "at most 200000 values are read; write parts out instead of multiplying them by aliases".to_owned(),
             ),
-            _ => from_words(&plain(error)),
+            _ => from_words(&plain(inner)),
         };
         self.fault_at(line, column, what, mend)
     }
@@ -159,7 +171,8 @@ fn plain(error: &YamlError) -> String {
 }
 
 fn strip_place(words: &str) -> &str {
-    let end = [" at line ", " (line "].iter().filter_map(|mark| words.rfind(mark)).min().unwrap_or(words.len());
+    let end =
+        [" at line ", " (line ", " (defined"].iter().filter_map(|mark| words.rfind(mark)).min().unwrap_or(words.len());
     words[..end].trim_end_matches([':', ',']).trim_end()
 }
 
@@ -170,7 +183,7 @@ pub(super) fn from_words(words: &str) -> (String, String) {
         let expected: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
         return unknown(kind, name, &expected);
     }
-    (strip_place(words).to_owned(), "`interlock schema` prints what may stand here".to_owned())
+    (strip_place(words).to_owned(), "mend it here; `interlock schema` prints what a document may hold".to_owned())
 }
 
 fn unknown(kind: &str, name: &str, expected: &[&str]) -> (String, String) {
@@ -250,7 +263,30 @@ mod tests {
             "name: a\n  b: c\n",
         ];
         let said: Vec<String> = all.into_iter().map(said).collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r"
+a.yaml:2:1: unknown key `maxBakr`
+  did you mean `maxBake`?
+a.yaml:2:7: unknown value `kubernets`
+  did you mean `kubernetes`?
+a.yaml:2:7: unknown value `moon`
+  one of `lab`, `kubernetes` may stand here
+a.yaml:1:1: `name` is missing
+  add `name:` here
+a.yaml:2:1: the key `name` stands here twice
+  keep one of the two: which one was meant cannot be guessed
+a.yaml:2:10: `5` is no duration such as 90s or 5m: time unit needed, for example 5sec or 5ms
+  mend it here; `interlock schema` prints what a document may hold
+a.yaml:2:5: this is neither true nor false
+  write `true` or `false`; `yes` and `on` are plain text
+a.yaml:1:7: expected string scalar
+  mend it here; `interlock schema` prints what a document may hold
+a.yaml:1:1: the file holds no document
+  write one; `interlock schema` prints what it may hold
+a.yaml:2:1: one document was expected, and the file holds 2
+  keep one, and move the others to files of their own
+a.yaml:2:4: mapping values are not allowed in this context
+  mend it here; `interlock schema` prints what a document may hold
+");
     }
 
     #[test]

@@ -130,3 +130,7 @@ impl SloSet {
 fn twice(kind: &str, name: &str) -> Problem {
     Problem::new("metadata.name", format!("there is another {kind} `{name}`"), "give each a name of its own")
 }
+
+#[cfg(test)]
+#[path = "slos_tests.rs"]
+mod tests;

@@ -25,10 +25,10 @@ use async_trait::async_trait;
 use nix::fcntl::Flock;
 
 use super::{
-    Grant, Lock, Owner, Record, Store,
+    Digest, Grant, Lock, Owner, Record, Store,
     disk::{exclusive, failed, replace, sync_folder},
     record::seal,
-    verify::{Head, Tail, read_journal},
+    verify::{Head, Tail, read_journal, verify},
 };
 use crate::{
     error::Error,
@@ -249,6 +249,10 @@ impl Store for FolderStore {
             ));
         }
         read_journal(&folder).map(|(records, _)| records)
+    }
+
+    async fn head(&self, run: &RunId) -> Result<Digest, Error> {
+        verify(&self.folder(run)).map(|verified| verified.head)
     }
 
     async fn runs(&self) -> Result<Vec<RunId>, Error> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Grant, Lock, Owner, Record};
+use super::{Digest, Grant, Lock, Owner, Record};
 use crate::{
     error::Error,
     model::{RunId, Target},
@@ -48,6 +48,11 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`Error::Tampered`] where the chain does not hold.
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error>;
+    /// The hash that ends a run's journal; whoever notes it elsewhere can tell later whether all of it was rewritten.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] where the chain does not hold.
+    async fn head(&self, run: &RunId) -> Result<Digest, Error>;
     /// Lists all runs, oldest first.
     ///
     /// # Errors

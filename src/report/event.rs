@@ -28,13 +28,21 @@ pub fn events(format: Format) -> Arc<dyn Events> {
     }
 }
 
+/// Writes one line for people on standard error.
+#[expect(clippy::print_stderr, reason = "reporters print")]
+pub fn remark(text: &str) {
+    eprintln!("{text}");
+}
+
 /// One JSON line for each journal entry, on standard output.
 struct JsonLines;
 
 impl Events for JsonLines {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Driving { run, plan } => json::line(&serde_json::json!({"driving": {"run": run, "title": plan.title}})),
+            Event::Driving { run, plan } => {
+                json::line(&serde_json::json!({"driving": {"run": run, "title": plan.title}}))
+            }
             Event::Recorded(entry) => json::line(entry),
             Event::Remark(text) => json::line(&serde_json::json!({ "remark": text })),
             Event::Begins { .. } | Event::Returns { .. } => {}

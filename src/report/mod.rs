@@ -1,14 +1,18 @@
 //! Renders what happens for people and machines; with `cli` the only place that prints.
 
+mod diagnostic;
 mod event;
 mod json;
 mod narrate;
+mod status;
 mod style;
 mod table;
 mod terminal;
 
-pub use event::{Format, events};
+pub use diagnostic::{plain_wanted, render};
+pub use event::{Format, events, remark};
 pub use json::{line, print};
 pub use narrate::{Narrator, Told};
+pub use status::{SlotNow, status, status_json};
 pub use style::{Style, is_plain};
-pub use table::{closing, gates, history, plan, runs, show};
+pub use table::{closing, gates, history, plan, runs, show, standing};

@@ -53,7 +53,9 @@ impl Narrator {
                 }
                 _ => None,
             },
-            Entry::Owned { owner, role } => Some(Told::Line(format!("  owner: {owner} as {}", format!("{role:?}").to_lowercase()))),
+            Entry::Owned { owner, role } => {
+                Some(Told::Line(format!("  owner: {owner} as {}", format!("{role:?}").to_lowercase())))
+            }
             Entry::Applied { step } => line('>', step, "done"),
             Entry::Failed { step, why } => line('x', step, why),
             Entry::Skipped { step, why } => line('-', step, &format!("left out: {why}")),
@@ -73,7 +75,9 @@ impl Narrator {
                 Some(Told::Line(format!("  settled by hand as {}: {reason}", format!("{settled:?}").to_lowercase())))
             }
             Entry::Notified { receiver, failed: None } => Some(Told::Line(format!("  told {receiver}"))),
-            Entry::Notified { receiver, failed: Some(why) } => Some(Told::Line(format!("! could not tell {receiver}: {why}"))),
+            Entry::Notified { receiver, failed: Some(why) } => {
+                Some(Told::Line(format!("! could not tell {receiver}: {why}")))
+            }
             Entry::Finished { outcome } => Some(Told::Line(format!("= {outcome}"))),
         }
     }

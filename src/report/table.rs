@@ -18,17 +18,25 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     for (at, step) in plan.steps.iter().enumerate() {
         let does = match &step.action {
             Action::Change { key, to, only_if_clean } => {
-                let only = only_if_clean.as_ref().map(|name| format!(", only if `{name}` passes cleanly")).unwrap_or_default();
+                let only =
+                    only_if_clean.as_ref().map(|name| format!(", only if `{name}` passes cleanly")).unwrap_or_default();
                 format!("write {key} = {to}{only}")
             }
-            Action::Watch { what } => serde_json::from_value::<Watch>(what.clone()).map_or_else(|_| what.to_string(), |w| w.to_string()),
+            Action::Watch { what } => {
+                serde_json::from_value::<Watch>(what.clone()).map_or_else(|_| what.to_string(), |w| w.to_string())
+            }
         };
         table.add_row([(at + 1).to_string(), step.name.clone(), does]);
     }
-    format!("{}\nguard: {}; when it cannot see, it {}\n{table}", plan.title, plan.guard, match plan.blind {
-        crate::guard::Blind::Hold => "holds and asks a person",
-        crate::guard::Blind::Remove => "takes the change back",
-    })
+    format!(
+        "{}\nguard: {}; when it cannot see, it {}\n{table}",
+        plan.title,
+        plan.guard,
+        match plan.blind {
+            crate::guard::Blind::Hold => "holds and asks a person",
+            crate::guard::Blind::Remove => "takes the change back",
+        }
+    )
 }
 
 /// The gates and their answers.
@@ -94,7 +102,7 @@ fn figure(value: f64) -> String {
 }
 
 /// How a run stands, in a few words.
-fn standing(stored: &Stored, now: &Moment) -> (String, Color) {
+fn standing_and_colour(stored: &Stored, now: &Moment) -> (String, Color) {
     let abandoned = stored.lock.as_ref().is_some_and(|lock| lock.is_abandoned(now));
     match stored.mode() {
         Mode::Finished(outcome) => {
@@ -112,12 +120,18 @@ fn standing(stored: &Stored, now: &Moment) -> (String, Color) {
     }
 }
 
+/// How a run stands, in a word or two.
+#[must_use]
+pub fn standing(stored: &Stored, now: &Moment) -> String {
+    standing_and_colour(stored, now).0
+}
+
 /// The runs of a store.
 #[must_use]
 pub fn runs(all: &[(Stored, Option<Record>)], now: &Moment, style: Style) -> String {
     let mut table = style.table(&["run", "operation", "began", "state", "owner", "why"]);
     for (stored, first) in all {
-        let (state, colour) = standing(stored, now);
+        let (state, colour) = standing_and_colour(stored, now);
         let owner = stored.lock.as_ref().and_then(|lock| lock.owner.as_ref()).map(ToString::to_string);
         let why = match stored.mode() {
             Mode::Finished(outcome) => outcome.why().to_owned(),

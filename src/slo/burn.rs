@@ -105,7 +105,12 @@ mod tests {
         let month = burn_windows(Duration::from_secs(30 * 86_400));
         let shown: Vec<String> =
             month.iter().map(|w| format!("{} {}/{} at {}", w.severity.name(), w.short, w.long, w.factor)).collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r"
+page 5m/1h at 14.4
+page 30m/6h at 6
+ticket 2h/1day at 3
+ticket 6h/3days at 1
+");
         let week = burn_windows(Duration::from_secs(7 * 86_400));
         assert_eq!(week[0].long, Span::secs(840));
         assert_eq!(week[0].factor, 14.4);

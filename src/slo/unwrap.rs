@@ -219,7 +219,18 @@ mod tests {
             format!("{} -> {}", problem.what, problem.mend)
         })
         .collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r"
+`avg` hides how many events there were -> use `sum`, or no aggregation at all
+`/` between counters is not understood -> give good, bad and total as queries of their own; only `+` joins counters
+`*` between counters is not understood -> give good, bad and total as queries of their own; only `+` joins counters
+`offset` and `@` move the query away from now -> leave them out
+`absent` hides how many events there were -> leave it out: only `sum`, `rate`, `increase`, `irate` and `+` are understood
+`rate` is taken of something else than a counter -> take it of a counter, such as `rate(requests_total[5m])`
+the metric's name is given by a pattern -> name one metric, and add others with `+`
+the range has no function around it -> write `rate(...)`, or leave the range out
+no counter is found here -> write one such as `sum(rate(requests_total[5m]))`
+this is no PromQL: unexpected character inside brackets: '{' -> write one query without templates, such as `sum(rate(requests_total[5m]))`
+");
     }
 
     #[test]
@@ -237,6 +248,12 @@ mod tests {
         .iter()
         .map(|query| quantile(query).unwrap_err().what)
         .collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r"
+the sum inside of `histogram_quantile` does not keep the label `le`
+the quantile 99 is not between 0 and 1
+a threshold is only understood on a quantile of a histogram
+`d_sum` is no series of histogram buckets
+a threshold is understood on `histogram_quantile`, not on `max_over_time`
+");
     }
 }

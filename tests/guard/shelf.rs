@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use interlock::{
     error::Error,
     guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
-    journal::{FolderStore, Grant, Lock, Owner, Record, Store},
+    journal::{Digest, FolderStore, Grant, Lock, Owner, Record, Store},
     model::{Epoch, Moment, RunId, Span, Target, Timestamp},
     ports::{Clock, PortError},
 };
@@ -250,6 +250,10 @@ impl Store for CutStore {
 
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {
         self.inner.load(run).await
+    }
+
+    async fn head(&self, run: &RunId) -> Result<Digest, Error> {
+        self.inner.head(run).await
     }
 
     async fn runs(&self) -> Result<Vec<RunId>, Error> {

@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{serve, show};
+use super::{super::Global, serve, show};
 use crate::{
     error::{Error, Exit},
-    lab::{self, DEFAULT_FOLDER, Fault, Lab, Release, load, state::broken, supervisor},
+    lab::{self, Fault, Lab, Release, state::broken, supervisor},
     model::{Slot, Span},
+    report::Format,
 };
 
 /// Arguments of `interlock lab`
@@ -41,25 +42,29 @@ enum Command {
     Serve(Box<serve::Args>),
 }
 
-/// How a command answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum Output {
-    /// For people
-    #[default]
-    Table,
-    /// For programs
-    Json,
-}
-
 /// Where the lab is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
-    /// The lab's folder
-    #[arg(long, default_value = DEFAULT_FOLDER, value_name = "DIR", env = "INTERLOCK_LAB")]
+    /// The lab's folder; by default the one of the platform file, or .interlock/lab
+    #[arg(long, value_name = "DIR", env = "INTERLOCK_LAB")]
+    folder: Option<PathBuf>,
+}
+
+impl Where {
+    /// The folder that was named, or the platform file's, or the usual one here.
+    fn resolve(self, global: &Global) -> Result<At, Error> {
+        let folder = match self.folder {
+            Some(folder) => folder,
+            None => global.lab_folder()?,
+        };
+        Ok(At { folder, output: global.output })
+    }
+}
+
+/// Where the lab is, and how to answer.
+pub(super) struct At {
     pub folder: PathBuf,
-    /// How to answer
-    #[arg(long, short, value_enum, default_value_t)]
-    pub output: Output,
+    pub output: Format,
 }
 
 /// What a lab starts with.
@@ -130,6 +135,12 @@ struct DownArgs {
 struct LoadArgs {
     #[command(flatten)]
     at: Where,
+    #[command(flatten)]
+    offer: Offer,
+}
+
+#[derive(Debug, clap::Args)]
+struct Offer {
     /// Requests a second
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
@@ -154,6 +165,12 @@ struct LoadArgs {
 struct DeployArgs {
     #[command(flatten)]
     at: Where,
+    #[command(flatten)]
+    release: ReleaseArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReleaseArgs {
     /// The slot
     slot: Slot,
     /// The version that it should run
@@ -171,14 +188,17 @@ struct DeployArgs {
 ///
 /// # Errors
 /// Where the lab cannot be reached, does not come up in time, or leaves something behind.
-pub fn run(args: Args) -> Result<Exit, Error> {
+pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
     match args.command {
         Command::Serve(args) => serve::run(*args),
-        Command::Down(args) => down(&args),
-        Command::Up(args) => block_on(up(*args)),
-        Command::Status(args) => block_on(status(args)),
-        Command::Load(args) => block_on(offer(args)),
-        Command::Deploy(args) => block_on(deploy(args)),
+        Command::Down(args) => down(&args.at.resolve(global)?),
+        Command::Up(args) => {
+            let Up { at, setup, timeout } = *args;
+            block_on(up(at.resolve(global)?, setup, timeout))
+        }
+        Command::Status(args) => block_on(status(args.at.resolve(global)?)),
+        Command::Load(LoadArgs { at, offer }) => block_on(load(at.resolve(global)?, offer)),
+        Command::Deploy(DeployArgs { at, release }) => block_on(deploy(at.resolve(global)?, release)),
     }
 }
 
@@ -188,8 +208,7 @@ fn block_on(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Err
     runtime.map_err(|e| broken("the runtime", e))?.block_on(work)
 }
 
-async fn up(args: Up) -> Result<Exit, Error> {
-    let Up { at, setup, timeout } = args;
+async fn up(at: At, setup: Setup, timeout: Span) -> Result<Exit, Error> {
     let options = setup.options(&at.folder)?;
     let waiting = spinner("starting the lab: waiting for gateway and replicas to be ready");
     let lab = lab::start(&options, timeout.0).await?;
@@ -199,21 +218,21 @@ async fn up(args: Up) -> Result<Exit, Error> {
     Ok(Exit::Kept)
 }
 
-async fn status(args: StatusArgs) -> Result<Exit, Error> {
-    let lab = Lab::open(&args.at.folder)?;
+async fn status(at: At) -> Result<Exit, Error> {
+    let lab = Lab::open(&at.folder)?;
     let status = lab.status().await.map_err(|e| Error::port(e, "the logs in the lab's folder say more"))?;
-    show::status(&lab, &status, args.at.output)?;
+    show::status(&lab, &status, at.output)?;
     Ok(if status.settled() { Exit::Kept } else { Exit::RolledBack })
 }
 
-fn down(args: &DownArgs) -> Result<Exit, Error> {
-    let left = lab::end(&args.at.folder)?;
-    show::down(&args.at.folder, &left, args.at.output)?;
+fn down(at: &At) -> Result<Exit, Error> {
+    let left = lab::end(&at.folder)?;
+    show::down(&at.folder, &left, at.output)?;
     Ok(if left.is_empty() { Exit::Kept } else { Exit::Stuck })
 }
 
-async fn deploy(args: DeployArgs) -> Result<Exit, Error> {
-    let lab = Lab::open(&args.at.folder)?;
+async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
+    let lab = Lab::open(&at.folder)?;
     let release = Release { version: args.version, faults: args.fault };
     let mend = "the logs in the lab's folder say more";
     lab.set_release(args.slot, &release).await.map_err(|e| Error::port(e, mend))?;
@@ -222,13 +241,13 @@ async fn deploy(args: DeployArgs) -> Result<Exit, Error> {
     tokio::time::sleep(Duration::from_millis(150)).await;
     let settled = lab.settled(args.timeout.0).await;
     waiting.finish_and_clear();
-    show::status(&lab, &settled?, args.at.output)?;
+    show::status(&lab, &settled?, at.output)?;
     Ok(Exit::Kept)
 }
 
-async fn offer(args: LoadArgs) -> Result<Exit, Error> {
-    let lab = Lab::open(&args.at.folder)?;
-    let mut spec = load::Spec::new(lab.file.gateway, args.path, args.rate, args.duration.0);
+async fn load(at: At, args: Offer) -> Result<Exit, Error> {
+    let lab = Lab::open(&at.folder)?;
+    let mut spec = lab::load::Spec::new(lab.file.gateway, args.path, args.rate, args.duration.0);
     spec.new_connections = args.new_connections;
     spec.in_flight = args.in_flight;
     spec.timeout = args.timeout.0;
@@ -240,13 +259,13 @@ async fn offer(args: LoadArgs) -> Result<Exit, Error> {
             interrupted.cancel();
         }
     });
-    let report = load::run(spec, stop.clone(), |progress| {
+    let report = lab::load::run(spec, stop.clone(), |progress| {
         bar.set_position(u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX));
         bar.set_message(format!("{} ok, {} failed", progress.ok, progress.failed));
     })
     .await?;
     bar.finish_and_clear();
-    show::report(&report, args.at.output)?;
+    show::report(&report, at.output)?;
     Ok(match report.failed {
         _ if stop.is_cancelled() => Exit::Interrupted,
         0 => Exit::Kept,

@@ -5,7 +5,6 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::command::Output;
 use crate::{
     error::Error,
     lab::{
@@ -13,13 +12,14 @@ use crate::{
         load::Report,
         state::{Process, broken},
     },
+    report::Format,
 };
 
 /// Prints how a lab stands. The token stays in its file.
-pub(super) fn status(lab: &Lab, status: &Status, output: Output) -> Result<(), Error> {
+pub(super) fn status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
     let file = &lab.file;
     match output {
-        Output::Json => json(&json!({
+        Format::Json => json(&json!({
             "folder": lab.folder.path(),
             "supervisor": file.supervisor,
             "gateway": format!("http://{}", file.gateway),
@@ -28,7 +28,7 @@ pub(super) fn status(lab: &Lab, status: &Status, output: Output) -> Result<(), E
             "prometheus": file.prometheus.map(|at| format!("http://{at}")),
             "status": status,
         })),
-        Output::Table => {
+        Format::Table => {
             let prometheus = file
                 .prometheus
                 .map_or_else(|| "not found on PATH: metrics by scraping only".into(), |at| format!("http://{at}"));
@@ -66,11 +66,11 @@ fn table(status: &Status) -> String {
 }
 
 /// Prints what is left of a lab.
-pub(super) fn down(folder: &Path, left: &[Process], output: Output) -> Result<(), Error> {
+pub(super) fn down(folder: &Path, left: &[Process], output: Format) -> Result<(), Error> {
     match output {
-        Output::Json => json(&json!({ "folder": folder, "left": left })),
-        Output::Table if left.is_empty() => print("down; nothing is left but the logs"),
-        Output::Table => {
+        Format::Json => json(&json!({ "folder": folder, "left": left })),
+        Format::Table if left.is_empty() => print("down; nothing is left but the logs"),
+        Format::Table => {
             let names: Vec<_> = left.iter().map(|p| format!("{} (pid {})", p.name, p.identity.pid)).collect();
             print(&format!("still running: {}", names.join(", ")))
         }
@@ -78,11 +78,11 @@ pub(super) fn down(folder: &Path, left: &[Process], output: Output) -> Result<()
 }
 
 /// Prints what came of a load.
-pub(super) fn report(report: &Report, output: Output) -> Result<(), Error> {
+pub(super) fn report(report: &Report, output: Format) -> Result<(), Error> {
     let value = serde_json::to_value(report).map_err(|e| broken("the report", e))?;
     match output {
-        Output::Json => json(&value),
-        Output::Table => print(&text(report)),
+        Format::Json => json(&value),
+        Format::Table => print(&text(report)),
     }
 }
 

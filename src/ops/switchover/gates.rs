@@ -69,6 +69,8 @@ pub struct Past {
     pub share: Option<f64>,
     /// The tolerated share.
     pub tolerated: f64,
+    /// The share above which it is clearly not healthy.
+    pub cap: f64,
     /// The share of the budget that is left, from below 0 to 1, over its window.
     pub budget_left: Option<f64>,
 }
@@ -229,7 +231,7 @@ fn slo(spec: &Spec, around: &Surroundings) -> Gate {
                 Some(share) => format!("{} {} bad of {} tolerated", past.name, percent(share), percent(past.tolerated)),
                 None => format!("{} without requests", past.name),
             };
-            let ill = |past: &&Past| past.share.is_some_and(|share| share > past.tolerated);
+            let ill = |past: &&Past| past.share.is_some_and(|share| share > past.cap);
             match pasts.iter().find(ill) {
                 Some(past) => {
                     Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "mend it first")

@@ -49,6 +49,12 @@ impl Switch {
         Self { spec, ports }
     }
 
+    /// What is to be done.
+    #[must_use]
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     /// Binds the switchover of a journalled plan to its platform.
     ///
     /// # Errors
@@ -56,10 +62,6 @@ impl Switch {
     pub fn of_plan(plan: &Plan, ports: Ports) -> Result<Self, Error> {
         let spec = Spec::deserialize_from(&plan.spec)?;
         Ok(Self::new(spec, ports))
-    }
-
-    async fn weights(&self) -> Result<Weights, PortError> {
-        self.ports.traffic.weights().await
     }
 
     /// Whether a slot can take traffic: a replica says that it is ready, and a request of ours is answered.
@@ -108,7 +110,7 @@ impl Spec {
 impl Operation for Switch {
     async fn read(&self, key: &str) -> Result<Value, PortError> {
         match known(key)? {
-            Key::Weights => Ok(json(&self.weights().await?)),
+            Key::Weights => Ok(json(&self.ports.traffic.weights().await?)),
             Key::Scale(slot) => Ok(json(&self.ports.workload.scale(slot).await?)),
         }
     }

@@ -1,0 +1,125 @@
+//! The one place where HTTP clients are built: every wait bounded, nothing repeated, nothing secret shown.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+
+use crate::ports::PortError;
+
+/// Makes ring the cryptography of TLS; without this, opening TLS could panic. Repeating it does nothing.
+pub fn install_crypto() {
+    // An error only says that a provider is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A client for one address, whose whole requests take `timeout` at most and are never repeated.
+///
+/// Addresses on this machine are not asked through a proxy.
+///
+/// # Errors
+/// Where TLS cannot be set up or the bearer token holds what no header may hold.
+pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Client, PortError> {
+    install_crypto();
+    let odd = |why: String| PortError::odd(place(url), why);
+    let mut headers = HeaderMap::new();
+    if let Some(token) = bearer {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| odd("the bearer token holds characters that no header may hold".to_owned()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let mut builder = Client::builder()
+        .user_agent(concat!("interlock/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(timeout.min(Duration::from_secs(3)))
+        .read_timeout(timeout)
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::limited(3))
+        .retry(reqwest::retry::never())
+        .pool_idle_timeout(Duration::from_secs(20));
+    if is_local(url) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|e| odd(explain(&e, timeout)))
+}
+
+/// Reads an address.
+///
+/// # Errors
+/// Where it is no http or https address; its text is not repeated, for it may hold a password.
+pub(super) fn address(what: &str, text: &str) -> Result<Url, PortError> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(PortError::odd(what, "its address is no http or https address")),
+    }
+}
+
+/// Scheme, host and port of an address: what may be shown of one that can hold secrets.
+#[must_use]
+pub fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(|| format!("{}://{host}", url.scheme()), |port| format!("{}://{host}:{port}", url.scheme()))
+}
+
+fn is_local(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+/// What went wrong with a request, without its address.
+pub(super) fn explain(error: &reqwest::Error, timeout: Duration) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {}", crate::model::Span(timeout));
+    }
+    // The outermost words repeat the address; the cause beneath is what tells.
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    if error.is_connect() { format!("cannot connect: {cause}") } else { cause.to_string() }
+}
+
+/// The words of a body that belongs to an error: short, and on one line.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(2000)]);
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn body(
+    what: &str,
+    response: Response,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, PortError> {
+    let mut read = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| PortError::unreachable(what, explain(&e, timeout)))?;
+        if read.len() + chunk.len() > limit {
+            return Err(PortError::odd(what, format!("the answer is longer than {} MiB", limit >> 20)));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+/// The error that an HTTP status stands for, if it does for one.
+pub(super) fn refused(what: &str, verb: &str, status: StatusCode, words: &str) -> Option<PortError> {
+    if status.is_success() {
+        return None;
+    }
+    let why = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
+    Some(match status.as_u16() {
+        401 | 403 => PortError::Forbidden { what: format!("{verb} {what}"), why },
+        404 => PortError::NotFound { what: format!("{what} ({why})") },
+        408 | 429 | 500.. => PortError::unreachable(what, why),
+        _ => PortError::odd(what, why),
+    })
+}

@@ -1,0 +1,15 @@
+//! How single systems do what the ports ask for.
+
+mod clock;
+mod exposition;
+mod http;
+mod notify;
+mod prometheus;
+mod scrape;
+
+pub use clock::SystemClock;
+pub use exposition::{Sample, parse as parse_exposition};
+pub use http::{client, install_crypto, place};
+pub use notify::{AlertmanagerApi, WebhookPost};
+pub use prometheus::Prometheus;
+pub use scrape::Scrape;

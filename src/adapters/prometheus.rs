@@ -1,0 +1,197 @@
+//! Counters from a Prometheus server: its raw samples, and queries for burn rates.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use prometheus_http_query::{Client, Error as QueryError};
+use reqwest::Response;
+use serde::Deserialize;
+
+use super::http;
+use crate::{
+    model::Timestamp,
+    ports::{Labels, Metrics, Point, PortError, Selector, Series},
+    slo,
+};
+
+/// The largest answer that is read.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// By how much a window of raw samples is longer than needed: the clocks of two machines differ.
+const MARGIN: u64 = 60;
+
+/// The longest window of raw samples that is asked for, in seconds.
+const LONGEST: u64 = 3600;
+
+/// A Prometheus server.
+#[derive(Clone)]
+pub struct Prometheus {
+    client: Client,
+    place: String,
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    status: String,
+    #[serde(default)]
+    data: Option<Data>,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default, rename = "errorType")]
+    error_type: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    #[serde(rename = "resultType")]
+    kind: String,
+    result: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    metric: Labels,
+    #[serde(default)]
+    value: Option<(f64, String)>,
+    #[serde(default)]
+    values: Vec<(f64, String)>,
+    #[serde(default)]
+    histogram: Option<serde_json::Value>,
+    #[serde(default)]
+    histograms: Option<serde_json::Value>,
+}
+
+impl Prometheus {
+    /// A server at `url`, asked with a bearer token if one is given; every query takes `timeout` at most.
+    ///
+    /// # Errors
+    /// Where the address is none, or TLS cannot be set up.
+    pub fn new(url: &str, bearer: Option<&str>, timeout: Duration) -> Result<Self, PortError> {
+        let url = http::address("prometheus", url)?;
+        let place = http::place(&url);
+        let client = http::client(&url, timeout, bearer)?;
+        let client = Client::from(client, url.as_str()).map_err(|e| PortError::odd(&place, e))?;
+        Ok(Self { client, place, timeout })
+    }
+
+    /// The value of a query now, series by series; NaN is kept.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached, refuses, or answers with something else than a vector or a scalar.
+    pub async fn instant(&self, query: &str) -> Result<Vec<(Labels, f64)>, PortError> {
+        let series = self.ask(query).await?;
+        Ok(series.into_iter().filter_map(|s| s.points.last().map(|p| (s.labels.clone(), p.value))).collect())
+    }
+
+    /// The values of a query over a time, series by series.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached, refuses, or answers nonsense.
+    pub async fn range(
+        &self,
+        query: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    ) -> Result<Vec<Series>, PortError> {
+        let asked = self.client.query_range(query, start.as_second(), end.as_second(), step.as_secs_f64());
+        self.read(asked.timeout(self.millis()).post_raw().await).await
+    }
+
+    async fn ask(&self, query: &str) -> Result<Vec<Series>, PortError> {
+        self.read(self.client.query(query).timeout(self.millis()).post_raw().await).await
+    }
+
+    fn millis(&self) -> i64 {
+        i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    async fn read(&self, answer: Result<Response, QueryError>) -> Result<Vec<Series>, PortError> {
+        let name = self.name();
+        let response = answer.map_err(|e| PortError::unreachable(&name, self.explain(&e)))?;
+        let status = response.status();
+        let body = http::body(&name, response, LARGEST, self.timeout).await?;
+        let envelope: Result<Envelope, _> = serde_json::from_slice(&body);
+        let words = match &envelope {
+            Ok(e) => e.error.clone().unwrap_or_default(),
+            Err(_) => http::excerpt(&body),
+        };
+        if let Some(error) = http::refused(&name, "ask", status, &words) {
+            return Err(error);
+        }
+        let envelope = envelope.map_err(|e| PortError::odd(&name, format!("this is no answer of its API: {e}")))?;
+        if envelope.status != "success" {
+            let kind = envelope.error_type.unwrap_or_default();
+            return Err(PortError::odd(&name, format!("{kind}: {words}")));
+        }
+        if !envelope.warnings.is_empty() {
+            // A warning mostly says that a part of the data is missing. What is missing may be the errors.
+            let why = format!("the answer may be incomplete: {}", envelope.warnings.join("; "));
+            tracing::warn!(source = %self.place, "{why}");
+            return Err(PortError::odd(&name, why));
+        }
+        let data = envelope.data.ok_or_else(|| PortError::odd(&name, "there is no data in the answer"))?;
+        series(data).map_err(|why| PortError::odd(&name, why))
+    }
+
+    fn explain(&self, error: &QueryError) -> String {
+        let mut cause: Option<&dyn std::error::Error> = Some(error);
+        while let Some(one) = cause {
+            if let Some(e) = one.downcast_ref::<reqwest::Error>() {
+                return http::explain(e, self.timeout);
+            }
+            cause = one.source();
+        }
+        error.to_string()
+    }
+}
+
+fn series(data: Data) -> Result<Vec<Series>, String> {
+    if data.kind == "scalar" {
+        let pair: (f64, String) = serde_json::from_value(data.result).map_err(|e| e.to_string())?;
+        return Ok(vec![Series { labels: Labels::new(), points: vec![point(&pair)?] }]);
+    }
+    if !["vector", "matrix"].contains(&data.kind.as_str()) {
+        return Err(format!("a {} is no series", data.kind));
+    }
+    let entries: Vec<Entry> = serde_json::from_value(data.result).map_err(|e| e.to_string())?;
+    entries
+        .into_iter()
+        .map(|mut entry| {
+            if entry.histogram.is_some() || entry.histograms.is_some() {
+                return Err("native histograms are not counted; use classic buckets".to_owned());
+            }
+            entry.metric.remove("__name__");
+            let points: Vec<Point> = entry.values.iter().chain(&entry.value).map(point).collect::<Result<_, _>>()?;
+            Ok(Series { labels: entry.metric, points })
+        })
+        .collect()
+}
+
+fn point((at, value): &(f64, String)) -> Result<Point, String> {
+    let at = Timestamp::from_millisecond((at * 1000.0).round() as i64).map_err(|e| e.to_string())?;
+    let value = value.parse().map_err(|_| format!("`{value}` is no value"))?;
+    Ok(Point { at, value })
+}
+
+#[async_trait]
+impl Metrics for Prometheus {
+    async fn samples(&self, selector: &Selector, since: Timestamp) -> Result<Vec<Series>, PortError> {
+        let age = Timestamp::now().duration_since(since).max(SignedDuration::ZERO);
+        let window = (age.as_secs().unsigned_abs() + 1).saturating_add(MARGIN).min(LONGEST);
+        let mut all = self.ask(&format!("{}[{window}s]", slo::promql(selector))).await?;
+        for series in &mut all {
+            series.points.retain(|p| p.at > since);
+        }
+        all.retain(|series| !series.points.is_empty());
+        Ok(all)
+    }
+
+    fn name(&self) -> String {
+        format!("prometheus {}", self.place)
+    }
+}

@@ -1,0 +1,286 @@
+//! `interlock switchover`: arguments in, plan out; the guard does the rest.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::{Global, context::block_on, history, operate::Prepared, runs};
+use crate::{
+    app::{self, Snapshot},
+    document::{Defaults, Loaded, Service},
+    error::{Error, Exit},
+    guard::{Override, Strength, load},
+    model::{Slot, Span, Target},
+    ops::switchover::{Credential, Freeze, Fuses, History, Smoke, Spec, Surroundings, Switch, gates, plan},
+    report::{self, Format},
+    slo::{Assume, ObjectiveRule, Rules},
+};
+
+/// How long a local operator may be silent before its guardian acts.
+const TTL: Span = Span::secs(10);
+/// How many requests that hang blow the fuse.
+const HANGING: u64 = 3;
+
+/// Move live traffic to the other slot, and keep it there only if the SLOs hold
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the plan and every gate's answer; changes nothing
+    Plan(Box<Args>),
+    /// Ask the gates, switch, watch, and keep or put back
+    Run(Box<RunArgs>),
+    /// Show where traffic goes, and the run that is at work
+    Status(ServiceArgs),
+    /// End the run that is at work, and put things back; never gated
+    Abort(ServiceArgs),
+}
+
+/// Which service
+#[derive(Debug, clap::Args)]
+pub struct ServiceArgs {
+    /// The service, as the platform file names it
+    service: String,
+}
+
+/// What to switch, and how
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The service, as the platform file names it
+    service: String,
+    /// Slot that should receive traffic
+    #[arg(long)]
+    to: Slot,
+    /// Shares of traffic in percent, one after the other, each with a bake
+    #[arg(long, value_delimiter = ',', default_value = "100", value_name = "PERCENT")]
+    weights: Vec<u8>,
+    /// How long each share is watched; default: defaults.bake of the platform file
+    #[arg(long, value_name = "TIME")]
+    bake: Option<Span>,
+    /// How long each share is watched at most, where the evidence does not suffice sooner; default: three bakes, or
+    /// defaults.maxBake
+    #[arg(long, value_name = "TIME")]
+    max_bake: Option<Span>,
+    /// How long the service is measured before anything is touched
+    #[arg(long, value_name = "TIME")]
+    baseline: Option<Span>,
+    /// How long the old slot's requests in flight may take to end
+    #[arg(long, value_name = "TIME")]
+    drain: Option<Span>,
+    /// How long the old slot is kept warm, and the new one watched, after the last bake
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    keep_old: Span,
+    /// Scale the old slot down in the end, if nothing hangs on it
+    #[arg(long)]
+    scale_down_old: bool,
+    /// Requests that warm the new slot up
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    warm_up: u32,
+    /// What is assumed of errors: `blocks` allows for bursts, `independent` is faster and wrong where errors come in
+    /// bursts
+    #[arg(long, value_enum, default_value_t)]
+    assume: AssumeArg,
+    /// Go past a gate; needs --reason, and is recorded
+    #[arg(long = "override", value_name = "GATE", requires = "reason")]
+    overrides: Vec<String>,
+    /// Why gates are overridden
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// How errors may depend on each other
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum AssumeArg {
+    /// Nothing within five seconds
+    #[default]
+    Blocks,
+    /// Each request fails on its own
+    Independent,
+}
+
+/// What to switch, and how
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Print the plan and every gate's answer, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for confirmation
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Command {
+    pub fn run(self, global: &Global) -> Result<Exit, Error> {
+        block_on(async {
+            match self {
+                Self::Plan(args) => show(global, &args).await,
+                Self::Run(run) if run.dry_run => show(global, &run.args).await,
+                Self::Run(run) => prepare(global, &run.args).await?.run(global, run.yes).await,
+                Self::Status(args) => status(global, &args.service).await,
+                Self::Abort(args) => runs::abort_target(global, &target(&args.service)?).await,
+            }
+        })
+    }
+}
+
+async fn show(global: &Global, args: &Args) -> Result<Exit, Error> {
+    let prepared = prepare(global, args).await?;
+    prepared.show(global.output);
+    prepared.verdict().map(|()| Exit::Kept)
+}
+
+async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
+    let loaded = global.load()?;
+    let snapshot = Snapshot::of(&loaded)?;
+    let service = snapshot.service(&args.service)?;
+    let overrides: Vec<_> = args
+        .overrides
+        .iter()
+        .map(|gate| Override { gate: gate.clone(), reason: args.reason.clone().unwrap_or_default() })
+        .collect();
+    let spec = spec(&loaded, service, args, &overrides)?;
+    let platform = serde_json::to_value(&snapshot).unwrap_or_default();
+    let plan = plan(&spec, platform, Strength::Local, TTL)?;
+    let ports = snapshot.ports()?;
+    history::check_edges(&spec, &*ports.metrics).await?;
+    let switch = Switch::new(spec, ports);
+    let around = surroundings(global, &snapshot, service, &switch).await?;
+    let gates = gates(&switch, &around).await;
+    Ok(Prepared { plan, operation: Arc::new(switch), gates, overrides, notify: snapshot.notify()? })
+}
+
+/// Resolves what was typed, the platform file's defaults and the SLOs into one switchover.
+fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override]) -> Result<Spec, Error> {
+    let defaults = &loaded.platform.defaults;
+    let objectives = loaded.slos.objectives(&service.slos)?;
+    let bake = args.bake.unwrap_or(defaults.bake);
+    let usual = if args.bake.is_some() { Span(bake.0 * 3) } else { defaults.max_bake };
+    // Past the gate there is no measurement, and the documents alone say what is tolerated.
+    let unmeasured = objectives.is_empty() || overrides.iter().any(|o| o.gate == "slo");
+    let baseline = if unmeasured { Span::default() } else { args.baseline.unwrap_or(defaults.baseline) };
+    let identity = service.identity.as_ref().map_or_else(|| "/version".to_owned(), |identity| identity.path.clone());
+    let smoke: Vec<_> =
+        service.smoke.iter().map(|smoke| Smoke { path: smoke.path.clone(), status: smoke.status }).collect();
+    let rules = Rules {
+        alpha: defaults.alpha,
+        assume: match args.assume {
+            AssumeArg::Blocks => Assume::Blocks,
+            AssumeArg::Independent => Assume::Independent,
+        },
+        both_live: args.weights.len() > 1,
+        baseline: !baseline.0.is_zero(),
+        stale_after: defaults.freshness,
+        ..Rules::new(
+            objectives
+                .iter()
+                .map(|o| ObjectiveRule { burn: o.burn, ..ObjectiveRule::new(o.name.clone(), o.target) })
+                .collect(),
+        )
+    };
+    if !objectives.is_empty() {
+        rules
+            .check()
+            .map_err(|e| Error::usage(e.to_string(), "mend the SLO, or defaults.alpha of the platform file"))?;
+    }
+    Ok(Spec {
+        service: args.service.clone(),
+        to: args.to,
+        shares: args.weights.clone(),
+        bake,
+        max_bake: args.max_bake.unwrap_or(usual),
+        keep_old: args.keep_old,
+        scale_down_old: args.scale_down_old,
+        drain: args.drain.unwrap_or(defaults.drain),
+        baseline,
+        look: defaults.look,
+        freshness: defaults.freshness,
+        warm_up: args.warm_up,
+        smoke: if smoke.is_empty() { vec![Smoke { path: identity.clone(), status: None }] } else { smoke },
+        identity,
+        fuses: fuses(defaults),
+        objectives,
+        old_labels: service.labels(&args.service, args.to.other()),
+        new_labels: service.labels(&args.service, args.to),
+        rules,
+    })
+}
+
+fn fuses(defaults: &Defaults) -> Fuses {
+    Fuses {
+        in_flight_age: defaults.in_flight_age,
+        hanging: HANGING,
+        exits: u64::from(defaults.exits),
+        replicas_lost: defaults.replicas_lost.fraction(),
+        traffic_floor: defaults.traffic_floor.fraction(),
+    }
+}
+
+async fn surroundings(
+    global: &Global,
+    snapshot: &Snapshot,
+    service: &Service,
+    switch: &Switch,
+) -> Result<Surroundings, Error> {
+    let store = global.store()?;
+    let target = target(&switch.spec().service)?;
+    let lock = store.lock(&target).await?;
+    let holder = lock.and_then(|lock| {
+        let (run, owner) = (lock.run?, lock.owner.map(|owner| owner.to_string()).unwrap_or_default());
+        Some(format!("run {run} of {owner} holds it, last seen {:.0}", lock.beat_at))
+    });
+    let platform = &snapshot.platform;
+    let freezes = platform.freeze.iter().chain(&service.freeze);
+    let history = match snapshot.prometheus()? {
+        Some(prometheus) => history::past(switch.spec(), &prometheus).await,
+        None => History::None,
+    };
+    Ok(Surroundings {
+        now: app::clock().now().wall,
+        holder,
+        freezes: freezes.map(|w| Freeze { from: w.from, to: w.to, reason: w.reason.clone() }).collect(),
+        credentials: platform.credentials.iter().map(credential).collect(),
+        history,
+        budget_floor: platform.defaults.budget_floor.fraction(),
+    })
+}
+
+/// Whether a credential is there and when it expires; its value is not looked at.
+fn credential(document: &crate::document::Credential) -> Credential {
+    let expires = document.expires_env.as_ref().and_then(|name| std::env::var(name).ok());
+    Credential {
+        name: document.env.clone(),
+        present: std::env::var_os(&document.env).is_some_and(|value| !value.is_empty()),
+        expires: expires.map(|text| text.parse().map_err(|_| text)),
+    }
+}
+
+fn target(service: &str) -> Result<Target, Error> {
+    Target::parse(service).map_err(|what| Error::usage(what, "name a service of the platform file"))
+}
+
+#[expect(clippy::print_stdout, reason = "the command line prints")]
+async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
+    let snapshot = Snapshot::of(&global.load()?)?;
+    snapshot.service(service)?;
+    let (ports, store) = (snapshot.ports()?, global.store()?);
+    let unreachable = |e| Error::port(e, "`interlock lab status` shows the lab; `interlock lab up` starts it");
+    let weights = ports.traffic.weights().await.map_err(unreachable)?;
+    let mut slots = Vec::new();
+    for slot in Slot::ALL {
+        let replicas = ports.workload.replicas(slot).await.map_err(unreachable)?;
+        let in_flight = ports.traffic.in_flight(slot, std::time::Duration::ZERO).await.map_err(unreachable)?;
+        slots.push(report::SlotNow { slot, percent: weights.of(slot), replicas, in_flight });
+    }
+    let holder = store.lock(&target(service)?).await?.and_then(|lock| lock.run);
+    let run = match holder {
+        Some(run) => Some(load(&*store, &run).await?),
+        None => None,
+    };
+    match global.output {
+        Format::Json => report::print(&report::status_json(&slots, run.as_ref(), &app::clock().now())),
+        Format::Table => {
+            println!("{}", report::status(&slots, run.as_ref(), &app::clock().now(), report::Style::stdout()))
+        }
+    }
+    Ok(Exit::Kept)
+}

@@ -1,0 +1,149 @@
+//! Tests of reading OpenSLO files: what decides, what is kept, what is refused and where.
+
+use super::*;
+
+const SLO: &str = "\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout, annotations: {interlock/burn: \"2\"}}
+spec:
+  service: shop
+  indicatorRef: latency
+  timeWindow: [{duration: 28d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - {displayName: fast, op: lte, value: 0.25, target: 0.9}
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: {name: latency}
+spec:
+  thresholdMetric:
+    metricSource:
+      metricSourceRef: prometheus
+      spec:
+        query: histogram_quantile(0.99, sum by (le) (rate(shop_seconds_bucket{job=\"shop\"}[5m])))
+---
+apiVersion: openslo/v1
+kind: DataSource
+metadata: {name: prometheus}
+spec: {type: Prometheus, connectionDetails: {url: \"http://localhost:9090\"}}
+---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata: {name: page, labels: {team: [a, b]}}
+spec: {alertWhenBreaching: true}
+";
+
+fn refused(from: &str, to: &str) -> String {
+    assert!(SLO.contains(from), "{from}");
+    let text = SLO.replacen(from, to, 1);
+    let fault = match SloSet::read([("slo.yaml", text.as_str())]) {
+        Ok(set) => set.objectives(&["checkout".to_owned()]).unwrap_err(),
+        Err(fault) => fault,
+    };
+    format!("{fault}\n  {}", fault.mend)
+}
+
+#[test]
+fn quantiles_become_counts_of_buckets() {
+    let set = SloSet::read([("slo.yaml", SLO)]).unwrap();
+    assert_eq!(set.unused(), ["DataSource prometheus", "AlertPolicy page"]);
+    let objective = set.objectives(&["checkout".to_owned()]).unwrap().remove(0);
+    assert_eq!((objective.target, objective.burn), (0.99, 2.0));
+    assert_eq!(objective.window().unwrap().as_secs(), 28 * 86_400);
+    let shown: Vec<String> =
+        objective.counting.selectors.iter().map(|(side, s)| format!("{side:?} {}", crate::slo::promql(s))).collect();
+    assert_eq!(shown, ["Good shop_seconds_bucket{job=\"shop\",le=\"0.25\"}", "Total shop_seconds_count{job=\"shop\"}"]);
+    assert_eq!(crate::slo::promql(&objective.counting.buckets().unwrap()), "shop_seconds_bucket{job=\"shop\"}");
+}
+
+#[test]
+fn what_cannot_decide_is_refused_where_it_is_needed() {
+    // It is kept all the same: only the decision refuses it.
+    let text = SLO.replace("Occurrences", "Timeslices");
+    assert!(SloSet::read([("slo.yaml", text.as_str())]).unwrap().entries().next().unwrap().1.objectives.is_err());
+    let all = [
+        ("Occurrences", "Timeslices"),
+        ("Occurrences", "Occurences"),
+        ("indicatorRef: latency", "indicatorRef: latncy"),
+        ("op: lte", "op: gt"),
+        ("value: 0.25, ", ""),
+        ("sum by (le) ", "avg by (le) "),
+        ("{duration: 28d, isRolling: true}", "{duration: 28x, isRolling: true}"),
+        ("kind: SLI", "kind: SLA"),
+        ("apiVersion: openslo/v1\nkind: SLI", "apiVersion: openslo/v2\nkind: SLI"),
+        ("\"2\"", "\"-2\""),
+        ("kind: AlertPolicy\nmetadata: {name: page", "kind: SLI\nspecc: {}\nmetadata: {name: page"),
+        ("thresholdMetric", "ratioMetric"),
+    ];
+    let said: Vec<String> = all.into_iter().map(|(from, to)| refused(from, to)).collect();
+    insta::assert_snapshot!(said.join("\n"), @r#"
+slo.yaml:8:20: Timeslices counts slices of time, and a decision needs counts of events
+  use `budgetingMethod: Occurrences` for the SLOs that decide
+slo.yaml:8:20: unknown value `Occurences`
+  did you mean `Occurrences`?
+slo.yaml:6:17: there is no SLI `latncy`
+  the SLIs that were read are latency
+slo.yaml:10:31: a quantile has to stay below its threshold: `op` has to be `lte` or `lt`
+  write `op: lte`
+slo.yaml:10:7: the threshold is missing, or not above 0
+  write it in the unit of the buckets, such as 0.25
+slo.yaml:20:16: `avg` hides how many events there were
+  use `sum`, or no aggregation at all
+slo.yaml:7:27: `28x` is no length of a window
+  write one such as `30d` or `4w`
+slo.yaml:13:7: unknown kind `SLA`
+  did you mean `SLI`?
+slo.yaml:12:13: `openslo/v2` is not known as apiVersion
+  write `apiVersion: openslo/v1`
+slo.yaml:3:58: `-2` is no burn rate
+  write a number above 0, such as "2"
+slo.yaml:29:1: unknown key `specc`
+  did you mean `spec`?
+slo.yaml:17:5: unknown key `metricSource`
+  one of `counter`, `good`, `bad`, `total`, `rawType`, `raw` may stand here
+"#);
+}
+
+#[test]
+fn calendar_windows_are_refused_only_for_budgets() {
+    let text =
+        SLO.replace("{duration: 28d, isRolling: true}", "{duration: 1M, calendar: {startTime: x, timeZone: UTC}}");
+    let set = SloSet::read([("slo.yaml", text.as_str())]).unwrap();
+    let objective = set.objectives(&["checkout".to_owned()]).unwrap().remove(0);
+    assert!(objective.window().unwrap_err().what.contains("follows the calendar"));
+}
+
+#[test]
+fn ratios_need_two_of_three_and_counters() {
+    let lab = include_str!("../../scenarios/lab/slo.yaml");
+    let said = |from: &str, to: &str| {
+        let text = lab.replacen(from, to, 1);
+        let set = SloSet::read([("slo.yaml", text.as_str())]).unwrap();
+        let fault = set.objectives(&["tenant-availability".to_owned(), "tenant-latency".to_owned()]).unwrap_err();
+        format!("{fault}\n  {}", fault.mend)
+    };
+    let all = [
+        said("        bad:\n", "        raw:\n"),
+        said("counter: true", "counter: false"),
+        said("target: 0.999", "target: 99.9"),
+        said("target: 0.999", "target: 0.999, targetPercent: 99"),
+        said("type: Prometheus", "type: Datadog"),
+        said("query: lab_requests_total{service=\"tenant\",path=\"live\"}", "query: max(lab_requests_total)"),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+slo.yaml:15:9: a ready ratio hides how many events there were
+  give two of `good`, `bad` and `total` instead
+slo.yaml:14:18: with `counter: false` the query of `bad` gives no counter
+  write `counter: true` if it only grows; a gauge cannot be added up
+slo.yaml:29:39: the target leaves no room, or is no share
+  write a share between 0 and 1 as `target`, or between 0 and 100 as `targetPercent`
+slo.yaml:29:61: both `target` and `targetPercent` are given
+  keep one of them
+slo.yaml:17:19: `Datadog` is not asked here
+  only `type: Prometheus` is understood
+slo.yaml:24:22: `max` hides how many events there were
+  use `sum`, or no aggregation at all
+");
+}

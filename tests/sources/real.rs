@@ -1,0 +1,174 @@
+//! A real Prometheus and a direct scrape have to count the same events.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Router, routing::get};
+use interlock::{
+    adapters::{Prometheus, Scrape},
+    document::SloSet,
+    model::Timestamp,
+    ports::{Metrics, Selector},
+    slo::{Counts, Tally},
+};
+use tempfile::TempDir;
+
+use crate::serve;
+
+/// A Prometheus process; ends with the test.
+struct Server {
+    process: Child,
+    url: String,
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    async fn start(target: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: lab, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, config).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=error")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("prometheus is missing: install the package `prometheus`");
+        Self { process, url: format!("http://127.0.0.1:{port}"), _folder: folder }
+    }
+}
+
+/// What the service under test has counted.
+#[derive(Default)]
+struct Service {
+    ok: AtomicU64,
+    slow: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Service {
+    fn page(&self) -> String {
+        let (ok, slow, failed) = (self.ok.load(SeqCst), self.slow.load(SeqCst), self.failed.load(SeqCst));
+        let labels = "service=\"tenant\",slot=\"green\",path=\"live\"";
+        let answered = ok + slow;
+        let mut page = format!(
+            "lab_requests_total{{{labels},code=\"200\"}} {answered}\n\
+             lab_request_duration_seconds_bucket{{{labels},outcome=\"ok\",le=\"0.25\"}} {ok}\n\
+             lab_request_duration_seconds_bucket{{{labels},outcome=\"ok\",le=\"+Inf\"}} {answered}\n\
+             lab_request_duration_seconds_count{{{labels},outcome=\"ok\"}} {answered}\n\
+             lab_requests_total{{service=\"tenant\",slot=\"blue\",path=\"live\",code=\"500\"}} 77\n"
+        );
+        // As with real programs, the series of errors are born with the first error.
+        if failed > 0 {
+            page += &format!(
+                "lab_requests_total{{{labels},code=\"500\"}} {failed}\n\
+                 lab_request_duration_seconds_bucket{{{labels},outcome=\"error\",le=\"0.25\"}} {failed}\n\
+                 lab_request_duration_seconds_count{{{labels},outcome=\"error\"}} {failed}\n"
+            );
+        }
+        page
+    }
+}
+
+async fn look(tally: &mut Tally, source: &dyn Metrics) {
+    let since = tally.since();
+    let selectors: Vec<Selector> = tally.selectors().cloned().collect();
+    let mut answers = Vec::new();
+    for selector in &selectors {
+        answers.push(source.samples(selector, since).await.unwrap());
+    }
+    tally.look(&answers);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_and_scrape_count_the_same() {
+    let service = Arc::new(Service::default());
+    service.ok.store(1000, SeqCst);
+    let shown = service.clone();
+    let router = Router::new().route("/metrics", get(move || async move { shown.page() }));
+    let address = serve(router).await;
+    let server = Server::start(address).await;
+    let prometheus = Prometheus::new(&server.url, None, Duration::from_secs(5)).unwrap();
+    let scrape = Scrape::new(&[format!("http://{address}/metrics")], Duration::from_secs(2)).unwrap();
+
+    let set = SloSet::read([("slo.yaml", include_str!("../../scenarios/lab/slo.yaml"))]).unwrap();
+    let objectives = set.objectives(&set.names().map(str::to_owned).collect::<Vec<_>>()).unwrap();
+    let labels = [("slot".to_owned(), "green".to_owned())].into();
+
+    // The first sample may take the server a while.
+    let total = objectives[0].counting.with(&labels).selectors[1].1.clone();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let since = Timestamp::now() - Duration::from_secs(60);
+        if prometheus.samples(&total, since).await.is_ok_and(|found| !found.is_empty()) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "prometheus never scraped");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    let start = Timestamp::now();
+    let sources: [&dyn Metrics; 2] = [&prometheus, &scrape];
+    let fresh = || objectives.iter().map(|o| Tally::new(o.counting.with(&labels), start)).collect::<Vec<_>>();
+    let mut tallies = [fresh(), fresh()];
+    let mut taken = [[Counts::default(); 2]; 2];
+    for round in 0..16 {
+        for (source, tallies) in sources.iter().zip(&mut tallies) {
+            for tally in tallies {
+                look(tally, *source).await;
+            }
+        }
+        for (i, tallies) in tallies.iter_mut().enumerate() {
+            for (j, tally) in tallies.iter_mut().enumerate() {
+                let counts = tally.take();
+                taken[i][j].total += counts.total;
+                taken[i][j].bad += counts.bad;
+            }
+        }
+        if (1..8).contains(&round) {
+            service.ok.fetch_add(50, SeqCst);
+            service.slow.fetch_add(2, SeqCst);
+        }
+        if (4..8).contains(&round) {
+            service.failed.fetch_add(3, SeqCst);
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+
+    let expected = [Counts { total: 376, bad: 12 }, Counts { total: 376, bad: 26 }];
+    for (tallies, taken) in tallies.iter().zip(taken) {
+        let counts: Vec<Counts> = tallies.iter().map(Tally::counts).collect();
+        assert_eq!(counts, expected);
+        assert_eq!(taken, expected);
+        let age = Timestamp::now().duration_since(tallies[0].newest().unwrap());
+        assert!(age.as_secs() < 5, "the newest sample is {age:#} old");
+    }
+
+    // The same queries give burn rates.
+    let share = prometheus.instant(&interlock::slo::bad_share(&objectives[0].counting, Duration::from_secs(60))).await;
+    let share = share.unwrap()[0].1;
+    assert!(share > 0.0 && share < 0.2, "{share}");
+    let range = prometheus.range("up", start, Timestamp::now(), Duration::from_secs(1)).await.unwrap();
+    assert!(range[0].points.len() >= 3);
+}
