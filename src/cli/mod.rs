@@ -30,7 +30,6 @@ use crate::{
 #[command(
     name = "interlock",
     version,
-    propagate_version = true,
     max_term_width = 100,
     after_help = "Exit codes: 0 kept or passed; 1 rolled back, or the platform failed the check; 2 invalid input; \
                   3 refused by a gate; 4 platform or metrics unreachable; 5 stuck, a person is needed; 6 held; \
@@ -91,4 +90,14 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
 #[expect(clippy::print_stderr, reason = "the command line prints")]
 fn complain(error: &Error) {
     eprint!("{}", report::render(error, report::plain_wanted()));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
 }
