@@ -52,6 +52,8 @@ pub struct Tally {
     /// Up to when each known target was counted.
     targets: BTreeMap<String, Timestamp>,
     taken: Counts,
+    /// Whether there was a look before: only then is a series that appears known to be new.
+    looked: bool,
 }
 
 impl Tally {
@@ -59,7 +61,7 @@ impl Tally {
     #[must_use]
     pub fn new(counting: Counting, start: Timestamp) -> Self {
         let sums = vec![Increments::default(); counting.selectors.len()];
-        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default() }
+        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default(), looked: false }
     }
 
     /// What has to be read for a look, in the order in which [`Tally::look`] wants the answers.
@@ -79,7 +81,7 @@ impl Tally {
     }
 
     /// Makes targets known by series that are not counted, such as those of the other slot: a series of this slot that
-    /// is born on such a target counts from zero.
+    /// is born on such a target counts from zero, once there was a look without it.
     pub fn know(&mut self, series: &[Series]) {
         for one in series {
             if let Some(at) = newest(one) {
@@ -109,7 +111,8 @@ impl Tally {
                     continue;
                 }
                 // Born after the target was last looked at: then it was not there, and began at zero.
-                let born = !sum.knows(&one.labels)
+                let born = self.looked
+                    && !sum.knows(&one.labels)
                     && self.targets.get(&target).is_some_and(|known| first(one).is_some_and(|at| at > *known));
                 sum.add(one, born, self.start, *limit);
             }
@@ -117,6 +120,7 @@ impl Tally {
         for (target, at) in until {
             self.reached(target, at);
         }
+        self.looked = true;
     }
 
     fn reached(&mut self, target: String, at: Timestamp) {

@@ -84,6 +84,11 @@ fn the_other_slot_makes_a_target_known() {
     let mut tally = bad_of_total();
     tally.know(&[series(&[("instance", "gateway"), ("slot", "blue")], &[(-1, 900.0)])]);
     let green = series(&[("instance", "gateway"), ("slot", "green")], &[(1, 40.0)]);
+    // Without a look before the switch nobody knows whether the series is new or has counted for months.
+    let mut hasty = tally.clone();
+    hasty.look(&[vec![], vec![green.clone()]]);
+    assert_eq!(hasty.take().total, 0);
+    tally.look(&[vec![], vec![]]);
     tally.look(&[vec![], vec![green]]);
     assert_eq!(tally.take().total, 40);
 }

@@ -139,8 +139,10 @@ fn matcher(matcher: &Matcher) -> String {
 #[must_use]
 pub fn prom_duration(length: Duration) -> String {
     let seconds = length.as_secs().max(1);
-    let (unit, size) =
-        [("d", 86_400), ("h", 3600), ("m", 60)].into_iter().find(|(_, s)| seconds % s == 0).unwrap_or(("s", 1));
+    let (unit, size) = [("d", 86_400), ("h", 3600), ("m", 60)]
+        .into_iter()
+        .find(|(_, s)| seconds.is_multiple_of(*s))
+        .unwrap_or(("s", 1));
     format!("{}{unit}", seconds / size)
 }
 
