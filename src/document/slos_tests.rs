@@ -107,6 +107,19 @@ slo.yaml:17:5: unknown key `metricSource`
 }
 
 #[test]
+fn ratios_over_buckets_have_an_edge_as_well() {
+    let lab = include_str!("../../scenarios/lab/slo.yaml");
+    let set = SloSet::read([("slo.yaml", lab)]).unwrap();
+    let objective = set.objectives(&["tenant-latency".to_owned()]).unwrap().remove(0);
+    assert_eq!((objective.target, objective.counting.edge), (0.99, Some(0.25)));
+    let whole = lab.replace("le=\"0.25\"", "le=\"1\"");
+    let set = SloSet::read([("slo.yaml", whole.as_str())]).unwrap();
+    let objective = set.objectives(&["tenant-latency".to_owned()]).unwrap().remove(0);
+    let good = crate::slo::promql(&objective.counting.selectors[0].1);
+    assert!(good.ends_with(r#"le=~"1|1\\.0"}"#), "{good}");
+}
+
+#[test]
 fn calendar_windows_are_refused_only_for_budgets() {
     let text =
         SLO.replace("{duration: 28d, isRolling: true}", "{duration: 1M, calendar: {startTime: x, timeZone: UTC}}");

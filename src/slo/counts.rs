@@ -171,6 +171,11 @@ impl Tally {
         self.sides(side).filter_map(Increments::newest).max()
     }
 
+    /// When the newest sample of each selector was taken.
+    pub fn freshness(&self) -> impl Iterator<Item = (&Selector, Option<Timestamp>)> {
+        self.selectors().zip(self.sums.iter().map(Increments::newest))
+    }
+
     /// Whether there were more series than are kept; then the counts are too low and must not decide.
     #[must_use]
     pub fn overflowed(&self) -> bool {
