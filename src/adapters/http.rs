@@ -117,7 +117,8 @@ pub(super) fn refused(what: &str, verb: &str, status: StatusCode, words: &str) -
     }
     let why = if words.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {words}") };
     Some(match status.as_u16() {
-        401 | 403 => PortError::Forbidden { what: format!("{verb} {what}"), why },
+        401 => PortError::unreachable(what, format!("it does not know us ({why})")),
+        403 => PortError::Forbidden { what: format!("{verb} {what}"), why },
         404 => PortError::NotFound { what: format!("{what} ({why})") },
         408 | 429 | 500.. => PortError::unreachable(what, why),
         _ => PortError::odd(what, why),

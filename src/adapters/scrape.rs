@@ -124,7 +124,7 @@ impl Metrics for Scrape {
         let picks = Picks::new(selector).map_err(|why| PortError::odd(self.name(), why))?;
         let mut state = self.state.lock().await;
         state.asked.insert(selector.metric.clone());
-        if !state.newest.as_ref().is_some_and(|(read, _)| read.elapsed() < FRESH) {
+        if state.newest.as_ref().is_none_or(|(read, _)| read.elapsed() >= FRESH) {
             let reading = self.read().await?;
             state.push(reading);
         }

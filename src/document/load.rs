@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -70,7 +71,7 @@ pub fn load<'e>(
     let mut texts = Vec::new();
     for (i, path) in platform.slos.iter().enumerate() {
         let path = folder.join(path);
-        let text = fs::read_to_string(&path).map_err(|e| {
+        let text = bounded(&path).map_err(|e| {
             let what = format!("cannot read {}: {e}", path.display());
             let problem = Problem::new(&format!("slos.{i}"), what, "paths are relative to the platform file");
             Error::from(placed(&document, &over, &problem))
@@ -83,7 +84,14 @@ pub fn load<'e>(
 }
 
 fn read(file: &Path, mend: &str) -> Result<String, Error> {
-    fs::read_to_string(file).map_err(|e| Error::usage(format!("cannot read {}: {e}", file.display()), mend))
+    bounded(file).map_err(|e| Error::usage(format!("cannot read {}: {e}", file.display()), mend))
+}
+
+/// Reads a file that people wrote; what is too large is cut, and then refused by its reader.
+fn bounded(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(file)?.take(super::read::LARGEST as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The file as it stands is read first, so that its faults have their places; then overrides, then the checks.

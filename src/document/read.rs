@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The largest document that is read, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The one set of reader options: strict booleans (`on` and `no` stay text), duplicate keys refused, bounded work.
 #[must_use]
@@ -103,7 +103,7 @@ impl<'a> Document<'a> {
     /// Where the text is no YAML, is too large, or is not what `T` says.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         if self.text.len() > LARGEST {
-            let what = format!("the file has {} bytes; at most {LARGEST} are read", self.text.len());
+            let what = format!("the file is longer than {LARGEST} bytes");
             return Err(self.fault_at(1, 1, what, "split it into several files"));
         }
         serde_saphyr::from_str_with_options(self.part, options()).map_err(|error| self.explain(&error))

@@ -1,6 +1,9 @@
 //! Tests of reading OpenSLO files: what decides, what is kept, what is refused and where.
 
+use std::{io::Write as _, process::Command};
+
 use super::*;
+use crate::slo::rules;
 
 const SLO: &str = "\
 apiVersion: openslo/v1
@@ -107,6 +110,19 @@ slo.yaml:17:5: unknown key `metricSource`
 }
 
 #[test]
+fn ratios_over_buckets_have_an_edge_as_well() {
+    let lab = include_str!("../../scenarios/lab/slo.yaml");
+    let set = SloSet::read([("slo.yaml", lab)]).unwrap();
+    let objective = set.objectives(&["tenant-latency".to_owned()]).unwrap().remove(0);
+    assert_eq!((objective.target, objective.counting.edge), (0.99, Some(0.25)));
+    let whole = lab.replace("le=\"0.25\"", "le=\"1\"");
+    let set = SloSet::read([("slo.yaml", whole.as_str())]).unwrap();
+    let objective = set.objectives(&["tenant-latency".to_owned()]).unwrap().remove(0);
+    let good = crate::slo::promql(&objective.counting.selectors[0].1);
+    assert!(good.ends_with(r#"le=~"1|1\\.0"}"#), "{good}");
+}
+
+#[test]
 fn calendar_windows_are_refused_only_for_budgets() {
     let text =
         SLO.replace("{duration: 28d, isRolling: true}", "{duration: 1M, calendar: {startTime: x, timeZone: UTC}}");
@@ -146,4 +162,48 @@ slo.yaml:17:19: `Datadog` is not asked here
 slo.yaml:24:22: `max` hides how many events there were
   use `sum`, or no aggregation at all
 ");
+}
+
+fn lab() -> Vec<Objective> {
+    let text = include_str!("../../scenarios/lab/slo.yaml");
+    let set = SloSet::read([("slo.yaml", text)]).unwrap();
+    set.objectives(&set.names().map(str::to_owned).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn rules_are_accepted_by_promtool() {
+    let text = rules(&lab()).unwrap();
+    let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let checked = Command::new("promtool").args(["check", "rules"]).arg(file.path()).output();
+    let checked = checked.expect("promtool is missing: install the package `prometheus`");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success() && said.contains("SUCCESS: 22 rules found"), "{said}\n{text}");
+}
+
+#[test]
+fn rules_of_one_objective() {
+    let text = rules(&lab()[..1]).unwrap();
+    let shown: Vec<&str> = text.lines().filter(|l| l.contains("expr:") || l.contains("record:")).collect();
+    assert!(shown.len() >= 11, "{text}");
+    insta::assert_snapshot!(text.lines().take(18).collect::<Vec<_>>().join("\n"), @r#"
+groups:
+- name: slo-tenant-availability
+  rules:
+  - record: slo:bad_events:ratio_rate5m
+    expr: >-
+      ((sum(rate(lab_requests_total{service="tenant",path="live",code=~"5.."}[5m]))
+      or vector(0))) / ((sum(rate(lab_requests_total{service="tenant",path="live"}[5m]))
+      or vector(0)))
+    labels:
+      objective: tenant-availability
+      service: tenant
+      slo: tenant-availability
+  - record: slo:bad_events:ratio_rate30m
+    expr: >-
+      ((sum(rate(lab_requests_total{service="tenant",path="live",code=~"5.."}[30m]))
+      or vector(0))) /
+      ((sum(rate(lab_requests_total{service="tenant",path="live"}[30m])) or vector(0)))
+    labels:
+"#);
 }

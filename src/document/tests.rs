@@ -245,7 +245,8 @@ fn fits(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !types.is_empty() && !types.contains(&found) && !(found == "integer" && types.contains(&"number")) {
+    let fitting = types.is_empty() || types.contains(&found) || (found == "integer" && types.contains(&"number"));
+    if !fitting {
         return Err(format!("{at} is no {}", types[0]));
     }
     if let Value::Array(items) = value {

@@ -34,6 +34,8 @@ pub struct Tally {
     /// Up to when each known target was counted.
     targets: BTreeMap<String, Timestamp>,
     taken: Counts,
+    /// Whether there was a look before: only then is a series that appears known to be new.
+    looked: bool,
 }
 
 impl Tally {
@@ -41,7 +43,7 @@ impl Tally {
     #[must_use]
     pub fn new(counting: Counting, start: Timestamp) -> Self {
         let sums = vec![Increments::default(); counting.selectors.len()];
-        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default() }
+        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default(), looked: false }
     }
 
     /// What has to be read for a look, in the order in which [`Tally::look`] wants the answers.
@@ -61,7 +63,7 @@ impl Tally {
     }
 
     /// Makes targets known by series that are not counted, such as those of the other slot: a series of this slot that
-    /// is born on such a target counts from zero.
+    /// is born on such a target counts from zero, once there was a look without it.
     pub fn know(&mut self, series: &[Series]) {
         for one in series {
             if let Some(at) = newest(one) {
@@ -91,7 +93,8 @@ impl Tally {
                     continue;
                 }
                 // Born after the target was last looked at: then it was not there, and began at zero.
-                let born = !sum.knows(&one.labels)
+                let born = self.looked
+                    && !sum.knows(&one.labels)
                     && self.targets.get(&target).is_some_and(|known| first(one).is_some_and(|at| at > *known));
                 sum.add(one, born, self.start, *limit);
             }
@@ -99,6 +102,7 @@ impl Tally {
         for (target, at) in until {
             self.reached(target, at);
         }
+        self.looked = true;
     }
 
     fn reached(&mut self, target: String, at: Timestamp) {
@@ -147,6 +151,11 @@ impl Tally {
     pub fn newest(&self) -> Option<Timestamp> {
         let side = if self.counting.side(Side::Total).next().is_some() { Side::Total } else { Side::Good };
         self.sides(side).filter_map(Increments::newest).max()
+    }
+
+    /// When the newest sample of each selector was taken.
+    pub fn freshness(&self) -> impl Iterator<Item = (&Selector, Option<Timestamp>)> {
+        self.selectors().zip(self.sums.iter().map(Increments::newest))
     }
 
     /// Whether there were more series than are kept; then the counts are too low and must not decide.

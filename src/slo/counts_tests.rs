@@ -84,6 +84,11 @@ fn the_other_slot_makes_a_target_known() {
     let mut tally = bad_of_total();
     tally.know(&[series(&[("instance", "gateway"), ("slot", "blue")], &[(-1, 900.0)])]);
     let green = series(&[("instance", "gateway"), ("slot", "green")], &[(1, 40.0)]);
+    // Without a look before the switch nobody knows whether the series is new or has counted for months.
+    let mut hasty = tally.clone();
+    hasty.look(&[vec![], vec![green.clone()]]);
+    assert_eq!(hasty.take().total, 0);
+    tally.look(&[vec![], vec![]]);
     tally.look(&[vec![], vec![green]]);
     assert_eq!(tally.take().total, 40);
 }
@@ -171,5 +176,54 @@ proptest! {
             prop_assert!(counts.total >= before && counts.bad <= counts.total && taken.bad <= taken.total);
             before = counts.total;
         }
+    }
+
+    /// The two queries of a look see scrapes up to different times, targets are scraped apart, and processes restart;
+    /// good events are never taken for bad ones, and in the end everything is counted.
+    #[test]
+    fn races_between_queries_never_invent_failures(
+        steps in prop::collection::vec((0_u32..50, 0_u32..3, 0_i64..2, 0_i64..2, prop::bool::weighted(0.1), any::<bool>()), 1..40),
+        healthy in any::<bool>(),
+    ) {
+        let mut tally = good_of_total();
+        let targets = [[("instance", "a")], [("instance", "b")]];
+        // (time, good, total) of every scrape, per target; both begin with a history that does not count.
+        let mut scrapes = [vec![(0, 500.0, 600.0)], vec![(0, 70.0, 70.0)]];
+        let (mut all, mut failed) = (0, 0);
+        let see = |scrapes: &[Vec<(i64, f64, f64)>; 2], until: i64, since: Timestamp, total: bool| -> Vec<Series> {
+            scrapes.iter().zip(&targets).map(|(scrapes, labels)| {
+                let seen: Vec<_> = scrapes.iter().filter(|(t, ..)| *t <= until && at(*t) > since).collect();
+                series(labels, &seen.iter().map(|(t, g, all)| (*t, if total { *all } else { *g })).collect::<Vec<_>>())
+            }).filter(|s| !s.points.is_empty()).collect()
+        };
+        let since = tally.since();
+        tally.look(&[see(&scrapes, 0, since, false), see(&scrapes, 0, since, true)]);
+        for (i, (good, bad, early, late, restart, which)) in steps.into_iter().enumerate() {
+            let now = i as i64 + 1;
+            let bad = if healthy { 0 } else { bad };
+            let target = &mut scrapes[usize::from(which)];
+            let (_, mut g, mut t) = target[target.len() - 1];
+            if restart && good > 0 {
+                (g, t) = (0.0, 0.0);
+            }
+            let grown = (g + f64::from(good), t + f64::from(good + bad));
+            // A restart that the counter has outgrown within one scrape cannot be seen by anybody.
+            let (_, g0, t0) = target[target.len() - 1];
+            if restart && (grown.0 >= g0 || grown.1 >= t0) {
+                continue;
+            }
+            target.push((now, grown.0, grown.1));
+            all += u64::from(good + bad);
+            failed += u64::from(bad);
+            let since = tally.since();
+            tally.look(&[see(&scrapes, now - early, since, false), see(&scrapes, now - late, since, true)]);
+            let counts = tally.counts();
+            prop_assert!(counts.bad <= failed && counts.total <= all, "{counts:?} of {all} and {failed}");
+        }
+        for _ in 0..2 {
+            let since = tally.since();
+            tally.look(&[see(&scrapes, 1000, since, false), see(&scrapes, 1000, since, true)]);
+        }
+        prop_assert_eq!(tally.counts(), Counts { total: all, bad: failed });
     }
 }

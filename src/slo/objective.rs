@@ -8,7 +8,10 @@ use super::{
     BudgetingMethod, Counting, Goal, Indicator, Op, Problem, Query, RatioMetric, Side, Slo, TimeWindow,
     counting::edge_matcher, quantile, selectors,
 };
-use crate::{model::Span, ports::Selector};
+use crate::{
+    model::Span,
+    ports::{MatchOp, Selector},
+};
 
 /// One promise with the counters that tell whether it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,7 +176,21 @@ fn counting(ratio: &RatioMetric) -> Result<Counting, Problem> {
         }
         all.extend(found.into_iter().map(|selector| (side, selector)));
     }
-    Ok(Counting { selectors: all, edge: None })
+    Ok(Counting { edge: own_edge(&mut all), selectors: all })
+}
+
+/// The edge that good events are picked by with `le="..."`; a bucket that does not exist would make all events bad.
+fn own_edge(selectors: &mut [(Side, Selector)]) -> Option<f64> {
+    let mut edge = None;
+    for (_, selector) in selectors.iter_mut().filter(|(side, s)| *side == Side::Good && s.metric.ends_with("_bucket")) {
+        for matcher in selector.matchers.iter_mut().filter(|m| m.label == "le" && m.op == MatchOp::Equal) {
+            if let Some(le) = matcher.value.parse().ok().filter(|le: &f64| le.is_finite()) {
+                *matcher = edge_matcher(le);
+                edge = Some(le);
+            }
+        }
+    }
+    edge
 }
 
 /// `histogram_quantile(q, ...) <= T` says that a share of q is at most T, which buckets count.

@@ -41,6 +41,8 @@ async fn answer(body: String) -> Response {
     } else if asked("late") {
         error(StatusCode::SERVICE_UNAVAILABLE, "timeout", "query timed out in expression evaluation")
     } else if asked("forbidden") {
+        (StatusCode::FORBIDDEN, "not for you").into_response()
+    } else if asked("stranger") {
         (StatusCode::UNAUTHORIZED, "who are you").into_response()
     } else if asked("bad") {
         error(StatusCode::BAD_REQUEST, "bad_data", "parse error")
@@ -75,7 +77,7 @@ async fn faults_are_told_apart() {
     let source = prometheus().await;
     let place = source.name();
     let mut said = Vec::new();
-    for metric in ["broken", "late", "forbidden", "bad", "page", "partial", "native", "slow"] {
+    for metric in ["broken", "late", "forbidden", "stranger", "bad", "page", "partial", "native", "slow"] {
         let error = ask(&source, metric).await.unwrap_err();
         let kind = match &error {
             PortError::Unreachable { .. } => "unreachable",
@@ -88,7 +90,8 @@ async fn faults_are_told_apart() {
     insta::assert_snapshot!(said.join("\n"), @r"
 broken: unreachable: cannot reach PROMETHEUS: HTTP 500 Internal Server Error: the disk is full
 late: unreachable: cannot reach PROMETHEUS: HTTP 503 Service Unavailable: query timed out in expression evaluation
-forbidden: forbidden: not allowed to ask PROMETHEUS: HTTP 401 Unauthorized: who are you
+forbidden: forbidden: not allowed to ask PROMETHEUS: HTTP 403 Forbidden: not for you
+stranger: unreachable: cannot reach PROMETHEUS: it does not know us (HTTP 401 Unauthorized: who are you)
 bad: odd: PROMETHEUS answered with something else than expected: HTTP 400 Bad Request: parse error
 page: odd: PROMETHEUS answered with something else than expected: this is no answer of its API: expected value at line 1 column 1
 partial: odd: PROMETHEUS answered with something else than expected: the answer may be incomplete: store s-1 is down

@@ -16,8 +16,8 @@ use interlock::{
     adapters::{Prometheus, Scrape},
     document::SloSet,
     model::Timestamp,
-    ports::{Metrics, Selector},
-    slo::{Counts, Tally},
+    ports::{Metrics, PortError, Selector},
+    slo::{Counts, Tally, check_edge},
 };
 use tempfile::TempDir;
 
@@ -116,6 +116,13 @@ async fn prometheus_and_scrape_count_the_same() {
     let objectives = set.objectives(&set.names().map(str::to_owned).collect::<Vec<_>>()).unwrap();
     let labels = [("slot".to_owned(), "green".to_owned())].into();
 
+    // The threshold is an edge of the buckets that are there, and 0.3 would be none.
+    let buckets = objectives[1].counting.with(&labels).buckets().unwrap();
+    let seen = scrape.samples(&buckets, Timestamp::UNIX_EPOCH).await.unwrap();
+    let edges = || seen.iter().filter_map(|s| s.labels.get("le")).map(String::as_str);
+    check_edge(objectives[1].counting.edge.unwrap(), edges()).unwrap();
+    assert!(check_edge(0.3, edges()).is_err());
+
     // The first sample may take the server a while.
     let total = objectives[0].counting.with(&labels).selectors[1].1.clone();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -171,4 +178,8 @@ async fn prometheus_and_scrape_count_the_same() {
     assert!(share > 0.0 && share < 0.2, "{share}");
     let range = prometheus.range("up", start, Timestamp::now(), Duration::from_secs(1)).await.unwrap();
     assert!(range[0].points.len() >= 3);
+
+    drop(server);
+    let gone = prometheus.samples(&total, start).await.unwrap_err();
+    assert!(matches!(gone, PortError::Unreachable { .. }), "{gone}");
 }
