@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("journal", &["error", "model", "ports", "process"]),
     ("guard", &["error", "journal", "model", "ports"]),
     ("ops", &["error", "guard", "model", "ports", "slo", "stats"]),
-    ("adapters", &["error", "journal", "model", "ports", "process"]),
+    ("adapters", &["error", "journal", "model", "ports", "process", "slo"]),
     ("lab", &["error", "model", "ports", "process"]),
     ("report", &["error", "guard", "journal", "model", "ops", "ports", "slo"]),
     ("app", &["adapters", "document", "error", "guard", "journal", "lab", "model", "ops", "ports", "process", "slo"]),
