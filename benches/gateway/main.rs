@@ -1,6 +1,7 @@
 //! The highest open-loop rate that the lab's gateway serves on this machine with a p99 below 20 ms.
 //!
-//! Load, gateway and replicas share the machine, so this is the figure of the lab as a whole.
+//! Load, gateway and replicas share the machine, so this is the figure of the lab as a whole. A rate counts only if it
+//! holds several times in a row: near the edge a single run passes by luck, more so while others use the machine.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -17,12 +18,14 @@ use tokio_util::sync::CancellationToken;
 const BAR: f64 = 5_000.0;
 /// The p99 that a rate has to stay below, in milliseconds.
 const P99_MS: f64 = 20.0;
-/// How long each rate is offered.
+/// How often in a row a rate has to hold.
+const TIMES: usize = 3;
+/// How long each rate is offered each time.
 const STEP: Duration = Duration::from_secs(5);
 /// How long the search may take.
 const BUDGET: Duration = Duration::from_secs(120);
 /// How near the search comes to the highest rate.
-const RESOLUTION: f64 = 1.05;
+const RESOLUTION: f64 = 1.15;
 const READY: Duration = Duration::from_secs(30);
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -47,7 +50,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let left = lab::end(&folder)?;
     anyhow::ensure!(left.is_empty(), "processes are left: {left:?}");
     let best = best?;
-    println!("highest rate {best:.0}/s with p99 < {P99_MS} ms and no failure; the bar is {BAR:.0}/s");
+    println!("load average {}", std::fs::read_to_string("/proc/loadavg")?.trim());
+    println!(
+        "highest rate {best:.0}/s with p99 < {P99_MS} ms and no failure, {TIMES} times in a row; the bar is {BAR:.0}/s"
+    );
     Ok(if best >= BAR { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -55,9 +61,9 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn search(lab: &Lab) -> anyhow::Result<f64> {
     let deadline = Instant::now() + BUDGET;
     let (mut good, mut bad) = (0.0, f64::INFINITY);
-    let mut rate = BAR / 4.0;
+    let mut rate = BAR;
     while Instant::now() + STEP < deadline && (bad.is_infinite() || bad / f64::max(good, 1.0) > RESOLUTION) {
-        if holds(lab, rate).await? {
+        if holds_each_time(lab, rate, deadline).await? {
             good = rate;
         } else {
             bad = rate;
@@ -65,6 +71,16 @@ async fn search(lab: &Lab) -> anyhow::Result<f64> {
         rate = if bad.is_infinite() { rate * 2.0 } else { f64::midpoint(good, bad) };
     }
     Ok(good)
+}
+
+/// A rate for which the time does not suffice does not count.
+async fn holds_each_time(lab: &Lab, rate: f64, deadline: Instant) -> anyhow::Result<bool> {
+    for _ in 0..TIMES {
+        if Instant::now() + STEP > deadline || !holds(lab, rate).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn holds(lab: &Lab, rate: f64) -> anyhow::Result<bool> {

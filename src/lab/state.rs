@@ -143,6 +143,12 @@ impl Folder {
         for path in [self.lab(), self.weights(), self.backends(), self.processes()] {
             absent_is_fine(fs::remove_file(&path)).map_err(|e| fault(&path, &e))?;
         }
+        // What a writer left that was killed halfway.
+        for entry in fs::read_dir(&self.0).map_err(|e| fault(&self.0, &e))?.flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "tmp") {
+                absent_is_fine(fs::remove_file(entry.path())).map_err(|e| fault(&self.0, &e))?;
+            }
+        }
         let prometheus = self.prometheus();
         absent_is_fine(fs::remove_dir_all(&prometheus)).map_err(|e| fault(&prometheus, &e))
     }

@@ -71,6 +71,22 @@ impl Identity {
         }
     }
 
+    /// Ends the process at once, and with it what it has started in its group, if it leads one; says whether it did.
+    ///
+    /// # Errors
+    /// Where the system refuses the signal.
+    pub fn kill(&self) -> io::Result<bool> {
+        let pid = Pid::from_raw(self.pid);
+        if self.is_alive() && nix::unistd::getpgid(Some(pid)) == Ok(pid) {
+            match signal::killpg(pid, Signal::SIGKILL) {
+                Ok(()) => return Ok(true),
+                Err(Errno::ESRCH) => return Ok(false),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.signal(Signal::SIGKILL)
+    }
+
     /// Waits until the process is gone, at most `within`; says whether it is.
     #[must_use]
     pub fn wait_gone(&self, within: Duration) -> bool {
@@ -92,7 +108,7 @@ impl Identity {
         if !self.signal(Signal::SIGTERM)? || self.wait_gone(grace) {
             return Ok(true);
         }
-        self.signal(Signal::SIGKILL)?;
+        self.kill()?;
         Ok(self.wait_gone(Duration::from_secs(2)))
     }
 }

@@ -196,15 +196,21 @@ impl Running {
     /// # Errors
     /// Where the system refuses the signal.
     pub fn ask_to_end(&mut self) -> io::Result<()> {
-        self.signal(Signal::SIGTERM)
+        if self.ended()?.is_none() {
+            self.identity.signal(Signal::SIGTERM)?;
+        }
+        Ok(())
     }
 
-    /// Ends it at once.
+    /// Ends it at once, and what it has started in its session's first group.
     ///
     /// # Errors
     /// Where the system refuses the signal.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.signal(Signal::SIGKILL)
+        if self.ended()?.is_none() {
+            self.identity.kill()?;
+        }
+        Ok(())
     }
 
     /// Ends it: SIGTERM, a wait bounded by the grace, SIGKILL. Blocks.
@@ -215,7 +221,7 @@ impl Running {
         if let Some(status) = self.ended()? {
             return Ok(status);
         }
-        self.signal(Signal::SIGTERM)?;
+        self.ask_to_end()?;
         let deadline = Instant::now() + self.grace;
         while Instant::now() < deadline {
             if let Some(status) = self.ended()? {
@@ -223,17 +229,10 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.signal(Signal::SIGKILL)?;
+        self.kill()?;
         let status = self.child.wait()?;
         self.ended = Some(status);
         Ok(status)
-    }
-
-    fn signal(&mut self, signal: Signal) -> io::Result<()> {
-        if self.ended()?.is_none() {
-            self.identity.signal(signal)?;
-        }
-        Ok(())
     }
 }
 

@@ -5,3 +5,4 @@
 mod contract;
 mod lab;
 mod memory;
+mod process;

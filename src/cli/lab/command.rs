@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Exit},
     lab::{self, Fault, Lab, Release, state::broken, supervisor},
     model::{Slot, Span},
+    process::raise_file_limit,
     report::Format,
 };
 
@@ -251,6 +252,8 @@ async fn load(at: At, args: Offer) -> Result<Exit, Error> {
     spec.new_connections = args.new_connections;
     spec.in_flight = args.in_flight;
     spec.timeout = args.timeout.0;
+    // With the usual 1024 a load over new connections would meet the limit before the platform does.
+    let _ = raise_file_limit();
     let bar = bar(args.duration.0);
     let stop = CancellationToken::new();
     let interrupted = stop.clone();
@@ -289,5 +292,15 @@ fn bar(length: Duration) -> ProgressBar {
     match ProgressStyle::with_template("load [{bar:30}] {elapsed_precise} {wide_msg}") {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        <Args as clap::Args>::augment_args(clap::Command::new("lab")).debug_assert();
     }
 }

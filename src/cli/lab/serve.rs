@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Exit},
     lab::{Fault, gateway, state::broken, supervisor, tenant},
     model::{Slot, Span},
+    process::raise_file_limit,
 };
 
 #[derive(Debug, clap::Args)]
@@ -64,6 +65,9 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
     let filter = EnvFilter::try_from_env("INTERLOCK_LOG").unwrap_or_else(|_| EnvFilter::new("interlock=info,warn"));
     // Standard output is the role's log file.
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stdout).init();
+    if let Err(e) = raise_file_limit() {
+        tracing::warn!("the limit on descriptors stays as it is: {e}");
+    }
     // One thread for each role. The supervisor's children are bound to the life of the thread that starts them, and
     // the platform has more processes than most machines have cores: more threads would only pass work around.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

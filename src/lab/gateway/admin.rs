@@ -14,7 +14,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Refusal, SetWeights, proxy::Shared};
-use crate::{lab::http::shows_token, model::Slot};
+use crate::{
+    lab::{http::shows_token, state::broken},
+    model::Slot,
+};
 
 /// The routes of the admin interface.
 pub fn router(shared: Arc<Shared>, token: String) -> Router {
@@ -46,7 +49,9 @@ async fn weights(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn set_weights(State(shared): State<Arc<Shared>>, Json(order): Json<SetWeights>) -> Response {
-    let result = shared.routing.set(order);
+    // Making it durable may take a while, and requests are to flow meanwhile.
+    let result = tokio::task::spawn_blocking(move || shared.routing.set(order)).await;
+    let result = result.unwrap_or_else(|e| Err(Refusal::Store(broken("the weights", e))));
     let SetWeights { to, from, epoch } = order;
     match result {
         Ok(()) => {

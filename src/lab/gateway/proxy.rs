@@ -15,6 +15,8 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
+use tokio::time::Sleep;
+
 use super::{
     backends::{Backends, Outgoing, Upstream},
     flight::Flights,
@@ -55,7 +57,7 @@ pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Inco
         None => (shared.routing.pick(), Way::Live),
         Some(Err(why)) => {
             // It reached no slot, so it counts for none.
-            return problem(StatusCode::BAD_REQUEST, &why).map(|body| Answer { body: body.boxed(), ticket: None });
+            return problem(StatusCode::BAD_REQUEST, &why).map(|body| Answer::new(body, None, shared.upstream_timeout));
         }
     };
     let id = request_id(request.headers());
@@ -63,10 +65,10 @@ pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Inco
     let deadline = shared.upstream_timeout;
     let (mut response, lease) = match tokio::time::timeout(deadline, forward(&shared, slot, request, &id)).await {
         Ok(Ok((response, lease))) => (response.map(BodyExt::boxed), Some(lease)),
-        Ok(Err((status, why))) => (problem(status, &why).map(BodyExt::boxed), None),
+        Ok(Err((status, why))) => (problem(status, &why), None),
         Err(_) => {
             let why = format!("no replica of {slot} answered within {deadline:?}");
-            (problem(StatusCode::GATEWAY_TIMEOUT, &why).map(BodyExt::boxed), None)
+            (problem(StatusCode::GATEWAY_TIMEOUT, &why), None)
         }
     };
     ticket.status = response.status().as_u16();
@@ -79,7 +81,7 @@ pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Inco
         // hyper does not ask an empty body for its end.
         ticket.whole();
     }
-    response.map(|body| Answer { body, ticket: Some(ticket) })
+    response.map(|body| Answer::new(body, Some(ticket), deadline))
 }
 
 type Sent = (Response<Incoming>, (Arc<Upstream>, Lease<Outgoing>));
@@ -230,30 +232,49 @@ impl Drop for Ticket {
 pub struct Answer {
     body: BoxBody<Bytes, hyper::Error>,
     ticket: Option<Ticket>,
+    /// How long the replica may be silent in the middle of an answer.
+    silence: Duration,
+    silent_until: Option<Pin<Box<Sleep>>>,
+}
+
+impl Answer {
+    const fn new(body: BoxBody<Bytes, hyper::Error>, ticket: Option<Ticket>, silence: Duration) -> Self {
+        Self { body, ticket, silence, silent_until: None }
+    }
+
+    /// The status went out already, but the answer is broken.
+    fn broken(&mut self) {
+        if let Some(mut ticket) = self.ticket.take() {
+            ticket.status = 502;
+        }
+    }
 }
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            let silence = self.silence;
+            let sleep = self.silent_until.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
+            ready!(sleep.as_mut().poll(cx));
+            self.broken();
+            return Poll::Ready(Some(Err("the replica fell silent in the middle of its answer".into())));
+        };
+        self.silent_until = None;
         let over = match &frame {
             None => true,
             Some(Ok(_)) => self.body.is_end_stream(),
             Some(Err(_)) => {
-                if let Some(ticket) = &mut self.ticket {
-                    // The status went out already, but the answer is broken.
-                    ticket.status = 502;
-                }
-                self.ticket = None;
+                self.broken();
                 false
             }
         };
         if over && let Some(mut ticket) = self.ticket.take() {
             ticket.whole();
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

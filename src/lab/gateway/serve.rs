@@ -7,7 +7,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +25,8 @@ use crate::{
 
 /// How long requests may take to finish once the gateway is asked to end.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The most connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request; also how long it may stay silent in between.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 
@@ -76,11 +78,13 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
 
 async fn accept(live: &TcpListener, shared: &Arc<Shared>, stop: &CancellationToken) {
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let (stream, peer) = tokio::select! {
+        let next = async { (places.clone().acquire_owned().await.ok(), live.accept().await) };
+        let (place, (stream, peer)) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = live.accept() => match accepted {
-                Ok(accepted) => accepted,
+            (place, accepted) = next => match accepted {
+                Ok(accepted) => (place, accepted),
                 Err(e) => {
                     // Out of descriptors, most likely: wait for some to come back.
                     tracing::warn!("accept: {e}");
@@ -104,6 +108,7 @@ async fn accept(live: &TcpListener, shared: &Arc<Shared>, stop: &CancellationTok
             if let Err(e) = watched.await {
                 tracing::debug!("connection from {peer}: {e}");
             }
+            drop(place);
         });
     }
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {

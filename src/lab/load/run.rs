@@ -193,3 +193,54 @@ impl Runner {
         Progress { elapsed: Instant::now().saturating_duration_since(self.start), ok, failed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that answers at once, but nobody between `from` and `to` after its start.
+    async fn stalling(from: u64, to: u64) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let start = tokio::time::Instant::now();
+        let (from, to) = (start + Duration::from_millis(from), start + Duration::from_millis(to));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut head = [0; 1024];
+                    while stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+                        if (from..to).contains(&tokio::time::Instant::now()) {
+                            tokio::time::sleep_until(to).await;
+                        }
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_stall_shows_in_every_request_that_was_due_in_it() {
+        let address = stalling(300, 800).await;
+        let spec = Spec::new(address, "/", 200.0, Duration::from_secs(1));
+        let report = run(spec, CancellationToken::new(), |_| {}).await.unwrap();
+        assert_eq!((report.offered, report.ok, report.failed), (200, 200, 0));
+        // Half of the requests were due in the stall; a closed loop would show it in one of them.
+        assert!(report.latency.p90_ms > 300.0 && report.latency.max_ms > 400.0, "{:?}", report.latency);
+    }
+
+    #[tokio::test]
+    async fn what_is_due_over_the_bound_counts_as_not_sent() {
+        let address = stalling(0, 60_000).await;
+        let mut spec = Spec::new(address, "/", 100.0, Duration::from_millis(500));
+        (spec.in_flight, spec.timeout) = (5, Duration::from_secs(1));
+        let report = run(spec, CancellationToken::new(), |_| {}).await.unwrap();
+        assert_eq!((report.failures.timeout, report.failures.not_sent, report.ok), (5, 45, 0));
+    }
+}
