@@ -164,7 +164,7 @@ impl Rules {
         }
         within("alpha".into(), self.alpha, self.alpha > 0.0 && self.alpha < 0.5, "above 0 and below 0.5")?;
         let risk = self.tolerated_risk;
-        within("tolerated risk".into(), risk, risk >= 1.0 && risk <= 100.0, "between 1 and 100")?;
+        within("tolerated risk".into(), risk, (1.0..=100.0).contains(&risk), "between 1 and 100")?;
         within("cap".into(), self.cap, self.cap >= 1.0 && self.cap.is_finite(), "at least 1")?;
         for (at, rule) in self.objectives.iter().enumerate() {
             let name = &rule.name;
