@@ -62,7 +62,7 @@ fn nothing_is_tested_before_the_tolerance_is_frozen() {
 fn a_fault_breaches_and_says_so_in_figures() {
     let rules = rules();
     let verdict = verdict_after(&rules, &mut frozen(&rules), vec![alone(1_000, 50); 20]);
-    insta::assert_snapshot!(verdict, @"availability: 150 of 3,000 bad (5.00 %), tolerated 0.40 %; evidence 2.5e2 against 1e2");
+    insta::assert_snapshot!(verdict, @"availability: 150 of 3,000 bad (5.00 %), tolerated 0.40 %; evidence 2.7e2 against 1e2");
 }
 
 #[test]
