@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is what it prints")]
 
 mod bars;
+mod pairs;
 mod peers;
 mod report;
 mod rules;
@@ -99,7 +100,8 @@ fn main() -> ExitCode {
     results.sort_by_key(|(at, _)| *at);
     let results: Vec<_> = streams.iter().zip(results.into_iter().map(|(_, tallies)| tallies)).collect();
     report::print(&args, &results);
-    let reached = bars::print(&args, &results);
+    let both_kept = pairs::print(&args);
+    let reached = bars::print(&args, &results, both_kept);
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

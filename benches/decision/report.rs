@@ -133,12 +133,13 @@ fn head(first: &[&str]) -> Vec<String> {
     first.iter().map(|text| (*text).to_owned()).chain(Rule::ALL.iter().map(|rule| rule.name())).collect()
 }
 
-fn seconds(value: f64) -> String {
+/// Seconds, with a digit behind the point where it counts.
+pub fn seconds(value: f64) -> String {
     if value < 9.95 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
 /// Prints rows with their columns aligned; the first row is the heading.
-fn table(args: &Args, rows: &[Vec<String>]) {
+pub fn table(args: &Args, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(String::len).max().unwrap_or(0);
     let widths: Vec<_> = (0..columns).map(width).collect();

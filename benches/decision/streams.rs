@@ -40,7 +40,7 @@ pub struct Seen {
 
 /// A binomial count times the size of a burst, drawn by inverting its distribution function.
 #[derive(Debug)]
-struct Sampler {
+pub struct Sampler {
     lowest: u64,
     cumulated: Vec<f64>,
     burst: u64,
@@ -71,7 +71,8 @@ impl Sampler {
         Self { lowest, cumulated, burst }
     }
 
-    fn draw(&self, rng: &mut SmallRng) -> u64 {
+    /// Draws one count.
+    pub fn draw(&self, rng: &mut SmallRng) -> u64 {
         let chance: f64 = rng.random();
         let at = self.cumulated.partition_point(|sum| *sum <= chance).min(self.cumulated.len() - 1);
         (self.lowest + at as u64) * self.burst
@@ -131,10 +132,13 @@ impl Shape {
     }
 }
 
-struct Builder(HashMap<(u64, u64, u64), Arc<Sampler>>);
+/// Keeps one sampler for each distribution.
+#[derive(Default)]
+pub struct Builder(HashMap<(u64, u64, u64), Arc<Sampler>>);
 
 impl Builder {
-    fn sampler(&mut self, total: u64, share: f64, burst: u64) -> Arc<Sampler> {
+    /// The sampler of `total` requests with this bad share, in bursts.
+    pub fn sampler(&mut self, total: u64, share: f64, burst: u64) -> Arc<Sampler> {
         let key = (total, share.to_bits(), burst);
         Arc::clone(self.0.entry(key).or_insert_with(|| Arc::new(Sampler::new(total, share, burst))))
     }
@@ -167,7 +171,7 @@ impl Builder {
 
 /// All streams, by rate.
 pub fn all() -> Vec<Stream> {
-    let mut build = Builder(HashMap::new());
+    let mut build = Builder::default();
     let mut streams = Vec::new();
     for rate in RATES {
         let mut healthy = |name: &str, burst, shape: Rc<dyn Fn(i64) -> Shape>| {

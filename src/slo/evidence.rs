@@ -98,7 +98,8 @@ impl Alone {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Compared {
     /// Bets on the candidate's share of a block's errors. Lindon and Malek's test takes each error as a draw of its own, so
-    /// one burst of ten would at equal weights multiply its evidence by 1.8^10; here it is one block.
+    /// one burst of ten would at equal weights multiply its evidence by 1.8^10; here it is one block. The price is that a
+    /// block tells at most ln(1/theta(r0)): 2.1 nats at a weight of 10 %, 0.6 at 50 %, 0.25 at 75 %.
     Blocks(BlockTest),
     /// Lindon and Malek's test, look by look.
     Independent(PairedTest),

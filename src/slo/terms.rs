@@ -73,8 +73,9 @@ pub struct Rules {
     pub assume: Assume,
     /// The relative risk r0 that is accepted while both slots are live.
     ///
-    /// 1.5 and not 1: no two slots run under the very same conditions (cold caches, other nodes, fewer replicas), and an
-    /// outage that both share brings so many errors that a difference of a tenth would soon be proven.
+    /// 1.2 and not 1: no two slots run under the very same conditions (cold caches, other nodes, fewer replicas), and an
+    /// outage that both share brings so many errors that a difference of a tenth would soon be proven. Not more, since
+    /// every block's evidence is at most ln(1/theta(r0)).
     #[serde(default = "risk")]
     pub tolerated_risk: f64,
     /// The multiple of 1 - SLO above which the baseline's upper limit refuses.
@@ -104,7 +105,7 @@ const fn block() -> Span {
     Span::secs(5)
 }
 const fn risk() -> f64 {
-    1.5
+    1.2
 }
 const fn cap() -> f64 {
     5.0
