@@ -258,6 +258,17 @@ fn a_frozen_tolerance_does_not_move() {
 }
 
 #[test]
+fn verdicts_are_journalled_whole() {
+    let rules = rules();
+    let streams = [vec![alone(1_000, 50); 20], vec![alone(1_000, 2); 120], vec![alone(2, 0); 120], vec![]];
+    for looks in streams {
+        let verdict = verdict_after(&rules, &mut frozen(&rules), looks);
+        let text = serde_json::to_string(&verdict).unwrap();
+        assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict, "{text}");
+    }
+}
+
+#[test]
 fn rules_read_with_their_defaults() {
     let read: Rules = serde_json::from_str(r#"{"objectives":[{"name":"availability","target":0.996}]}"#).unwrap();
     assert_eq!(read, rules());
