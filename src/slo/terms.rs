@@ -66,6 +66,9 @@ pub struct Rules {
     #[serde(default = "percent")]
     pub alpha: f64,
     /// How long a block lasts at least; a longer look is a block of its own.
+    ///
+    /// The bound on false rollbacks holds for bursts within a block, so it has to outlast them. It is also what a decision
+    /// waits for: a block tells at most ln(x/p0), so blocks of 1 s decide five times as soon where requests abound.
     #[serde(default = "block")]
     pub block: Span,
     /// What is assumed about bursts.
