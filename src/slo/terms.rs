@@ -66,6 +66,9 @@ pub struct Rules {
     #[serde(default = "percent")]
     pub alpha: f64,
     /// How long a block lasts at least; a longer look is a block of its own.
+    ///
+    /// The bound on false rollbacks holds for bursts within a block, so it has to outlast them. It is also what a decision
+    /// waits for: a block tells at most ln(x/p0), so blocks of 1 s decide five times as soon where requests abound.
     #[serde(default = "block")]
     pub block: Span,
     /// What is assumed about bursts.
@@ -73,8 +76,9 @@ pub struct Rules {
     pub assume: Assume,
     /// The relative risk r0 that is accepted while both slots are live.
     ///
-    /// 1.5 and not 1: no two slots run under the very same conditions (cold caches, other nodes, fewer replicas), and an
-    /// outage that both share brings so many errors that a difference of a tenth would soon be proven.
+    /// 1.2 and not 1: no two slots run under the very same conditions (cold caches, other nodes, fewer replicas), and an
+    /// outage that both share brings so many errors that a difference of a tenth would soon be proven. Not more, since
+    /// every block's evidence is at most ln(1/theta(r0)).
     #[serde(default = "risk")]
     pub tolerated_risk: f64,
     /// The multiple of 1 - SLO above which the baseline's upper limit refuses.
@@ -104,7 +108,7 @@ const fn block() -> Span {
     Span::secs(5)
 }
 const fn risk() -> f64 {
-    1.5
+    1.2
 }
 const fn cap() -> f64 {
     5.0
@@ -164,7 +168,7 @@ impl Rules {
         }
         within("alpha".into(), self.alpha, self.alpha > 0.0 && self.alpha < 0.5, "above 0 and below 0.5")?;
         let risk = self.tolerated_risk;
-        within("tolerated risk".into(), risk, risk >= 1.0 && risk <= 100.0, "between 1 and 100")?;
+        within("tolerated risk".into(), risk, (1.0..=100.0).contains(&risk), "between 1 and 100")?;
         within("cap".into(), self.cap, self.cap >= 1.0 && self.cap.is_finite(), "at least 1")?;
         for (at, rule) in self.objectives.iter().enumerate() {
             let name = &rule.name;

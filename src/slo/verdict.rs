@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{model::Span, stats::clopper_pearson_upper};
 
-/// The chance that a claim of health is wrong about the share that it excludes.
+/// The chance that a claim of health is wrong about the share that it excludes, each time that it is asked for.
+///
+/// A bake that is extended asks again: in the decision benchmark, a release whose share is exactly p1 at 2 requests/s was
+/// called healthy in 14 % of runs within 30 minutes, and in under 1 % at 20 requests/s and more.
 const HEALTH_ERROR: f64 = 0.05;
 
 /// The evidence at which health is no longer claimed, ln 20.
@@ -295,7 +298,7 @@ pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -62,7 +62,7 @@ fn nothing_is_tested_before_the_tolerance_is_frozen() {
 fn a_fault_breaches_and_says_so_in_figures() {
     let rules = rules();
     let verdict = verdict_after(&rules, &mut frozen(&rules), vec![alone(1_000, 50); 20]);
-    insta::assert_snapshot!(verdict, @"availability: 150 of 3,000 bad (5.00 %), tolerated 0.40 %; evidence 2.5e2 against 1e2");
+    insta::assert_snapshot!(verdict, @"availability: 150 of 3,000 bad (5.00 %), tolerated 0.40 %; evidence 2.7e2 against 1e2");
 }
 
 #[test]
@@ -255,6 +255,17 @@ fn a_frozen_tolerance_does_not_move() {
     let before = evidence.clone();
     freeze(&Rules { baseline: true, ..rules.clone() }, &mut evidence).unwrap();
     assert_eq!(evidence, before);
+}
+
+#[test]
+fn verdicts_are_journalled_whole() {
+    let rules = rules();
+    let streams = [vec![alone(1_000, 50); 20], vec![alone(1_000, 2); 120], vec![alone(2, 0); 120], vec![]];
+    for looks in streams {
+        let verdict = verdict_after(&rules, &mut frozen(&rules), looks);
+        let text = serde_json::to_string(&verdict).unwrap();
+        assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict, "{text}");
+    }
 }
 
 #[test]

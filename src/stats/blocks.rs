@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Small bets find small faults in thin traffic, large ones find large faults at once. The best bet is about
 /// (p1/p0 - 1) over the variance of x/p0: 0.02 for a doubling at 10 requests a block, 0.95 for five times p0 at 1,000.
-pub const BETS: [f64; 8] = [0.02, 0.06, 0.14, 0.27, 0.45, 0.65, 0.83, 0.95];
+pub const BETS: [f64; 8] = [0.02, 0.06, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95];
 
 /// Wealth beyond this is given away, which can only make the e-value smaller and so keeps the bound.
 const CAP: f64 = 1e250;

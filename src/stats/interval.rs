@@ -21,32 +21,37 @@ const HALVINGS: usize = 80;
 pub fn clopper_pearson_upper(bad: f64, total: f64, error: f64) -> f64 {
     let bad = bad.clamp(0.0, total.max(0.0));
     let good = total - bad;
-    if !(total > 0.0) || !(good > 0.0) || !(error > 0.0 && error < 1.0) {
+    if !usable(good, error) {
         return 1.0;
     }
     if bad > MANY && good > MANY {
-        return wilson(bad, total, error, 1.0);
+        return wilson(bad, total, error);
     }
     // P(X <= bad | p) = 1 - I_p(bad + 1, good), falling in p.
     smallest(bad / total, |p| 1.0 - checked_beta_reg(bad + 1.0, good, p).unwrap_or(0.0) <= error)
 }
 
+/// Whether there are good requests to draw a limit from, and a chance of error to draw it at.
+fn usable(good: f64, error: f64) -> bool {
+    good > 0.0 && error > 0.0 && error < 1.0
+}
+
 /// The lower limit of Clopper and Pearson (1934), the counterpart of [`clopper_pearson_upper`].
 #[must_use]
 pub fn clopper_pearson_lower(bad: f64, total: f64, error: f64) -> f64 {
-    if !(total > 0.0) {
+    if total <= 0.0 {
         return 0.0;
     }
     1.0 - clopper_pearson_upper(total - bad.clamp(0.0, total), total, error)
 }
 
-/// Wilson's score limit (1927), above the estimate for `side` 1.
-fn wilson(bad: f64, total: f64, error: f64, side: f64) -> f64 {
+/// Wilson's upper score limit (1927).
+fn wilson(bad: f64, total: f64, error: f64) -> f64 {
     let z = std::f64::consts::SQRT_2 * erf_inv(1.0 - 2.0 * error);
     let share = bad / total;
     let middle = share + z * z / (2.0 * total);
     let width = z * (share * (1.0 - share) / total + z * z / (4.0 * total * total)).sqrt();
-    ((middle + side * width) / (1.0 + z * z / total)).clamp(0.0, 1.0)
+    ((middle + width) / (1.0 + z * z / total)).clamp(0.0, 1.0)
 }
 
 /// The upper limit of a confidence sequence: it holds at all times at once, however long one looked, with chance 1 - `error`.
@@ -58,7 +63,7 @@ fn wilson(bad: f64, total: f64, error: f64, side: f64) -> f64 {
 pub fn sequence_upper(bad: f64, total: f64, error: f64) -> f64 {
     let bad = bad.clamp(0.0, total.max(0.0));
     let good = total - bad;
-    if !(total > 0.0) || !(good > 0.0) || !(error > 0.0 && error < 1.0) {
+    if !usable(good, error) {
         return 1.0;
     }
     let Ok(evidence) = checked_ln_beta(0.5 + bad, 0.5 + good) else { return 1.0 };
@@ -146,7 +151,7 @@ mod tests {
     fn the_two_formulas_meet() {
         for total in [2_100.0, 20_000.0, 1e6, 1e8] {
             let exact = clopper_pearson_upper(MANY, total, 0.05);
-            let score = wilson(MANY, total, 0.05, 1.0);
+            let score = wilson(MANY, total, 0.05);
             assert!((exact / score - 1.0).abs() < 2e-3, "{total}: {exact} {score}");
         }
     }

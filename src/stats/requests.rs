@@ -11,7 +11,8 @@ const HIGHEST: f64 = 0.99;
 /// The state of test A' for one objective, in log space.
 ///
 /// The likelihood ratio of p_j against p0, mixed over alternatives and over starts with w_t = 1/(t(t+1)) as in test A.
-/// Errors that come in bursts break its bound: at bursts of 5 it rolled back 20 % of healthy releases, of 10, 85 %.
+/// Errors that come in bursts break its bound: in the decision benchmark bursts of 5 or 10 at p0 roll back three quarters
+/// and more of healthy releases.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestTest {
