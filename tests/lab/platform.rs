@@ -123,7 +123,8 @@ fn weights_that_somebody_else_has_set_are_left_alone() {
     let target = Target::parse("tenant").unwrap();
     let epoch = stage.runtime.block_on(stage.store().lock(&target)).unwrap().unwrap().epoch;
     let theirs = Weights::giving(Slot::Green, 40);
-    let set = stage.platform().set_weights(&theirs, &Fence { epoch, from: GREEN });
+    let fence = Fence { epoch, from: GREEN };
+    let set = stage.platform().set_weights(&theirs, &fence);
     stage.runtime.block_on(set).unwrap();
     let done = cli.wait();
     assert_eq!(done.code, Some(5), "{done:?}");
