@@ -220,6 +220,10 @@ async fn bake(
     let verdict = judge(&switch.spec.rules, &counted.slo, evidence.served_before + length);
     let awaited = match (&verdict, &ground.read) {
         (_, Read::Silent(why)) => why.clone(),
+        // Silent before, and nothing new since: what is missing is the source, not the time.
+        (slo::Verdict::Gathering { .. }, Read::Pending) if !counted.slo.blind().is_zero() => {
+            measure::silence(switch, counted)
+        }
         _ => verdict.to_string(),
     };
     let line = format!("{awaited}; {figures}; at most {left} more");
