@@ -171,7 +171,6 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
     end(context, &run, outcome, global.output).await
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn list(global: &Global) -> Result<Exit, Error> {
     let store = global.store()?;
     let mut all = Vec::new();
@@ -194,12 +193,11 @@ async fn list(global: &Global) -> Result<Exit, Error> {
             };
             report::print(&all.iter().map(told).collect::<Vec<_>>());
         }
-        Format::Table => println!("{}", report::runs(&all, &app::clock().now(), Style::stdout())),
+        Format::Table => report::say(&report::runs(&all, &app::clock().now(), Style::stdout())),
     }
     Ok(Exit::Kept)
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
     let store = global.store()?;
     let stored = load(&*store, run).await?;
@@ -208,13 +206,12 @@ async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
         Format::Json => report::print(&records),
         Format::Table => {
             let head = store.head(run).await?;
-            println!("{}", report::show(&stored, &records, head.as_str(), Style::stdout()));
+            report::say(&report::show(&stored, &records, head.as_str(), Style::stdout()));
         }
     }
     Ok(Exit::Kept)
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
     let store: Arc<dyn Store> = global.store()?;
     let runs = match args.run {
@@ -225,12 +222,12 @@ async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
     for run in runs {
         match store.head(&run).await {
             Ok(head) if args.head.as_deref().is_some_and(|noted| !head.as_str().starts_with(noted)) => {
-                println!("{run}  REWRITTEN  its head is {head}, which is not the one that was noted");
+                report::say(&format!("{run}  REWRITTEN  its head is {head}, which is not the one that was noted"));
                 exit = Exit::RolledBack;
             }
-            Ok(head) => println!("{run}  whole      head {head}"),
+            Ok(head) => report::say(&format!("{run}  whole      head {head}")),
             Err(e @ Error::Tampered { .. }) => {
-                println!("{run}  TAMPERED   {e}");
+                report::say(&format!("{run}  TAMPERED   {e}"));
                 exit = Exit::RolledBack;
             }
             Err(e) => return Err(e),
