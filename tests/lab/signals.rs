@@ -1,7 +1,7 @@
 //! An operator who is told to end: by signals, and by an abort from elsewhere. Things are put back.
 
 use interlock::{
-    guard::{Entry, Outcome},
+    guard::{Entry, Mode, Outcome},
     process::Signal,
 };
 
@@ -63,5 +63,17 @@ fn an_abort_from_elsewhere_ends_a_live_run_and_its_operator() {
     assert_eq!(stage.records(&run).len(), before, "nobody wrote after the end");
     let again = stage.ask(&["switchover", "abort", "tenant"]);
     assert_eq!(again.code, Some(2), "{again:?}");
+    stage.close();
+}
+
+#[test]
+fn an_operator_whom_nobody_hears_any_more_goes_on() {
+    let stage = Stage::up();
+    let args = ["switchover", "run", "tenant", "--to", "green", "--yes", "--assume", "independent"];
+    let done = stage.start_unheard(&args).wait();
+    assert_eq!((done.code, stage.weights()), (Some(0), GREEN));
+    let run = stage.runs().pop().unwrap();
+    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { reserve: None }));
+    stage.is_clean(&run);
     stage.close();
 }

@@ -209,11 +209,24 @@ impl Stage {
 
     /// Starts the real binary as the leader of a group of its own, as a shell would.
     pub fn start(&self, args: &[&str], env: &[(&str, &str)]) -> Cli {
+        self.launch(args, env, false)
+    }
+
+    /// Starts the real binary with nobody at the other end of its output, as after `| head`.
+    pub fn start_unheard(&self, args: &[&str]) -> Cli {
+        self.launch(args, &[], true)
+    }
+
+    fn launch(&self, args: &[&str], env: &[(&str, &str)], unheard: bool) -> Cli {
         let number = self.outputs.fetch_add(1, Ordering::SeqCst);
         let file = |kind: &str| self.folder.join("out").join(format!("{number}.{kind}"));
         let mut command = self.command(args);
         command.envs(env.iter().copied()).process_group(0);
         command.stdout(fs::File::create(file("out")).unwrap()).stderr(fs::File::create(file("err")).unwrap());
+        if unheard {
+            let (_, broken) = std::io::pipe().unwrap();
+            command.stdout(broken.try_clone().unwrap()).stderr(broken);
+        }
         let child = command.spawn().unwrap();
         let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
         self.started.lock().unwrap().push(identity.clone());
