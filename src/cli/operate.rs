@@ -9,8 +9,8 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Stored, Strength, begin, drive, fold,
-        load, refusal,
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Stored, Strength, begin, drive,
+        fold, load, refusal,
     },
     journal::Store,
     model::RunId,

@@ -84,8 +84,7 @@ impl FolderStore {
     /// to recover, and does not hold the target.
     fn standing_lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
         let Some(lock) = self.read_lock(target)? else { return Ok(None) };
-        let never_began =
-            |run: &RunId| read_journal(&self.folder(run)).is_ok_and(|(records, _)| records.is_empty());
+        let never_began = |run: &RunId| read_journal(&self.folder(run)).is_ok_and(|(records, _)| records.is_empty());
         if lock.is_abandoned(&self.clock.now()) && lock.run.as_ref().is_some_and(never_began) {
             return Ok(Some(Lock { run: None, owner: None, ..lock }));
         }

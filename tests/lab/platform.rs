@@ -2,10 +2,10 @@
 
 use interlock::{
     guard::{Entry, Mode, Outcome},
+    journal::Store as _,
     model::{RunId, Slot, Target, Weights},
     ports::{Fence, Traffic as _},
     process::Signal,
-    journal::Store as _,
 };
 
 use crate::stage::{BLUE, GREEN, Stage, until};

@@ -44,9 +44,7 @@ pub fn survivors(folder: &Path) -> Vec<Survivor> {
 
 /// The guardians that were posted for the runs of a store.
 pub fn guardians(runs: &Path) -> Vec<Identity> {
-    let of_run = |entry: fs::DirEntry| {
-        serde_json::from_slice(&fs::read(entry.path().join("guardian.json")).ok()?).ok()
-    };
+    let of_run = |entry: fs::DirEntry| serde_json::from_slice(&fs::read(entry.path().join("guardian.json")).ok()?).ok();
     fs::read_dir(runs).into_iter().flatten().flatten().filter_map(of_run).collect()
 }
 
