@@ -45,9 +45,10 @@ pub fn verify(folder: &Path) -> Result<Verified, Error> {
 
 pub(super) fn read_journal(folder: &Path) -> Result<(Vec<Record>, Tail), Error> {
     let path = folder.join("journal.jsonl");
+    // The head first: its writer may append in between, and a head can only lag behind the journal, never lead it.
+    let head = read_head(folder)?;
     let bytes = fs::read(&path).map_err(|e| failed(&path, &e))?;
     let (records, tail) = read_chain(&bytes).map_err(|(seq, why)| tampered(&path, seq, &why))?;
-    let head = read_head(folder)?;
     if let Some(head) = head
         && let Some(why) = contradiction(&head, &records, &tail)
     {
@@ -109,7 +110,10 @@ fn tampered(path: &Path, seq: u64, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{journal::record::seal, model::Epoch};
+    use crate::{
+        journal::{disk::replace, record::seal},
+        model::Epoch,
+    };
 
     fn journal(count: u64) -> Vec<String> {
         let mut prev = Digest::origin();
@@ -154,6 +158,28 @@ mod tests {
             fs::write(folder.path().join("journal.jsonl"), lines[..kept].concat()).unwrap();
             assert!(matches!(verify(folder.path()), Err(Error::Tampered { .. })), "{kept} records kept");
         }
+    }
+
+    #[test]
+    fn a_journal_that_grows_while_it_is_read_is_whole() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let lines = journal(3000);
+        let mut file = fs::File::create(folder.path().join("journal.jsonl")).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for (seq, line) in lines.iter().enumerate() {
+                    file.write_all(line.as_bytes()).unwrap();
+                    let hash = serde_json::from_str::<serde_json::Value>(line).unwrap()["hash"].clone();
+                    let head = serde_json::json!({ "seq": seq, "hash": hash }).to_string();
+                    replace(&folder.path().join("head.json"), head.as_bytes(), false).unwrap();
+                }
+            });
+            while !writer.is_finished() {
+                read_journal(folder.path()).unwrap();
+            }
+        });
+        assert_eq!(verify(folder.path()).unwrap().records, 3000);
     }
 
     #[test]
