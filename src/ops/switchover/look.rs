@@ -224,9 +224,11 @@ async fn bake(
         (_, Read::Silent(why)) => why.clone(),
         _ => verdict.to_string(),
     };
+    if let slo::Verdict::Healthy { .. } = verdict {
+        return (pass(), format!("{awaited}; {figures}"));
+    }
     let line = format!("{awaited}; {figures}; at most {left} more");
     match verdict {
-        slo::Verdict::Healthy { .. } => (pass(), line),
         slo::Verdict::Breach { why, .. } => (Verdict::Breach { why }, line),
         _ if spent >= max => {
             (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line)
