@@ -151,7 +151,9 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
     match format {
         Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
         Format::Table => {
-            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()) {
+            // Where nothing was touched the evidence is only that of the measurement before.
+            let told = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
+            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !told) {
                 println!("{table}");
             }
             println!("{outcome}");

@@ -44,9 +44,9 @@ pub const ACTS: &[Act] = &[
         expected: "kept, without one failed request",
     },
     Act {
-        title: "a release with 5 % errors",
+        title: "a release with 5 % errors, once users are on it",
         rate: 1000,
-        faults: &["error-rate=5%"],
+        faults: &["error-rate=5%:after=500"],
         args: &["--bake", "1m"],
         end: End::RolledBack,
         expected: "rolled back by the SLO's evidence",
