@@ -289,6 +289,10 @@ impl fmt::Display for Wanting {
 
 impl fmt::Display for Excluded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without a request that counts the limit is everything, and "above 100 %" would sound like a result.
+        if self.upper >= 1.0 {
+            return write!(f, "{}: no share of bad requests can be excluded", self.objective);
+        }
         write!(f, "{}: above {} excluded", self.objective, percent(self.upper))
     }
 }
