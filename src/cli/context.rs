@@ -62,6 +62,15 @@ impl Global {
         }
     }
 
+    /// Whether there is a platform file beside the one that a lab brings.
+    ///
+    /// # Errors
+    /// Where the working directory is gone.
+    #[cfg(feature = "lab")]
+    pub fn has_platform(&self) -> Result<bool, Error> {
+        Ok(self.platform.is_some() || find(&here()?).is_some())
+    }
+
     /// The folder of the lab: the platform file's, or the usual one in the working directory.
     ///
     /// # Errors
@@ -69,7 +78,7 @@ impl Global {
     #[cfg(feature = "lab")]
     pub fn lab_folder(&self) -> Result<PathBuf, Error> {
         let here = here()?;
-        if self.platform.is_none() && find(&here).is_none() {
+        if !self.has_platform()? {
             return Ok(here.join(crate::lab::DEFAULT_FOLDER));
         }
         let loaded = self.load()?;

@@ -1,6 +1,6 @@
 //! What every operation does once it is planned: gates, confirmation, lock, guardian, the loop, the closing word.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -9,8 +9,8 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, load,
-        refusal,
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, give_up,
+        load, refusal,
     },
     journal::Store,
     model::RunId,
@@ -41,11 +41,13 @@ impl Prepared {
     pub fn show(&self, format: Format) {
         match format {
             Format::Json => report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates })),
-            Format::Table => {
-                let style = Style::stdout();
-                println!("{}\n{}", report::plan(&self.plan, style), report::gates(&self.gates, style));
-            }
+            Format::Table => println!("{}", self.text()),
         }
+    }
+
+    fn text(&self) -> String {
+        let style = Style::stdout();
+        format!("{}\n{}", report::plan(&self.plan, style), report::gates(&self.gates, style))
     }
 
     /// Says whether the gates let it pass.
@@ -63,7 +65,7 @@ impl Prepared {
     pub async fn run(self, global: &Global, yes: bool) -> Result<Exit, Error> {
         self.verdict()?;
         if !yes {
-            self.show(Format::Table);
+            report::remark(&self.text());
         }
         confirm("Go on?", yes)?;
         let folder = global.store_folder()?;
@@ -72,9 +74,9 @@ impl Prepared {
         let run = RunId::new(app::clock().now().wall, rand::random());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
         if self.plan.guard == Strength::Local
-            && let Err(e) = post_guardian(&folder, &run)
+            && let Err(e) = guardian::post(&folder, &run)
         {
-            let _ = store.release(&grant).await;
+            give_up(&*store, &grant, &e.to_string()).await?;
             return Err(e);
         }
         let context = Context {
@@ -93,10 +95,6 @@ impl Prepared {
         close(&*store, &run, &outcome, global.output).await;
         Ok(outcome.exit())
     }
-}
-
-fn post_guardian(folder: &Path, run: &RunId) -> Result<(), Error> {
-    guardian::post(folder, run).map(drop)
 }
 
 /// Turns the first INT, TERM or HUP into a reason to put things back. Later ones change nothing: the way back is not
@@ -153,7 +151,9 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
     match format {
         Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
         Format::Table => {
-            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()) {
+            // Where nothing was touched the evidence is only that of the measurement before.
+            let told = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
+            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !told) {
                 println!("{table}");
             }
             println!("{outcome}");

@@ -163,6 +163,7 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
         service.smoke.iter().map(|smoke| Smoke { path: smoke.path.clone(), status: smoke.status }).collect();
     let rules = Rules {
         alpha: defaults.alpha,
+        block: defaults.block,
         assume: match args.assume {
             AssumeArg::Blocks => Assume::Blocks,
             AssumeArg::Independent => Assume::Independent,

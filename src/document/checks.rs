@@ -176,8 +176,13 @@ fn check_defaults(platform: &Platform) -> Result<(), Problem> {
     if !(d.alpha > 0.0 && d.alpha < 0.5) {
         return Err(Problem::new("defaults.alpha", "alpha has to be above 0 and below 0.5", "write `alpha: 0.01`"));
     }
-    for (at, span) in [("bake", d.bake), ("look", d.look), ("freshness", d.freshness), ("inFlightAge", d.in_flight_age)]
-    {
+    for (at, span) in [
+        ("bake", d.bake),
+        ("look", d.look),
+        ("block", d.block),
+        ("freshness", d.freshness),
+        ("inFlightAge", d.in_flight_age),
+    ] {
         if span.0.is_zero() {
             let at = format!("defaults.{at}");
             return Err(Problem::new(&at, "the time has to be longer than zero", "write one such as `5s`"));

@@ -292,6 +292,29 @@ async fn a_journal_that_cannot_be_written_stops_the_run_before_its_next_effect()
     assert_eq!(bench.shelf.values(), start().values());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_beside_a_writer_sees_a_whole_journal() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let writing = store.clone();
+    let writer = tokio::spawn(async move {
+        for step in 0..300 {
+            let entry = serde_json::to_value(Entry::Applied { step }).unwrap();
+            writing.append(&grant, entry).await.unwrap();
+        }
+    });
+    let reader = bench.store();
+    let mut seen = 0;
+    while !writer.is_finished() {
+        let records = reader.load(&run_id()).await.unwrap().len();
+        assert!(records >= seen);
+        seen = records;
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
+}
+
 fn context_of(bench: &Bench) -> interlock::guard::Context {
     context(bench.store(), bench.shelf.clone(), bench.clock.clone())
 }

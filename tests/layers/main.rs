@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ops", &["error", "guard", "model", "ports", "slo", "stats"]),
     ("adapters", &["error", "journal", "model", "ports", "process", "slo"]),
     ("lab", &["error", "model", "ports", "process"]),
-    ("report", &["error", "guard", "journal", "model", "ops", "ports", "slo"]),
+    ("report", &["document", "error", "guard", "journal", "model", "ops", "ports", "slo"]),
     ("app", &["adapters", "document", "error", "guard", "journal", "lab", "model", "ops", "ports", "process", "slo"]),
 ];
 
