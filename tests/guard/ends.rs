@@ -9,7 +9,8 @@ use std::{
 use interlock::{
     error::{Error, Exit},
     guard::{
-        Action, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve, resume,
+        Action, Entry, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve,
+        resume,
     },
     journal::{FolderStore, Store},
     model::Target,
