@@ -19,7 +19,7 @@ use crate::{
     report::Format,
 };
 
-/// Arguments of `interlock lab`
+/// Run the embedded platform on this machine: start it, load it, break it, end it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
