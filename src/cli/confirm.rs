@@ -9,11 +9,9 @@ use crate::error::Error;
 /// # Errors
 /// Where the answer is no, or nobody can be asked.
 pub fn confirm(question: &str, yes: bool) -> Result<(), Error> {
+    possible(yes)?;
     if yes {
         return Ok(());
-    }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Error::usage("there is no terminal to confirm on", "read the plan, then run it with --yes"));
     }
     let mut stderr = std::io::stderr().lock();
     let mut answer = String::new();
@@ -23,4 +21,15 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), Error> {
         (Ok(_), "y" | "Y" | "yes") => Ok(()),
         _ => Err(Error::usage("not confirmed; nothing was touched", "answer y, or run it with --yes")),
     }
+}
+
+/// Whether a yes is there or can be asked for; to be known before anybody is kept waiting for the platform.
+///
+/// # Errors
+/// Where there is no terminal and no `--yes`.
+pub fn possible(yes: bool) -> Result<(), Error> {
+    if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    Err(Error::usage("there is no terminal to confirm on", "read what `plan` prints, then run it with --yes"))
 }

@@ -13,20 +13,23 @@ use crate::{
 /// Where a lab keeps a platform file of its own, for folders that have none.
 const LAB_FILE: &str = ".interlock/lab/interlock.yaml";
 
+/// Keeps what every command takes apart from what one command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Options that every command takes
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// Platform file; by default the nearest interlock.yaml upward
-    #[arg(long, global = true, env = "INTERLOCK_PLATFORM", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_PLATFORM", value_name = "FILE")]
     pub platform: Option<PathBuf>,
     /// Set a value of the platform file, such as defaults.bake=1m
-    #[arg(long, global = true, value_name = "PATH=VALUE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Folder that keeps the runs; by default .interlock/runs beside the platform file
-    #[arg(long, global = true, env = "INTERLOCK_STORE", value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_STORE", value_name = "FOLDER")]
     pub store: Option<PathBuf>,
     /// How output is written
-    #[arg(long, short, global = true, value_enum, default_value_t)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
     pub output: Format,
 }
 
@@ -62,6 +65,15 @@ impl Global {
         }
     }
 
+    /// Whether there is a platform file beside the one that a lab brings.
+    ///
+    /// # Errors
+    /// Where the working directory is gone.
+    #[cfg(feature = "lab")]
+    pub fn has_platform(&self) -> Result<bool, Error> {
+        Ok(self.platform.is_some() || find(&here()?).is_some())
+    }
+
     /// The folder of the lab: the platform file's, or the usual one in the working directory.
     ///
     /// # Errors
@@ -69,7 +81,7 @@ impl Global {
     #[cfg(feature = "lab")]
     pub fn lab_folder(&self) -> Result<PathBuf, Error> {
         let here = here()?;
-        if self.platform.is_none() && find(&here).is_none() {
+        if !self.has_platform()? {
             return Ok(here.join(crate::lab::DEFAULT_FOLDER));
         }
         let loaded = self.load()?;

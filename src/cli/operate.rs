@@ -1,6 +1,6 @@
 //! What every operation does once it is planned: gates, confirmation, lock, guardian, the loop, the closing word.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Exit},
     guard::{
         Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Stored, Strength, begin, drive,
-        fold, load, refusal,
+        fold, give_up, load, refusal,
     },
     journal::Store,
     model::RunId,
@@ -40,11 +40,13 @@ impl Prepared {
     pub fn show(&self, format: Format) {
         match format {
             Format::Json => report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates })),
-            Format::Table => {
-                let style = Style::stdout();
-                report::say(&format!("{}\n{}", report::plan(&self.plan, style), report::gates(&self.gates, style)));
-            }
+            Format::Table => report::say(&self.text()),
         }
+    }
+
+    fn text(&self) -> String {
+        let style = Style::stdout();
+        format!("{}\n{}", report::plan(&self.plan, style), report::gates(&self.gates, style))
     }
 
     /// Says whether the gates let it pass.
@@ -62,7 +64,7 @@ impl Prepared {
     pub async fn run(self, global: &Global, yes: bool) -> Result<Exit, Error> {
         self.verdict()?;
         if !yes {
-            self.show(Format::Table);
+            report::remark(&self.text());
         }
         confirm("Go on?", yes)?;
         let folder = global.store_folder()?;
@@ -71,9 +73,9 @@ impl Prepared {
         let run = RunId::new(app::clock().now().wall, rand::random());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
         if self.plan.guard == Strength::Local
-            && let Err(e) = post_guardian(&folder, &run)
+            && let Err(e) = guardian::post(&folder, &run)
         {
-            let _ = store.release(&grant).await;
+            give_up(&*store, &grant, &e.to_string()).await?;
             return Err(e);
         }
         let context = Context {
@@ -93,10 +95,6 @@ impl Prepared {
         close(&*store, &run, &outcome, global.output).await;
         Ok(outcome.exit())
     }
-}
-
-fn post_guardian(folder: &Path, run: &RunId) -> Result<(), Error> {
-    guardian::post(folder, run).map(drop)
 }
 
 /// Turns the first INT, TERM or HUP into a reason to put things back. Later ones change nothing: the way back is not
@@ -164,8 +162,10 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
     match format {
         Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
         Format::Table => {
-            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()) {
-                report::say(&table.to_string());
+            // Where nothing was touched the evidence is only that of the measurement before.
+            let told = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
+            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !told) {
+                report::say(&table);
             }
             report::say(&outcome.to_string());
             report::say(&format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
 use super::{
     Global,
@@ -13,7 +13,7 @@ use crate::{
     app::{self, Rebuilder},
     error::{Error, Exit},
     guard::{Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, abort, load, recover, resolve, resume},
-    journal::Store,
+    journal::{Digest, Store},
     model::{RunId, Target},
     report::{self, Format, Style},
 };
@@ -70,7 +70,7 @@ pub struct ResolveArgs {
     #[arg(long = "as", value_enum)]
     settled: As,
     /// What was done, for whoever reads the journal
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
 }
 
@@ -193,6 +193,7 @@ async fn list(global: &Global) -> Result<Exit, Error> {
             };
             report::print(&all.iter().map(told).collect::<Vec<_>>());
         }
+        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.store_folder()?.display())),
         Format::Table => report::say(&report::runs(&all, &app::clock().now(), Style::stdout())),
     }
     Ok(Exit::Kept)
@@ -218,20 +219,38 @@ async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
         Some(run) => vec![run],
         None => store.runs().await?,
     };
-    let mut exit = Exit::Kept;
+    let mut all = Vec::new();
     for run in runs {
-        match store.head(&run).await {
+        all.push(match store.head(&run).await {
             Ok(head) if args.head.as_deref().is_some_and(|noted| !head.as_str().starts_with(noted)) => {
-                report::say(&format!("{run}  REWRITTEN  its head is {head}, which is not the one that was noted"));
-                exit = Exit::RolledBack;
+                let why = format!("its head is {head}, which is not the one that was noted");
+                Verified { run, standing: "rewritten", head: None, why: Some(why) }
             }
-            Ok(head) => report::say(&format!("{run}  whole      head {head}")),
+            Ok(head) => Verified { run, standing: "whole", head: Some(head), why: None },
             Err(e @ Error::Tampered { .. }) => {
-                report::say(&format!("{run}  TAMPERED   {e}"));
-                exit = Exit::RolledBack;
+                Verified { run, standing: "tampered", head: None, why: Some(e.to_string()) }
             }
             Err(e) => return Err(e),
+        });
+    }
+    match global.output {
+        Format::Json => report::print(&all),
+        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.store_folder()?.display())),
+        Format::Table => {
+            for Verified { run, standing, head, why } in &all {
+                let told = why.clone().or_else(|| Some(format!("head {}", head.as_ref()?))).unwrap_or_default();
+                report::say(&format!("{run}  {standing:<9}  {told}"));
+            }
         }
     }
-    Ok(exit)
+    Ok(if all.iter().all(|one| one.why.is_none()) { Exit::Kept } else { Exit::RolledBack })
+}
+
+/// What was found of one journal.
+#[derive(Debug, serde::Serialize)]
+struct Verified {
+    run: RunId,
+    standing: &'static str,
+    head: Option<Digest>,
+    why: Option<String>,
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
-use super::{Global, context::block_on, history, operate::Prepared, runs};
+use super::{Global, confirm, context::block_on, history, operate::Prepared, runs};
 use crate::{
     app::{self, Snapshot},
     document::{Defaults, Loaded, Service},
     error::{Error, Exit},
     guard::{Override, Strength, load},
     model::{Slot, Span, Target},
-    ops::switchover::{Credential, Freeze, Fuses, History, Smoke, Spec, Surroundings, Switch, gates, plan},
+    ops::switchover::{Credential, Freeze, Fuses, GATES, History, Smoke, Spec, Surroundings, Switch, gates, plan},
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
 };
@@ -46,8 +46,8 @@ pub struct ServiceArgs {
 pub struct Args {
     /// The service, as the platform file names it
     service: String,
-    /// Slot that should receive traffic
-    #[arg(long)]
+    /// Slot that should receive traffic: blue or green
+    #[arg(long, value_name = "SLOT")]
     to: Slot,
     /// Shares of traffic in percent, one after the other, each with a bake
     #[arg(long, value_delimiter = ',', default_value = "100", value_name = "PERCENT")]
@@ -72,7 +72,7 @@ pub struct Args {
     #[arg(long)]
     scale_down_old: bool,
     /// Requests that warm the new slot up
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     warm_up: u32,
     /// What is assumed of errors: `blocks` allows for bursts, `independent` is faster and wrong where errors come in
     /// bursts
@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long = "override", value_name = "GATE", requires = "reason")]
     overrides: Vec<String>,
     /// Why gates are overridden
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
 }
 
@@ -115,7 +115,10 @@ impl Command {
             match self {
                 Self::Plan(args) => show(global, &args).await,
                 Self::Run(run) if run.dry_run => show(global, &run.args).await,
-                Self::Run(run) => prepare(global, &run.args).await?.run(global, run.yes).await,
+                Self::Run(run) => {
+                    confirm::possible(run.yes)?;
+                    prepare(global, &run.args).await?.run(global, run.yes).await
+                }
                 Self::Status(args) => status(global, &args.service).await,
                 Self::Abort(args) => runs::abort_target(global, &target(&args.service)?).await,
             }
@@ -130,6 +133,10 @@ async fn show(global: &Global, args: &Args) -> Result<Exit, Error> {
 }
 
 async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
+    // Before the platform is asked: where it does not answer, not every gate is.
+    if let Some(gate) = args.overrides.iter().find(|gate| !GATES.contains(&gate.as_str())) {
+        return Err(Error::usage(format!("no gate is called `{gate}`"), format!("the gates are {}", GATES.join(", "))));
+    }
     let loaded = global.load()?;
     let snapshot = Snapshot::of(&loaded)?;
     let service = snapshot.service(&args.service)?;
@@ -163,6 +170,7 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
         service.smoke.iter().map(|smoke| Smoke { path: smoke.path.clone(), status: smoke.status }).collect();
     let rules = Rules {
         alpha: defaults.alpha,
+        block: defaults.block,
         assume: match args.assume {
             AssumeArg::Blocks => Assume::Blocks,
             AssumeArg::Independent => Assume::Independent,

@@ -105,6 +105,11 @@ fn check_path(at: &str, path: &str) -> Result<(), Problem> {
 
 fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     match reqwest::Url::parse(url) {
+        // The platform is kept in journals, which hold no secret.
+        Ok(parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
+            let mend = "leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets";
+            Err(Problem::new(at, "the address holds credentials", mend))
+        }
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
         // The text itself is not repeated: it may hold a password.
         _ => Err(Problem::new(at, "this is no http or https address", "write one such as `http://127.0.0.1:9090`")),
@@ -176,8 +181,13 @@ fn check_defaults(platform: &Platform) -> Result<(), Problem> {
     if !(d.alpha > 0.0 && d.alpha < 0.5) {
         return Err(Problem::new("defaults.alpha", "alpha has to be above 0 and below 0.5", "write `alpha: 0.01`"));
     }
-    for (at, span) in [("bake", d.bake), ("look", d.look), ("freshness", d.freshness), ("inFlightAge", d.in_flight_age)]
-    {
+    for (at, span) in [
+        ("bake", d.bake),
+        ("look", d.look),
+        ("block", d.block),
+        ("freshness", d.freshness),
+        ("inFlightAge", d.in_flight_age),
+    ] {
         if span.0.is_zero() {
             let at = format!("defaults.{at}");
             return Err(Problem::new(&at, "the time has to be longer than zero", "write one such as `5s`"));

@@ -312,6 +312,9 @@ pub struct Defaults {
     pub alpha: f64,
     /// How often counts are read.
     pub look: Span,
+    /// The time within which errors may come in bursts; evidence is weighed block by block. Shorter blocks find faults
+    /// sooner, and take a burst that is longer than a block for more than it is.
+    pub block: Span,
     /// The share of the error budget that has to be left for a change to begin.
     pub budget_floor: Percent,
     /// How old the newest sample may be before the source counts as silent.
@@ -336,6 +339,7 @@ impl Default for Defaults {
             baseline: Span::secs(15),
             alpha: 0.01,
             look: Span::secs(1),
+            block: Span::secs(5),
             budget_floor: Percent::whole(10),
             freshness: Span::secs(15),
             in_flight_age: Span::secs(2),

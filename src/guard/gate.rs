@@ -95,13 +95,6 @@ impl Gate {
 /// Names all that stand in the way; exit code 4 if one of them could not be asked, else 3. An override that names no
 /// gate at all is a usage error, so that a misspelt one is not taken for a pass.
 pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
-    if let Some(unknown) = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate)) {
-        let names: Vec<_> = gates.iter().map(|gate| gate.name.as_str()).collect();
-        return Err(Error::usage(
-            format!("no gate is called `{}`", unknown.gate),
-            format!("the gates are {}", names.join(", ")),
-        ));
-    }
     let shut: Vec<_> =
         gates.iter().filter(|gate| gate.is_shut() && overrides.iter().all(|o| o.gate != gate.name)).collect();
     let told = |gate: &&Gate| match &gate.answer {
@@ -110,12 +103,20 @@ pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
         _ => None,
     };
     let told: Vec<_> = shut.iter().filter_map(told).collect();
-    let Some((_, mend, _)) = told.first() else { return Ok(()) };
     let what = told.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>().join("; ");
+    let mend = told.first().map(|(_, mend, _)| mend.clone()).unwrap_or_default();
+    // Where the platform does not answer, the gates behind it were not asked, and an override may name one of those.
     if told.iter().any(|(_, _, unreachable)| unreachable.is_some()) {
-        return Err(Error::port(PortError::unreachable("the platform", what), mend.clone()));
+        return Err(Error::port(PortError::unreachable("the platform", what), mend));
     }
-    Err(Error::Refused { what, mend: mend.clone() })
+    if let Some(unknown) = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate)) {
+        let names: Vec<_> = gates.iter().map(|gate| gate.name.as_str()).collect();
+        return Err(Error::usage(
+            format!("no gate is called `{}`", unknown.gate),
+            format!("the gates are {}", names.join(", ")),
+        ));
+    }
+    if told.is_empty() { Ok(()) } else { Err(Error::Refused { what, mend }) }
 }
 
 #[cfg(test)]

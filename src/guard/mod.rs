@@ -22,4 +22,4 @@ pub use next::{Mode, Next, State, StepState, Why, fold, next};
 pub use operation::{Look, Looked, Operation, Verdict};
 pub use outcome::Outcome;
 pub use plan::{Action, Blind, Plan, Step, Strength};
-pub use recover::{Stored, abort, begin, load, recover, resolve, resume};
+pub use recover::{Stored, abort, begin, give_up, load, recover, resolve, resume};

@@ -77,6 +77,15 @@ pub async fn begin(
     Ok(grant)
 }
 
+/// Ends a run that cannot begin after all, with nothing touched, and gives its target free.
+///
+/// # Errors
+/// Where the journal cannot be written.
+pub async fn give_up(store: &dyn Store, grant: &Grant, why: &str) -> Result<(), Error> {
+    append(store, grant, &Entry::Finished { outcome: Outcome::Refused { why: why.to_owned() } }).await?;
+    store.release(grant).await
+}
+
 /// Takes over a run whose owner is gone, and puts things back.
 ///
 /// # Errors

@@ -44,9 +44,10 @@ pub fn verify(folder: &Path) -> Result<Verified, Error> {
 }
 
 pub(super) fn read_journal(folder: &Path) -> Result<(Vec<Record>, Tail), Error> {
-    let path = folder.join("journal.jsonl");
-    // The head first: its writer may append in between, and a head can only lag behind the journal, never lead it.
+    // The head before the journal: an owner that writes meanwhile writes them in the other order, so that the journal
+    // that is read here is never behind the head.
     let head = read_head(folder)?;
+    let path = folder.join("journal.jsonl");
     let bytes = fs::read(&path).map_err(|e| failed(&path, &e))?;
     let (records, tail) = read_chain(&bytes).map_err(|(seq, why)| tampered(&path, seq, &why))?;
     if let Some(head) = head

@@ -12,12 +12,14 @@ const LEAK_MAX: u64 = 512 << 20;
 /// A fault; it acts on business requests only, never on health, version or metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// `error-rate=5%[:burst=10]`: this share of requests fails with a 500, in runs of `burst`.
+    /// `error-rate=5%[:burst=10][:after=100]`: this share of requests fails with a 500, in runs of `burst`.
     ErrorRate {
         /// The share that fails, from 0 to 1.
         share: f64,
         /// How many fail in a row.
         burst: u32,
+        /// How many are answered well first.
+        after: u64,
     },
     /// `latency=200ms[:share=10%]`: this share of requests takes so much longer.
     Latency {
@@ -44,7 +46,7 @@ pub enum Fault {
     },
 }
 
-const FORMS: &str = "error-rate=5%[:burst=10], latency=200ms[:share=10%], hang[=after:100][,share:10%], \
+const FORMS: &str = "error-rate=5%[:burst=10][:after=100], latency=200ms[:share=10%], hang[=after:100][,share:10%], \
                      crash-after=500, leak=1MiB[:max=512MiB]";
 
 impl FromStr for Fault {
@@ -57,11 +59,12 @@ impl FromStr for Fault {
             "error-rate" => {
                 let (value, mut options) = split(rest).map_err(why)?;
                 let burst = options.take("burst", 1, |v| number(v, "burst")).map_err(why)?;
+                let after = options.take("after", 0, |v| number(v, "after")).map_err(why)?;
                 options.end().map_err(why)?;
                 if burst == 0 || burst > 100_000 {
                     return Err(why("burst is from 1 to 100000".into()));
                 }
-                Ok(Self::ErrorRate { share: share(value).map_err(why)?, burst })
+                Ok(Self::ErrorRate { share: share(value).map_err(why)?, burst, after })
             }
             "latency" => {
                 let (value, mut options) = split(rest).map_err(why)?;
@@ -95,8 +98,9 @@ impl FromStr for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ErrorRate { share, burst: 1 } => write!(f, "error-rate={}%", share * 100.0),
-            Self::ErrorRate { share, burst } => write!(f, "error-rate={}%:burst={burst}", share * 100.0),
+            Self::ErrorRate { share, burst, after } => {
+                write!(f, "error-rate={}%:burst={burst}:after={after}", share * 100.0)
+            }
             Self::Latency { delay, share } => write!(f, "latency={}:share={}%", Span(*delay), share * 100.0),
             Self::Hang { after, share } => write!(f, "hang=after:{after},share:{}%", share * 100.0),
             Self::CrashAfter(n) => write!(f, "crash-after={n}"),
@@ -179,6 +183,7 @@ mod tests {
         for text in [
             "error-rate=5%",
             "error-rate=0.5%:burst=10",
+            "error-rate=5%:burst=10:after=500",
             "latency=200ms",
             "latency=200ms:share=10%",
             "hang",
@@ -201,7 +206,7 @@ mod tests {
                 .map(|text| text.parse::<Fault>().unwrap_err())
                 .into();
         insta::assert_snapshot!(told.join("\n"), @r#"
-`slow` is no fault; there are error-rate=5%[:burst=10], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB]
+`slow` is no fault; there are error-rate=5%[:burst=10][:after=100], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB]
 `error-rate=5`: `5` is no share such as 5%
 `error-rate=500%`: `500%` is no share from 0% to 100%
 `latency=fast`: `fast` is no duration such as 90s or 5m: expected number at 0

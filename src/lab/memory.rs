@@ -31,8 +31,17 @@ struct State {
     slots: [SlotState; 2],
     turn: u64,
     writes: u64,
-    failing: (u32, Option<PortError>),
+    calls: u64,
+    failing: Failing,
     lost: u32,
+}
+
+/// Which of the next calls fail.
+#[derive(Debug, Default)]
+struct Failing {
+    after: u64,
+    calls: u64,
+    with: Option<PortError>,
 }
 
 /// Implements the ports in memory. Clones share one platform.
@@ -79,7 +88,8 @@ impl MemoryPlatform {
             slots: [slot_state(Slot::Blue, "1.0.0"), slot_state(Slot::Green, "1.1.0")],
             turn: 0,
             writes: 0,
-            failing: (0, None),
+            calls: 0,
+            failing: Failing::default(),
             lost: 0,
         })))
     }
@@ -108,7 +118,30 @@ impl MemoryPlatform {
 
     /// Lets the next `calls` calls of any port fail before they do anything.
     pub fn fail_next(&self, calls: u32, with: PortError) {
-        self.lock().failing = (calls, Some(with));
+        self.fail_after(0, calls.into(), with);
+    }
+
+    /// Lets `passing` calls of any port pass and the `calls` after them fail before they do anything.
+    pub fn fail_after(&self, passing: u64, calls: u64, with: PortError) {
+        self.lock().failing = Failing { after: passing, calls, with: Some(with) };
+    }
+
+    /// Ends the failing of calls.
+    pub fn answer_again(&self) {
+        self.lock().failing = Failing::default();
+    }
+
+    /// How many calls there were, of any port.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.lock().calls
+    }
+
+    /// How things stand, without a call: the weights, and the scale of blue and green.
+    #[must_use]
+    pub fn stand(&self) -> (Weights, [u32; 2]) {
+        let state = self.lock();
+        (state.weights, [state.slots[0].scale, state.slots[1].scale])
     }
 
     /// Lets the next `writes` writes land, and their answers be lost.
@@ -155,11 +188,19 @@ impl MemoryPlatform {
 
     fn call(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let mut state = self.lock();
-        if let (left @ 1.., Some(error)) = &mut state.failing {
-            *left -= 1;
-            return Err(error.clone());
+        state.calls += 1;
+        let failing = &mut state.failing;
+        if failing.after > 0 {
+            failing.after -= 1;
+            return Ok(state);
         }
-        Ok(state)
+        match &failing.with {
+            Some(error) if failing.calls > 0 => {
+                failing.calls -= 1;
+                Err(error.clone())
+            }
+            _ => Ok(state),
+        }
     }
 }
 

@@ -130,7 +130,7 @@ impl Folder {
         read(&self.lab())?.ok_or_else(|| {
             Error::port(
                 crate::ports::PortError::NotFound { what: format!("lab in {}", self.0.display()) },
-                "start one with `interlock lab up`, or name its folder with --folder",
+                "start one with `interlock lab up`, or say where it is: --folder of `interlock lab`, or target.lab.folder in the platform file",
             )
         })
     }

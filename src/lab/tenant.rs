@@ -158,9 +158,9 @@ async fn faulty(State(service): State<Arc<Service>>, request: Request, next: Nex
             }
             Fault::Hang { after, share } if served >= *after && chance(*share) => tokio::time::sleep(HANG).await,
             Fault::Latency { delay, share } if chance(*share) => tokio::time::sleep(*delay).await,
-            Fault::ErrorRate { share, burst } => fails |= service.fails(*share, *burst),
+            Fault::ErrorRate { share, burst, after } if served >= *after => fails |= service.fails(*share, *burst),
             Fault::Leak { bytes, max } => service.leak(*bytes, *max),
-            Fault::CrashAfter(_) | Fault::Hang { .. } | Fault::Latency { .. } => {}
+            Fault::CrashAfter(_) | Fault::Hang { .. } | Fault::Latency { .. } | Fault::ErrorRate { .. } => {}
         }
     }
     let response = if fails {

@@ -114,6 +114,7 @@ fn standing_and_colour(stored: &Stored, now: &Moment) -> (String, Color) {
             (outcome.word().to_owned(), colour)
         }
         Mode::Held { .. } => ("held".to_owned(), Color::Yellow),
+        _ if stored.lock.is_none() => ("never began".to_owned(), Color::Yellow),
         _ if abandoned => ("abandoned".to_owned(), Color::Red),
         Mode::Unwinding => ("putting back".to_owned(), Color::Yellow),
         _ => ("running".to_owned(), Color::Cyan),

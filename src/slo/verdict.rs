@@ -163,17 +163,17 @@ pub fn judge(rules: &Rules, evidence: &Evidence, bake: Duration) -> Verdict {
         return breach_of(objective, ln_e(evidence, objective), ln_bound);
     }
     if evidence.blind > rules.stale_after.0 {
-        return Verdict::Blind { since: Span(evidence.blind) };
+        return Verdict::Blind { since: whole(evidence.blind) };
     }
     if evidence.shared_now {
         let why = format!("the old slot fails as well; {} blocks count for nobody", grouped(evidence.shared_blocks()));
         return Verdict::Shared { why };
     }
     if evidence.served < bake {
-        return Verdict::Gathering { why: Wanting::Bake { served: Span(evidence.served), bake: Span(bake) } };
+        return Verdict::Gathering { why: Wanting::Bake { served: whole(evidence.served), bake: Span(bake) } };
     }
     if evidence.blind > Duration::ZERO {
-        return Verdict::Gathering { why: Wanting::Fresh { since: Span(evidence.blind) } };
+        return Verdict::Gathering { why: Wanting::Fresh { since: whole(evidence.blind) } };
     }
     if let Some(objective) = worst.filter(|objective| ln_e(evidence, objective) >= LN_SUSPICION) {
         let (objective, ln_e) = (objective.name.clone(), ln_e(evidence, objective));
@@ -188,7 +188,7 @@ pub fn judge(rules: &Rules, evidence: &Evidence, bake: Duration) -> Verdict {
     let wanting = excluded.iter().filter(|claim| claim.upper > claim.p1);
     match wanting.max_by(|a, b| (a.upper / a.p1).total_cmp(&(b.upper / b.p1))) {
         Some(claim) => Verdict::Gathering { why: Wanting::Proof(claim.clone()) },
-        None => Verdict::Healthy { served: Span(evidence.served), excluded },
+        None => Verdict::Healthy { served: whole(evidence.served), excluded },
     }
 }
 
@@ -289,8 +289,17 @@ impl fmt::Display for Wanting {
 
 impl fmt::Display for Excluded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without a request that counts the limit is everything, and "above 100 %" would sound like a result.
+        if self.upper >= 1.0 {
+            return write!(f, "{}: no share of bad requests can be excluded", self.objective);
+        }
         write!(f, "{}: above {} excluded", self.objective, percent(self.upper))
     }
+}
+
+/// A length of time in whole seconds; nothing finer is of use to a reader.
+const fn whole(length: Duration) -> Span {
+    Span(Duration::from_secs(length.as_secs()))
 }
 
 /// A count with its thousands set apart: 8,210.

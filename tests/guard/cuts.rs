@@ -6,11 +6,12 @@ use interlock::{
     guard::{Mode, Outcome, Role, begin, drive, load, recover},
     journal::{Store, verify},
 };
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use crate::shelf::{Cut, CutStore, HandClock, Shelf, context, plan, run_id, start};
-
-const CUTS: [Cut; 3] = [Cut::Before, Cut::After, Cut::Torn];
+use crate::{
+    cut_store::{CUTS, Cut, CutStore},
+    sample::sample,
+    shelf::{HandClock, Shelf, context, plan, run_id, start},
+};
 
 /// Runs the plan until it ends or is cut; says how many records it wrote.
 async fn operate(folder: &Path, clock: &Arc<HandClock>, shelf: &Arc<Shelf>, cut: Option<(u64, Cut)>) -> u64 {
@@ -70,18 +71,11 @@ async fn any_cut_is_healed_also_when_the_healing_is_cut() {
     for first in &singles {
         check(*first, None).await;
     }
-    let mut pairs: Vec<_> = singles
+    let pairs = singles
         .iter()
         .flat_map(|first| (1..=8).flat_map(|at| CUTS.map(|cut| (at, cut))).map(|second| (*first, second)))
         .collect();
-    if std::env::var_os("INTERLOCK_SOAK").is_none() {
-        let seed =
-            std::env::var("INTERLOCK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
-        println!("a sample of 150 of {} pairs of cuts, INTERLOCK_SEED={seed}", pairs.len());
-        let mut chance = StdRng::seed_from_u64(seed);
-        pairs = (0..150).map(|_| pairs[chance.random_range(0..pairs.len())]).collect();
-    }
-    for (first, second) in pairs {
+    for (first, second) in sample("pairs of cuts", pairs, 150) {
         check(first, Some(second)).await;
     }
 }

@@ -2,25 +2,25 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use interlock::{
     error::{Error, Exit},
     guard::{
-        Action, Entry, Event, Events, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load,
-        recover, resolve, resume,
+        Action, Entry, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve,
+        resume,
     },
     journal::{FolderStore, Store},
     model::Target,
 };
 use serde_json::json;
 
-use crate::shelf::{HandClock, Shelf, context, plan, run_id, start};
+use crate::{
+    shelf::{HandClock, Shelf, context, plan, run_id, start},
+    told::{OnEntry, told},
+};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -46,28 +46,6 @@ impl Bench {
     async fn history(&self) -> String {
         let stored = load(&*self.store(), &run_id()).await.unwrap();
         stored.entries.iter().map(told).collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// One entry on one line, without what differs from run to run.
-fn told(entry: &Entry) -> String {
-    match entry {
-        Entry::Planned { .. } => "planned".to_owned(),
-        Entry::Gated { gate, .. } => format!("gate {}", gate.name),
-        Entry::Owned { role, .. } => format!("owned {role:?}"),
-        Entry::Captured { step, prior } => format!("{step} captured {prior}"),
-        Entry::Applied { step } => format!("{step} applied"),
-        Entry::Failed { step, why } => format!("{step} failed {why}"),
-        Entry::Skipped { step, why } => format!("{step} skipped {why}"),
-        Entry::Looked { step, verdict, .. } => format!("{step} looked {verdict:?}"),
-        Entry::Undone { step } => format!("{step} undone"),
-        Entry::Stuck { step, why } => format!("{step} stuck {why}"),
-        Entry::Held { why } => format!("held {why}"),
-        Entry::Resumed { how } => format!("resumed {how:?}"),
-        Entry::Interrupted { why } => format!("interrupted {why}"),
-        Entry::Resolved { settled, reason } => format!("resolved {settled:?} {reason}"),
-        Entry::Notified { receiver, .. } => format!("notified {receiver}"),
-        Entry::Finished { outcome } => format!("finished {outcome}"),
     }
 }
 
@@ -234,20 +212,6 @@ async fn a_stuck_run_is_settled_by_a_person_and_gives_its_target_free() {
     assert!(store.lock(&plan().target).await.unwrap().unwrap().run.is_none());
 }
 
-/// Ends the run, or pauses the owner, when an entry is recorded that the test waits for.
-struct OnEntry<F>(&'static str, F, AtomicU64);
-
-impl<F: Fn() + Send + Sync> Events for OnEntry<F> {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Recorded(entry) = event
-            && told(entry).starts_with(self.0)
-            && self.2.fetch_add(1, Ordering::SeqCst) == 0
-        {
-            (self.1)();
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_signal_puts_things_back() {
     let bench = Bench::new();
@@ -256,13 +220,9 @@ async fn a_signal_puts_things_back() {
     let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
     let mut context = context(store, bench.shelf.clone(), bench.clock.clone());
     context.stop = stop;
-    context.events = Arc::new(OnEntry(
-        "1 applied",
-        move || {
-            send.send_replace(Some("SIGINT".to_owned()));
-        },
-        AtomicU64::new(0),
-    ));
+    context.events = Arc::new(OnEntry::new("1 applied", move || {
+        send.send_replace(Some("SIGINT".to_owned()));
+    }));
     let outcome = drive(&context, &grant).await.unwrap();
     assert_eq!(outcome, Outcome::Interrupted { why: "SIGINT".to_owned() });
     assert_eq!(bench.shelf.values(), start().values());
@@ -320,7 +280,7 @@ async fn a_journal_that_cannot_be_written_stops_the_run_before_its_next_effect()
     let folder = store.folder(&run_id());
     let gone = Mutex::new(Some(folder.clone()));
     let mut context = context(store, bench.shelf.clone(), bench.clock.clone());
-    context.events = Arc::new(OnEntry("1 captured", move || hide(&gone), AtomicU64::new(0)));
+    context.events = Arc::new(OnEntry::new("1 captured", move || hide(&gone)));
     assert!(matches!(drive(&context, &grant).await, Err(Error::Store { .. })));
     // The one effect whose intent was recorded may be there; nothing after it.
     assert!(bench.shelf.writes.lock().unwrap().len() <= 1);
@@ -331,6 +291,29 @@ async fn a_journal_that_cannot_be_written_stops_the_run_before_its_next_effect()
     assert_eq!(stored.mode(), Mode::Forward);
     recover(&context_of(&bench), &stored, Role::Guardian).await.unwrap();
     assert_eq!(bench.shelf.values(), start().values());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_beside_a_writer_sees_a_whole_journal() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let writing = store.clone();
+    let writer = tokio::spawn(async move {
+        for step in 0..300 {
+            let entry = serde_json::to_value(Entry::Applied { step }).unwrap();
+            writing.append(&grant, entry).await.unwrap();
+        }
+    });
+    let reader = bench.store();
+    let mut seen = 0;
+    while !writer.is_finished() {
+        let records = reader.load(&run_id()).await.unwrap().len();
+        assert!(records >= seen);
+        seen = records;
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
 }
 
 fn context_of(bench: &Bench) -> interlock::guard::Context {

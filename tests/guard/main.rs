@@ -1,6 +1,15 @@
 //! The guard over a platform in memory: no process, no network, no waiting.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod cut_store;
 mod cuts;
 mod ends;
+mod sample;
 mod shelf;
+#[cfg(feature = "lab")]
+mod switchover;
+mod told;
+#[cfg(feature = "lab")]
+mod verdicts;
+#[cfg(feature = "lab")]
+mod world;

@@ -5,6 +5,7 @@
 mod fake;
 mod notices;
 mod real;
+mod servers;
 
 use std::net::SocketAddr;
 

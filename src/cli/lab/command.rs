@@ -10,7 +10,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{super::Global, serve, show};
+use super::{super::Global, demo, files, serve, show};
 use crate::{
     error::{Error, Exit},
     lab::{self, Fault, Lab, Release, state::broken, supervisor},
@@ -19,7 +19,7 @@ use crate::{
     report::Format,
 };
 
-/// Arguments of `interlock lab`
+/// Run the embedded platform on this machine: start it, load it, break it, end it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -38,6 +38,8 @@ enum Command {
     Load(LoadArgs),
     /// Make a slot run a release
     Deploy(DeployArgs),
+    /// Show five switches under load: a good one, three bad ones, and a killed operator
+    Demo(demo::Args),
     /// Run one process of the platform
     #[command(hide = true)]
     Serve(Box<serve::Args>),
@@ -192,10 +194,15 @@ struct ReleaseArgs {
 pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
     match args.command {
         Command::Serve(args) => serve::run(*args),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Down(args) => down(&args.at.resolve(global)?),
         Command::Up(args) => {
             let Up { at, setup, timeout } = *args;
-            block_on(up(at.resolve(global)?, setup, timeout))
+            let at = at.resolve(global)?;
+            if !global.has_platform()? {
+                files::write(&at.folder)?;
+            }
+            block_on(up(at, setup, timeout))
         }
         Command::Status(args) => block_on(status(args.at.resolve(global)?)),
         Command::Load(LoadArgs { at, offer }) => block_on(load(at.resolve(global)?, offer)),

@@ -1,6 +1,9 @@
 //! `interlock lab`: the embedded platform.
 
+mod acts;
 mod command;
+mod demo;
+mod files;
 mod serve;
 mod show;
 

@@ -9,6 +9,10 @@ use crate::{
     ports::{PortError, Replica},
 };
 
+/// The names of all gates, as `--override` takes them.
+pub const GATES: [&str; 9] =
+    ["lock", "freeze", "credentials", "weights", "replicas", "version", "smoke", "slo", "budget"];
+
 /// What the gates have to know of the world around the platform.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {

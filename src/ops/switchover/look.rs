@@ -64,6 +64,11 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
     let reading = measure::Reading { elapsed, control: Counts::default(), switched: false, both_live: false };
     let read = measure::read(switch, evidence, reading).await;
     let spent = spent + elapsed;
+    if let Read::Fresh { rate } = read {
+        // The first counts of a source only say where counting begins.
+        evidence.expected_rate =
+            Some(evidence.expected_rate.filter(|known| *known > 0.0).map_or(rate, |known| (known + rate) / 2.0));
+    }
     let Some(counted) = &mut evidence.counted else { return (Verdict::Wait, String::new()) };
     let (total, bad) =
         counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
@@ -72,10 +77,7 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
         return (Verdict::Wait, line);
     }
     match (freeze(&switch.spec.rules, &mut counted.slo), read) {
-        (Ok(()), _) => {
-            evidence.expected_rate = Some(total as f64 / spent.as_secs_f64().max(1.0));
-            (pass(), line)
-        }
+        (Ok(()), _) => (pass(), line),
         (Err(refusal @ slo::BaselineRefusal::NotHealthy { .. }), _) => {
             (Verdict::Unfit { why: refusal.to_string() }, line)
         }
@@ -224,11 +226,18 @@ async fn bake(
         (slo::Verdict::Gathering { .. }, Read::Pending) if !counted.slo.blind().is_zero() => {
             measure::silence(switch, counted)
         }
+        // The verdict counts from the first look of the run, a reader from the beginning of this bake.
+        (slo::Verdict::Gathering { why: slo::Wanting::Bake { .. } }, _) => {
+            let served = counted.slo.served().saturating_sub(evidence.served_before);
+            format!("{} of {} served", Span(whole(served)), Span(length))
+        }
         _ => verdict.to_string(),
     };
+    if let slo::Verdict::Healthy { .. } = verdict {
+        return (pass(), format!("{awaited}; {figures}"));
+    }
     let line = format!("{awaited}; {figures}; at most {left} more");
     match verdict {
-        slo::Verdict::Healthy { .. } => (pass(), line),
         slo::Verdict::Breach { why, .. } => (Verdict::Breach { why }, line),
         _ if spent >= max => {
             (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line)

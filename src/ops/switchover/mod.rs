@@ -12,7 +12,7 @@ mod spec;
 mod switch;
 
 pub use evidence::Evidence;
-pub use gates::{Credential, Freeze, History, Past, Surroundings, at_most, gates};
+pub use gates::{Credential, Freeze, GATES, History, Past, Surroundings, at_most, gates};
 pub use plan::{Watch, plan};
 pub use spec::{Fuses, Smoke, Spec};
 pub use switch::{Ports, Switch};

@@ -1,0 +1,40 @@
+# What people and the pipeline call. `make` alone lists it.
+
+CARGO ?= cargo
+# One set of features for every dev build, so that nothing is compiled twice.
+FEATURES := --features cut-points
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak bench lint man install
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Start the lab, switch over, break it, and see it put back
+	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
+	$(CARGO) build --release --bin interlock
+	target/release/interlock lab demo
+
+test: install ## Run every suite, each under a deadline
+	@tests/run
+
+soak: install ## Run every suite at length: all pairs of cuts, long loads
+	@INTERLOCK_SOAK=1 tests/run
+
+bench: ## Measure decision, gateway and startup against their bars; run it alone
+	@failed=; for bench in decision gateway startup; do \
+	  $(CARGO) bench --bench $$bench || failed="$$failed $$bench"; \
+	done; [ -z "$$failed" ] || { echo "bars missed in:$$failed"; exit 1; }
+
+lint: ## Check format, lints, scripts, and the build without the lab
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
+	$(CARGO) check --no-default-features
+	bash -n .ci/run .ci/install tests/run
+
+man: ## Write the manual pages to target/man
+	$(CARGO) run --release --quiet --bin interlock -- man target/man
+	@echo "man -l target/man/interlock.1"
+
+install: ## Install what the suites need beside Rust
+	@.ci/install prometheus prometheus-alertmanager

@@ -1,0 +1,121 @@
+//! A store that dies at its n-th append, as a process would.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlock::{
+    error::Error,
+    journal::{Digest, FolderStore, Grant, Lock, Owner, Record, Store},
+    model::{RunId, Target},
+    ports::Clock,
+};
+use serde_json::Value;
+
+/// Where a store is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The effect is there, its record is not.
+    Before,
+    /// The record is there, the process is not.
+    After,
+    /// Half of the record is there.
+    Torn,
+}
+
+/// All of them.
+pub const CUTS: [Cut; 3] = [Cut::Before, Cut::After, Cut::Torn];
+
+/// A folder store that dies at its n-th append.
+pub struct CutStore {
+    inner: FolderStore,
+    at: Option<(u64, Cut)>,
+    appends: AtomicU64,
+}
+
+impl CutStore {
+    pub fn new(root: PathBuf, clock: Arc<dyn Clock>, at: Option<(u64, Cut)>) -> Self {
+        Self { inner: FolderStore::new(root, clock), at, appends: AtomicU64::new(0) }
+    }
+
+    pub fn appends(&self) -> u64 {
+        self.appends.load(Ordering::SeqCst)
+    }
+
+    fn tear(&self, run: &RunId) {
+        let path = self.inner.folder(run).join("journal.jsonl");
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"{\"hash\":\"0123").unwrap();
+    }
+}
+
+fn dead() -> Error {
+    Error::Store { place: "cut".to_owned(), why: "the process is dead".to_owned(), mend: String::new() }
+}
+
+#[async_trait]
+impl Store for CutStore {
+    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
+        self.inner.open(run, target, owner, ttl).await
+    }
+
+    async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
+        self.inner.take_over(seen, owner).await
+    }
+
+    async fn beat(&self, grant: &Grant) -> Result<(), Error> {
+        self.inner.beat(grant).await
+    }
+
+    async fn check(&self, grant: &Grant) -> Result<(), Error> {
+        self.inner.check(grant).await
+    }
+
+    async fn release(&self, grant: &Grant) -> Result<(), Error> {
+        if self.at.is_some_and(|(at, _)| self.appends() >= at) { Err(dead()) } else { self.inner.release(grant).await }
+    }
+
+    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+        let count = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.at {
+            Some((at, _)) if count > at => Err(dead()),
+            Some((at, cut)) if count == at => {
+                match cut {
+                    Cut::Before => {}
+                    Cut::After => drop(self.inner.append(grant, entry).await?),
+                    Cut::Torn => self.tear(&grant.run),
+                }
+                Err(dead())
+            }
+            _ => self.inner.append(grant, entry).await,
+        }
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {
+        self.inner.load(run).await
+    }
+
+    async fn head(&self, run: &RunId) -> Result<Digest, Error> {
+        self.inner.head(run).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RunId>, Error> {
+        self.inner.runs().await
+    }
+
+    async fn lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
+        self.inner.lock(target).await
+    }
+
+    fn is_exhausted(&self, run: &RunId) -> bool {
+        self.inner.is_exhausted(run)
+    }
+}

@@ -1,0 +1,48 @@
+//! Entries as lines, and a hook on them: what tests read, and what they wait for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use interlock::guard::{Entry, Event, Events};
+
+/// One entry on one line, without what differs from run to run.
+pub fn told(entry: &Entry) -> String {
+    match entry {
+        Entry::Planned { .. } => "planned".to_owned(),
+        Entry::Gated { gate, .. } => format!("gate {}", gate.name),
+        Entry::Owned { role, .. } => format!("owned {role:?}"),
+        Entry::Captured { step, prior } => format!("{step} captured {prior}"),
+        Entry::Applied { step } => format!("{step} applied"),
+        Entry::Failed { step, why } => format!("{step} failed {why}"),
+        Entry::Skipped { step, why } => format!("{step} skipped {why}"),
+        Entry::Looked { step, verdict, .. } => format!("{step} looked {verdict:?}"),
+        Entry::Undone { step } => format!("{step} undone"),
+        Entry::Stuck { step, why } => format!("{step} stuck {why}"),
+        Entry::Held { why } => format!("held {why}"),
+        Entry::Resumed { how } => format!("resumed {how:?}"),
+        Entry::Interrupted { why } => format!("interrupted {why}"),
+        Entry::Resolved { settled, reason } => format!("resolved {settled:?} {reason}"),
+        Entry::Notified { receiver, .. } => format!("notified {receiver}"),
+        Entry::Finished { outcome } => format!("finished {outcome}"),
+    }
+}
+
+/// Does something when an entry is recorded that the test waits for.
+pub struct OnEntry<F>(&'static str, F, AtomicU64);
+
+impl<F: Fn() + Send + Sync> OnEntry<F> {
+    /// Does something once, at the first entry whose line begins so.
+    pub const fn new(entry: &'static str, then: F) -> Self {
+        Self(entry, then, AtomicU64::new(0))
+    }
+}
+
+impl<F: Fn() + Send + Sync> Events for OnEntry<F> {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Recorded(entry) = event
+            && told(entry).starts_with(self.0)
+            && self.2.fetch_add(1, Ordering::SeqCst) == 0
+        {
+            (self.1)();
+        }
+    }
+}

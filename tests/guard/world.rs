@@ -1,0 +1,253 @@
+//! A switchover over the platform in memory, with counters that grow as time passes.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlock::{
+    error::Error,
+    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, recover},
+    journal::{FolderStore, Store},
+    lab::{MemoryClock, MemoryPlatform},
+    model::{Slot, Span, Timestamp, Weights},
+    ops::switchover::{Fuses, Ports, Smoke, Spec, Switch, plan},
+    ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series},
+    slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side},
+};
+
+use crate::{
+    cut_store::{Cut, CutStore},
+    shelf::{context, run_id},
+    told::told,
+};
+
+/// When the source's clock and the machine's stand at the same time.
+const BEGIN: &str = "2026-11-21T09:30:00Z";
+
+/// What the counters are fed with.
+pub struct Feed {
+    /// Requests per second at both slots together.
+    pub rate: f64,
+    /// The bad share of each slot's requests, blue first.
+    pub bad: [f64; 2],
+    /// The source does not answer.
+    pub down: bool,
+    /// The source answers, and its counters stand still.
+    pub still: bool,
+    counted: [(f64, f64); 2],
+    at: Duration,
+}
+
+/// Counters over the platform in memory. Their timestamps are of a clock of their own, which never jumps.
+pub struct Counters {
+    platform: MemoryPlatform,
+    clock: MemoryClock,
+    begun: Duration,
+    feed: Mutex<Feed>,
+}
+
+impl Counters {
+    fn new(platform: MemoryPlatform, clock: MemoryClock) -> Self {
+        let begun = clock.now().boot;
+        let feed = Feed { rate: 200.0, bad: [0.0; 2], down: false, still: false, counted: [(0.0, 0.0); 2], at: begun };
+        Self { platform, clock, begun, feed: Mutex::new(feed) }
+    }
+
+    /// What the counters are fed with from now on.
+    pub fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.grow();
+        self.feed.lock().unwrap()
+    }
+
+    fn grow(&self) {
+        let (weights, _) = self.platform.stand();
+        let now = self.clock.now().boot;
+        let mut feed = self.feed.lock().unwrap();
+        if feed.still {
+            return;
+        }
+        let requests = feed.rate * (now - feed.at).as_secs_f64();
+        feed.at = now;
+        for (at, slot) in Slot::ALL.into_iter().enumerate() {
+            let grown = requests * f64::from(weights.of(slot)) / 100.0;
+            let bad = grown * feed.bad[at];
+            feed.counted[at].0 += grown;
+            feed.counted[at].1 += bad;
+        }
+    }
+}
+
+#[async_trait]
+impl Metrics for Counters {
+    async fn samples(&self, selector: &Selector, since: Timestamp) -> Result<Vec<Series>, PortError> {
+        self.grow();
+        let feed = self.feed.lock().unwrap();
+        if feed.down {
+            return Err(PortError::unreachable(self.name(), "connection refused"));
+        }
+        let at = BEGIN.parse::<Timestamp>().unwrap() + (feed.at - self.begun);
+        let named = selector.matchers.iter().find(|m| m.label == "slot").map(|m| m.value.as_str());
+        let of = |(index, slot): (usize, Slot)| {
+            let (total, bad) = feed.counted[index];
+            let value = if selector.metric == "errors" { bad } else { total };
+            let labels = Labels::from([("slot".to_owned(), slot.name().to_owned())]);
+            Series { labels, points: vec![Point { at, value: value.floor() }] }
+        };
+        let wanted = Slot::ALL.into_iter().enumerate().filter(|(_, slot)| named.is_none_or(|n| n == slot.name()));
+        Ok(if at > since { wanted.map(of).collect() } else { Vec::new() })
+    }
+
+    fn name(&self) -> String {
+        "counters in memory".to_owned()
+    }
+}
+
+/// A switchover of blue to green: 99 % of requests have to be good.
+pub fn spec() -> Spec {
+    let slot = |slot: Slot| Labels::from([("slot".to_owned(), slot.name().to_owned())]);
+    let counter = |metric: &str| Selector { metric: metric.to_owned(), matchers: Vec::new() };
+    let rules = Rules {
+        baseline: true,
+        stale_after: Span::secs(10),
+        ..Rules::new(vec![ObjectiveRule::new("availability", 0.99)])
+    };
+    Spec {
+        service: "tenant".to_owned(),
+        to: Slot::Green,
+        shares: vec![100],
+        bake: Span::secs(20),
+        max_bake: Span::secs(60),
+        keep_old: Span::secs(2),
+        scale_down_old: true,
+        drain: Span::secs(10),
+        baseline: Span::secs(10),
+        look: Span::secs(2),
+        freshness: Span::secs(10),
+        warm_up: 8,
+        smoke: vec![Smoke { path: "/version".to_owned(), status: None }],
+        identity: "/version".to_owned(),
+        fuses: Fuses { in_flight_age: Span::secs(5), hanging: 3, exits: 3, replicas_lost: 0.5, traffic_floor: 0.1 },
+        objectives: vec![Objective {
+            name: "availability".to_owned(),
+            slo: "availability".to_owned(),
+            service: "tenant".to_owned(),
+            target: 0.99,
+            burn: 1.0,
+            period: Period::Rolling(Span::secs(86_400)),
+            counting: Counting {
+                selectors: vec![(Side::Bad, counter("errors")), (Side::Total, counter("requests"))],
+                edge: None,
+            },
+        }],
+        old_labels: slot(Slot::Blue),
+        new_labels: slot(Slot::Green),
+        rules,
+    }
+}
+
+/// A platform, its counters, its clock, and a folder for its runs.
+pub struct World {
+    pub platform: MemoryPlatform,
+    pub clock: MemoryClock,
+    pub counters: Arc<Counters>,
+    pub spec: Spec,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new(spec: Spec) -> Self {
+        let (platform, clock) = (MemoryPlatform::new(), MemoryClock::new(BEGIN.parse().unwrap()));
+        let counters = Arc::new(Counters::new(platform.clone(), clock.clone()));
+        Self { platform, clock, counters, spec, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn store(&self) -> Arc<FolderStore> {
+        Arc::new(FolderStore::new(self.folder.path(), self.clock()))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
+    }
+
+    pub fn plan(&self) -> Plan {
+        plan(&self.spec, serde_json::Value::Null, Strength::None, Span::secs(10)).unwrap()
+    }
+
+    pub fn switch(&self) -> Switch {
+        let (platform, clock) = (Arc::new(self.platform.clone()), self.clock());
+        let metrics = self.counters.clone();
+        let ports = Ports { traffic: platform.clone(), workload: platform.clone(), requests: platform, metrics, clock };
+        Switch::new(self.spec.clone(), ports)
+    }
+
+    pub fn context(&self, store: Arc<dyn Store>) -> Context {
+        context(store, Arc::new(self.switch()), self.clock())
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self) -> Outcome {
+        self.run_with(Arc::new(Silent)).await
+    }
+
+    /// Runs it to its end, while something happens at an entry.
+    pub async fn run_with(&self, events: Arc<dyn Events>) -> Outcome {
+        let store = self.store();
+        let grant = begin(&*store, &run_id(), &self.plan(), &[], &[]).await.unwrap();
+        drive(&Context { events, ..self.context(store) }, &grant).await.unwrap()
+    }
+
+    /// Runs it until it ends or is cut; says how many records were written.
+    pub async fn run_until(&self, cut: Option<(u64, Cut)>) -> u64 {
+        let store = Arc::new(CutStore::new(self.folder.path().to_owned(), self.clock(), cut));
+        if let Ok(grant) = begin(&*store, &run_id(), &self.plan(), &[], &[]).await {
+            let _ = drive(&self.context(store.clone()), &grant).await;
+        }
+        store.appends()
+    }
+
+    /// Recovers it as the guardian does, an hour later; `None` where that was cut as well or nothing was left to do.
+    pub async fn heal(&self, cut: Option<(u64, Cut)>) -> Option<Outcome> {
+        self.clock.advance(Duration::from_hours(1));
+        let store = Arc::new(CutStore::new(self.folder.path().to_owned(), self.clock(), cut));
+        let stored = load(&*store, &run_id()).await.ok()?;
+        stored.lock.as_ref()?;
+        recover(&self.context(store), &stored, Role::Guardian).await.ok()
+    }
+
+    /// What happened, one entry a line; of the looks only how many there were and what the last one said.
+    pub async fn history(&self) -> Result<String, Error> {
+        let stored = load(&*self.store(), &run_id()).await?;
+        let mut lines: Vec<String> = Vec::new();
+        let mut looks = 0;
+        for entry in &stored.entries {
+            if let interlock::guard::Entry::Looked { step, verdict, .. } = entry {
+                looks += 1;
+                if *verdict != Verdict::Wait {
+                    lines.push(format!("{step} looked {looks} times: {verdict:?}"));
+                    looks = 0;
+                }
+                continue;
+            }
+            looks = 0;
+            lines.push(told(entry));
+        }
+        Ok(lines.join("\n"))
+    }
+}
+
+/// How the platform stands before a switchover.
+pub fn at_start() -> (Weights, [u32; 2]) {
+    (Weights::all(Slot::Blue), [2, 2])
+}
+
+/// How it stands after one that was kept.
+pub fn at_end() -> (Weights, [u32; 2]) {
+    (Weights::all(Slot::Green), [0, 2])
+}
