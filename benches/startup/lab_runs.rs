@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail, ensure};
 use interlock::{
     app,
     guard::{Entry, Verdict, entries},
-    journal::Store as _,
     lab::{self, Fault, Lab, Release, load, supervisor},
     model::Slot,
 };
