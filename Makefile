@@ -37,4 +37,4 @@ man: ## Write the manual pages to target/man
 	@echo "man -l target/man/interlock.1"
 
 install: ## Install what the suites need beside Rust
-	@.ci/install prometheus
+	@.ci/install prometheus prometheus-alertmanager

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adapters::{AlertmanagerApi, Prometheus, Scrape, SystemClock, WebhookPost},
-    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target},
+    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target, load},
     error::Error,
     guard::{Operation, Plan, Rebuild},
     journal::{FolderStore, Store},
@@ -23,6 +23,8 @@ use crate::{
 const LAB_WITHIN: Duration = Duration::from_secs(2);
 
 /// The platform as a journal keeps it: the document with its overrides, and where its relative paths start from.
+///
+/// It holds no secret. A webhook's URL often is one, so it is left out, and read again from the platform file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
@@ -30,6 +32,10 @@ pub struct Snapshot {
     pub platform: Platform,
     /// The folder, absolute.
     pub folder: PathBuf,
+    /// The platform file, absolute.
+    pub file: PathBuf,
+    #[serde(skip)]
+    webhook: Option<String>,
 }
 
 impl Snapshot {
@@ -38,10 +44,13 @@ impl Snapshot {
     /// # Errors
     /// Where the folder of the platform file is gone.
     pub fn of(loaded: &Loaded) -> Result<Self, Error> {
-        let folder = loaded.folder.canonicalize().map_err(|e| {
-            Error::usage(format!("{}: {e}", loaded.folder.display()), "does the folder of the platform file exist?")
-        })?;
-        Ok(Self { platform: loaded.platform.clone(), folder })
+        let absolute = |path: &Path| {
+            path.canonicalize()
+                .map_err(|e| Error::usage(format!("{}: {e}", path.display()), "does the platform file still exist?"))
+        };
+        let mut platform = loaded.platform.clone();
+        let webhook = platform.notify.webhook.as_mut().and_then(|webhook| webhook.url.take());
+        Ok(Self { platform, folder: absolute(&loaded.folder)?, file: absolute(&loaded.file)?, webhook })
     }
 
     fn of_plan(plan: &Plan) -> Result<Self, Error> {
@@ -172,10 +181,10 @@ impl Snapshot {
     pub fn notify(&self) -> Result<Vec<Arc<dyn Notify>>, Error> {
         let mut receivers: Vec<Arc<dyn Notify>> = Vec::new();
         if let Some(webhook) = &self.platform.notify.webhook {
-            let url = match (&webhook.url, &webhook.url_env) {
+            let url = match (&self.webhook, &webhook.url_env) {
                 (Some(url), _) => url.clone(),
                 (None, Some(name)) => secret(name)?,
-                (None, None) => return Err(Error::usage("notify.webhook has no address", "give `url` or `urlEnv`")),
+                (None, None) => self.webhook_of_file()?,
             };
             receivers.push(Arc::new(WebhookPost::new(&url).map_err(misconfigured)?));
         }
@@ -183,6 +192,13 @@ impl Snapshot {
             receivers.push(Arc::new(AlertmanagerApi::new(&alertmanager.url).map_err(misconfigured)?));
         }
         Ok(receivers)
+    }
+
+    fn webhook_of_file(&self) -> Result<String, Error> {
+        let webhook = load(&self.file, &[], [])?.platform.notify.webhook;
+        webhook.and_then(|webhook| webhook.url).ok_or_else(|| {
+            Error::usage("notify.webhook has no address", format!("give `url` or `urlEnv` in {}", self.file.display()))
+        })
     }
 }
 

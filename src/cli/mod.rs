@@ -87,9 +87,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line prints")]
 fn complain(error: &Error) {
-    eprint!("{}", report::render(error, report::plain_wanted()));
+    report::remark(report::render(error, report::plain_wanted()).trim_end_matches('\n'));
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Strength, begin, drive, give_up,
-        load, refusal,
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Stored, Strength, begin, drive,
+        fold, give_up, load, refusal,
     },
     journal::Store,
     model::RunId,
@@ -37,11 +37,10 @@ pub struct Prepared {
 
 impl Prepared {
     /// Prints the plan and the gates.
-    #[expect(clippy::print_stdout, reason = "the command line prints")]
     pub fn show(&self, format: Format) {
         match format {
             Format::Json => report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates })),
-            Format::Table => println!("{}", self.text()),
+            Format::Table => report::say(&self.text()),
         }
     }
 
@@ -89,7 +88,8 @@ impl Prepared {
         };
         let outcome = match drive(&context, &grant).await {
             Err(Error::Superseded { .. }) => follow(&*store, &run).await?,
-            other => other?,
+            Err(e) => cut_short(&*store, &run, e).await?,
+            Ok(outcome) => outcome,
         };
         drop(context);
         close(&*store, &run, &outcome, global.output).await;
@@ -127,6 +127,18 @@ pub fn stop_signal() -> Result<StopSignal, Error> {
     Ok(receive)
 }
 
+/// How a run ended that could not record what it did. No error may claim that nothing was touched where something was.
+async fn cut_short(store: &dyn Store, run: &RunId, error: Error) -> Result<Outcome, Error> {
+    match load(store, run).await {
+        Ok(stored) if !fold(&stored.plan, &stored.entries).is_touched() => Err(error),
+        Ok(Stored { plan, entries, .. }) if let Mode::Finished(outcome) = fold(&plan, &entries).mode => {
+            report::remark(&format!("{error}; the target is free once its guardian has seen that the run is over"));
+            Ok(outcome)
+        }
+        _ => Ok(Outcome::Stuck { why: format!("{error}; its guardian puts things back once that is mended") }),
+    }
+}
+
 /// Waits for the end of a run that another owner has taken over.
 async fn follow(store: &dyn Store, run: &RunId) -> Result<Outcome, Error> {
     let begun = std::time::Instant::now();
@@ -145,7 +157,6 @@ async fn follow(store: &dyn Store, run: &RunId) -> Result<Outcome, Error> {
 }
 
 /// Says how a run ended, with the evidence, and the hash that ends its journal.
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
     let (Ok(stored), Ok(head)) = (load(store, run).await, store.head(run).await) else { return };
     match format {
@@ -154,12 +165,12 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
             // Where nothing was touched the evidence is only that of the measurement before.
             let told = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
             if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !told) {
-                println!("{table}");
+                report::say(&table);
             }
-            println!("{outcome}");
-            println!("run {run}, {} records, journal head {}", stored.entries.len(), head.short());
+            report::say(&outcome.to_string());
+            report::say(&format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short()));
             if let Some(next) = what_next(run, outcome, &stored.entries) {
-                println!("{next}");
+                report::say(&next);
             }
         }
     }

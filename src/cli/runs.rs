@@ -171,7 +171,6 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
     end(context, &run, outcome, global.output).await
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn list(global: &Global) -> Result<Exit, Error> {
     let store = global.store()?;
     let mut all = Vec::new();
@@ -195,12 +194,11 @@ async fn list(global: &Global) -> Result<Exit, Error> {
             report::print(&all.iter().map(told).collect::<Vec<_>>());
         }
         Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.store_folder()?.display())),
-        Format::Table => println!("{}", report::runs(&all, &app::clock().now(), Style::stdout())),
+        Format::Table => report::say(&report::runs(&all, &app::clock().now(), Style::stdout())),
     }
     Ok(Exit::Kept)
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
     let store = global.store()?;
     let stored = load(&*store, run).await?;
@@ -209,13 +207,12 @@ async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
         Format::Json => report::print(&records),
         Format::Table => {
             let head = store.head(run).await?;
-            println!("{}", report::show(&stored, &records, head.as_str(), Style::stdout()));
+            report::say(&report::show(&stored, &records, head.as_str(), Style::stdout()));
         }
     }
     Ok(Exit::Kept)
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
     let store: Arc<dyn Store> = global.store()?;
     let runs = match args.run {
@@ -242,7 +239,7 @@ async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
         Format::Table => {
             for Verified { run, standing, head, why } in &all {
                 let told = why.clone().or_else(|| Some(format!("head {}", head.as_ref()?))).unwrap_or_default();
-                println!("{run}  {standing:<9}  {told}");
+                report::say(&format!("{run}  {standing:<9}  {told}"));
             }
         }
     }

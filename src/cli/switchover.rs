@@ -266,7 +266,6 @@ fn target(service: &str) -> Result<Target, Error> {
     Target::parse(service).map_err(|what| Error::usage(what, "name a service of the platform file"))
 }
 
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
@@ -287,7 +286,7 @@ async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     match global.output {
         Format::Json => report::print(&report::status_json(&slots, run.as_ref(), &app::clock().now())),
         Format::Table => {
-            println!("{}", report::status(&slots, run.as_ref(), &app::clock().now(), report::Style::stdout()))
+            report::say(&report::status(&slots, run.as_ref(), &app::clock().now(), report::Style::stdout()))
         }
     }
     Ok(Exit::Kept)

@@ -105,6 +105,11 @@ fn check_path(at: &str, path: &str) -> Result<(), Problem> {
 
 fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     match reqwest::Url::parse(url) {
+        // The platform is kept in journals, which hold no secret.
+        Ok(parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
+            let mend = "leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets";
+            Err(Problem::new(at, "the address holds credentials", mend))
+        }
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
         // The text itself is not repeated: it may hold a password.
         _ => Err(Problem::new(at, "this is no http or https address", "write one such as `http://127.0.0.1:9090`")),

@@ -125,8 +125,8 @@ interlock.yaml:20:3: exactly one of `url` and `urlEnv` is needed
   prefer `urlEnv`: the URL often is a secret
 interlock.yaml:9:38: `tenants/1` is no path
   let it start with `/` and hold no blanks
-interlock.yaml:17:21: this is no http or https address
-  write one such as `http://127.0.0.1:9090`
+interlock.yaml:17:21: the address holds credentials
+  leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets
 interlock.yaml:11:5: both slots are picked by the same labels
   let at least one label differ, such as `slot`
 interlock.yaml:7:3: service `tenant` has no slots

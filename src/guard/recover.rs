@@ -10,6 +10,9 @@ use crate::{
     ports::Clock,
 };
 
+/// How often a person's word is tried against owners who come at the same time.
+const SEIZE_TRIES: u32 = 5;
+
 /// A run as it stands in its store.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -103,7 +106,7 @@ pub async fn recover(context: &Context, stored: &Stored, role: Role) -> Result<O
 /// # Errors
 /// [`Error::Usage`] where the run is over.
 pub async fn abort(context: &Context, stored: &Stored) -> Result<Outcome, Error> {
-    let grant = take_from(&*context.store, held_lock(stored)?, Role::Abort).await?;
+    let grant = seize(&*context.store, stored, Role::Abort).await?;
     drive(context, &grant).await
 }
 
@@ -128,7 +131,7 @@ pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<O
     }
     // A held run is looked after by its guardian, who is alive and gives way to a person.
     let grant = if held {
-        take_from(&*context.store, held_lock(stored)?, Role::Resume).await?
+        seize(&*context.store, stored, Role::Resume).await?
     } else {
         take(&*context.store, &*context.clock, stored, Role::Resume).await?
     };
@@ -175,6 +178,22 @@ async fn take(store: &dyn Store, clock: &dyn Clock, stored: &Stored, role: Role)
     take_from(store, lock, role).await
 }
 
+/// Takes a run from its owner for a person, also where another owner takes it at the very same time: right after a run
+/// was held its guardian does.
+async fn seize(store: &dyn Store, stored: &Stored, role: Role) -> Result<Grant, Error> {
+    let mut lock = held_lock(stored)?.clone();
+    for _ in 1..SEIZE_TRIES {
+        match take_from(store, &lock, role).await {
+            Err(Error::Superseded { .. }) => {
+                let standing = store.lock(&lock.target).await?;
+                lock = standing.filter(|now| now.run == lock.run).ok_or_else(|| is_over(&stored.run))?;
+            }
+            other => return other,
+        }
+    }
+    take_from(store, &lock, role).await
+}
+
 async fn take_from(store: &dyn Store, lock: &Lock, role: Role) -> Result<Grant, Error> {
     let owner = Owner::current()?;
     let grant = store.take_over(lock, &owner).await?;
@@ -183,9 +202,11 @@ async fn take_from(store: &dyn Store, lock: &Lock, role: Role) -> Result<Grant, 
 }
 
 fn held_lock(stored: &Stored) -> Result<&Lock, Error> {
-    stored.lock.as_ref().ok_or_else(|| {
-        Error::usage(format!("run {} is over", stored.run), format!("`interlock runs show {}` tells how", stored.run))
-    })
+    stored.lock.as_ref().ok_or_else(|| is_over(&stored.run))
+}
+
+fn is_over(run: &RunId) -> Error {
+    Error::usage(format!("run {run} is over"), format!("`interlock runs show {run}` tells how"))
 }
 
 async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {

@@ -80,6 +80,17 @@ impl FolderStore {
         }
     }
 
+    /// The lock as others are to see it: an owner who died before the first record has touched nothing and left nothing
+    /// to recover, and does not hold the target.
+    fn standing_lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
+        let Some(lock) = self.read_lock(target)? else { return Ok(None) };
+        let never_began = |run: &RunId| read_journal(&self.folder(run)).is_ok_and(|(records, _)| records.is_empty());
+        if lock.is_abandoned(&self.clock.now()) && lock.run.as_ref().is_some_and(never_began) {
+            return Ok(Some(Lock { run: None, owner: None, ..lock }));
+        }
+        Ok(Some(lock))
+    }
+
     fn write_lock(&self, lock: &Lock, durable: bool) -> Result<(), Error> {
         let path = self.lock_path(&lock.target);
         let text = serde_json::to_vec_pretty(lock).map_err(|e| failed(&path, &io::Error::other(e)))?;
@@ -170,7 +181,7 @@ impl Store for FolderStore {
         let locks = self.root.join("locks");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&locks).map_err(|e| failed(&locks, &e))?;
         let _entered = self.enter(target)?;
-        let before = self.read_lock(target)?;
+        let before = self.standing_lock(target)?;
         if let Some(lock) = &before
             && let Some(holder) = &lock.run
         {
@@ -271,7 +282,7 @@ impl Store for FolderStore {
     }
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
-        self.read_lock(target)
+        self.standing_lock(target)
     }
 
     fn is_exhausted(&self, run: &RunId) -> bool {

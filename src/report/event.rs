@@ -1,6 +1,7 @@
 //! Chooses who renders events: a terminal with progress, plain lines, or JSON lines.
 
 use std::{
+    io::Write as _,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -29,9 +30,16 @@ pub fn events(format: Format) -> Arc<dyn Events> {
 }
 
 /// Writes one line for people on standard error.
-#[expect(clippy::print_stderr, reason = "reporters print")]
+///
+/// A terminal that is gone, a reader that has gone away or a log on a full disk must end neither an operator nor a
+/// guardian in the middle of its work; `eprintln!` would.
 pub fn remark(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Writes text for people on standard output; a reader that has gone away changes no exit code.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// One JSON line for each journal entry, on standard output.
@@ -58,20 +66,19 @@ const PACE: Duration = Duration::from_secs(5);
 struct Plain(Mutex<(Narrator, Option<Instant>)>);
 
 impl Events for Plain {
-    #[expect(clippy::print_stderr, reason = "reporters print")]
     fn event(&self, event: &Event<'_>) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (narrator, last) = &mut *inner;
         match narrator.tell(event) {
             Some(Told::Line(line)) => {
                 *last = None;
-                eprintln!("{line}");
+                remark(&line);
             }
             Some(Told::Progress(line)) => {
                 let first = last.get_or_insert_with(Instant::now);
                 if first.elapsed() >= PACE {
                     *first = Instant::now();
-                    eprintln!("{line}");
+                    remark(&line);
                 }
             }
             None => {}

@@ -46,6 +46,8 @@ async fn check(first: (u64, Cut), second: Option<(u64, Cut)>) {
     let Ok(stored) = load(&store, &run_id()).await else {
         // Cut before the plan was durable: the run never began.
         assert!(run.len() <= 1 && shelf.writes.lock().unwrap().is_empty(), "{told}");
+        let lock = store.lock(&plan().target).await.unwrap();
+        assert!(lock.is_none_or(|lock| lock.run.is_none()), "{told}: the lock is left");
         return;
     };
     assert!(verify(&folder.path().join(run_id().as_str())).is_ok(), "{told}");

@@ -140,7 +140,7 @@ async fn traffic_that_stays_away_blows_the_fuse() {
     let world = World::new(spec());
     let counters = world.counters.clone();
     let outcome = run(&world, move || counters.feed().rate = 2.0).await;
-    insta::assert_snapshot!(outcome, @"rolled-back: 2.0 requests/s arrive at both slots together, where 160 were expected");
+    insta::assert_snapshot!(outcome, @"rolled-back: 2.0 requests/s arrive at both slots together, where 200 were expected");
     assert_eq!(world.platform.stand(), at_start());
 }
 

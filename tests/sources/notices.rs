@@ -1,6 +1,9 @@
 //! Notices reach a webhook and an Alertmanager, and are tried once more at most.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use interlock::{
@@ -9,7 +12,7 @@ use interlock::{
 };
 use serde_json::Value;
 
-use crate::serve;
+use crate::{serve, servers::Server};
 
 type Got = Arc<Mutex<Vec<Value>>>;
 
@@ -77,4 +80,27 @@ async fn a_receiver_that_refuses_is_not_asked_again() {
     let router = Router::new().route("/", post(|| async { StatusCode::FORBIDDEN }));
     let hook = WebhookPost::new(&format!("http://{}", serve(router).await)).unwrap();
     assert!(matches!(hook.notify(&notice()).await, Err(PortError::Forbidden { .. })));
+}
+
+#[tokio::test]
+async fn a_real_alertmanager_takes_the_alert() {
+    let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+    let mut server = Server::start("prometheus-alertmanager", config, |file, address| {
+        vec![
+            format!("--config.file={}", file.display()),
+            format!("--storage.path={}", file.with_file_name("data").display()),
+            format!("--web.listen-address={address}"),
+            "--cluster.listen-address=".to_owned(),
+            "--log.level=error".to_owned(),
+        ]
+    });
+    server.ready("/-/ready").await;
+    AlertmanagerApi::new(&server.url).unwrap().notify(&notice()).await.unwrap();
+
+    let client = interlock::adapters::client(&server.url.parse().unwrap(), Duration::from_secs(5), None).unwrap();
+    let reply = client.get(format!("{}/api/v2/alerts", server.url)).send().await.unwrap();
+    let alerts: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(alerts[0]["labels"]["run"], "20261121-093000-1f2e", "{alerts}");
+    assert_eq!(alerts[0]["labels"]["severity"], "page");
+    assert_eq!(alerts[0]["annotations"]["summary"], "no data for 15s");
 }

@@ -1,9 +1,7 @@
 //! A real Prometheus and a direct scrape have to count the same events.
 
 use std::{
-    fs,
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -19,44 +17,24 @@ use interlock::{
     ports::{Metrics, PortError, Selector},
     slo::{Counts, Tally, check_edge},
 };
-use tempfile::TempDir;
 
-use crate::serve;
+use crate::{serve, servers::Server};
 
-/// A Prometheus process; ends with the test.
-struct Server {
-    process: Child,
-    url: String,
-    _folder: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    async fn start(target: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: lab, static_configs: [{{targets: ['{target}']}}]}}]\n"
-        );
-        let file = folder.path().join("prometheus.yml");
-        fs::write(&file, config).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=error")
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("prometheus is missing: install the package `prometheus`");
-        Self { process, url: format!("http://127.0.0.1:{port}"), _folder: folder }
-    }
+/// A Prometheus that scrapes `target` each second.
+fn prometheus(target: SocketAddr) -> Server {
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+         scrape_configs: [{{job_name: lab, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    );
+    Server::start("prometheus", &config, |file, address| {
+        let data = file.with_file_name("data");
+        vec![
+            format!("--config.file={}", file.display()),
+            format!("--storage.tsdb.path={}", data.display()),
+            format!("--web.listen-address={address}"),
+            "--log.level=error".to_owned(),
+        ]
+    })
 }
 
 /// What the service under test has counted.
@@ -108,7 +86,8 @@ async fn prometheus_and_scrape_count_the_same() {
     let shown = service.clone();
     let router = Router::new().route("/metrics", get(move || async move { shown.page() }));
     let address = serve(router).await;
-    let server = Server::start(address).await;
+    let mut server = prometheus(address);
+    server.ready("/-/ready").await;
     let prometheus = Prometheus::new(&server.url, None, Duration::from_secs(5)).unwrap();
     let scrape = Scrape::new(&[format!("http://{address}/metrics")], Duration::from_secs(2)).unwrap();
 

@@ -44,7 +44,7 @@ pub const ACTS: &[Act] = &[
         expected: "kept, without one failed request",
     },
     Act {
-        title: "a release with 5 % errors, once users are on it",
+        title: "a release with 5 % errors under traffic",
         rate: 1000,
         faults: &["error-rate=5%:after=500"],
         args: &["--bake", "1m"],

@@ -222,6 +222,15 @@ async fn bake(
     let verdict = judge(&switch.spec.rules, &counted.slo, evidence.served_before + length);
     let awaited = match (&verdict, &ground.read) {
         (_, Read::Silent(why)) => why.clone(),
+        // Silent before, and nothing new since: what is missing is the source, not the time.
+        (slo::Verdict::Gathering { .. }, Read::Pending) if !counted.slo.blind().is_zero() => {
+            measure::silence(switch, counted)
+        }
+        // The verdict counts from the first look of the run, a reader from the beginning of this bake.
+        (slo::Verdict::Gathering { why: slo::Wanting::Bake { .. } }, _) => {
+            let served = counted.slo.served().saturating_sub(evidence.served_before);
+            format!("{} of {} served", Span(whole(served)), Span(length))
+        }
         _ => verdict.to_string(),
     };
     if let slo::Verdict::Healthy { .. } = verdict {

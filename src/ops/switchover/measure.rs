@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 
 use super::{Evidence, Switch, evidence::Counted};
 use crate::{
+    model::Span,
     ports::{PortError, Series},
     slo::{Arms, Counts, Look, Tally, observe, observe_baseline},
 };
@@ -59,11 +60,16 @@ pub(super) async fn read(switch: &Switch, evidence: &mut Evidence, reading: Read
     let lasted = std::mem::take(&mut counted.pending);
     let look = Look { elapsed: lasted, fresh: false, both_live: reading.both_live, ..Look::default() };
     fold(switch, counted, &reading, &look);
-    let name = switch.ports.metrics.name();
     Read::Silent(match failed {
-        Some(e) => format!("{name}: {e}"),
-        None => format!("{name} has had no newer sample for {}", crate::model::Span(counted.slo.blind())),
+        Some(e) => format!("{}: {e}", switch.ports.metrics.name()),
+        None => silence(switch, counted),
     })
+}
+
+/// For how long the source has had nothing new.
+pub(super) fn silence(switch: &Switch, counted: &Counted) -> String {
+    let length = Span(counted.slo.blind() + counted.pending);
+    format!("{} has had no newer sample for {length}", switch.ports.metrics.name())
 }
 
 fn fold(switch: &Switch, counted: &mut Counted, reading: &Reading, look: &Look) {

@@ -1,0 +1,15 @@
+//! The faults that a switchover has to survive: the real binary, a real lab, real load, a real guardian.
+#![cfg(feature = "lab")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
+
+mod cuts;
+mod disk;
+mod journal;
+mod metrics;
+mod owners;
+mod platform;
+mod servers;
+mod signals;
+mod stage;
+mod switch;
+mod traces;

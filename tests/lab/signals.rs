@@ -1,0 +1,79 @@
+//! An operator who is told to end: by signals, and by an abort from elsewhere. Things are put back.
+
+use interlock::{
+    guard::{Entry, Mode, Outcome},
+    process::Signal,
+};
+
+use crate::stage::{BLUE, GREEN, Stage, until};
+
+#[test]
+fn every_signal_puts_things_back() {
+    let stage = Stage::up();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let (cli, run) = stage.bake();
+        assert_eq!(stage.weights(), GREEN);
+        cli.signal(signal);
+        let done = cli.wait();
+        assert_eq!(done.code, Some(7), "{signal}: {done:?}");
+        assert_eq!(stage.weights(), BLUE, "{signal}");
+        assert_eq!(stage.wait_for_end(&run), Outcome::Interrupted { why: signal.to_string() });
+        assert_eq!(stage.state(&run), "interrupted");
+        stage.is_clean(&run);
+    }
+    stage.close();
+}
+
+#[test]
+fn a_second_signal_does_not_abandon_the_way_back() {
+    let stage = Stage::up();
+    let (cli, run) = stage.bake();
+    // While blue does not answer, nothing is sent there, and the way back is tried again and again.
+    stage.signal("tenant-blue-0", Signal::SIGSTOP);
+    stage.signal("tenant-blue-1", Signal::SIGSTOP);
+    until("blue is not ready", || ["tenant-blue-0", "tenant-blue-1"].iter().all(|name| !stage.part(name).ready));
+    cli.signal(Signal::SIGINT);
+    until("it is on its way back", || {
+        stage.try_load(&run).unwrap().entries.iter().any(|entry| matches!(entry, Entry::Interrupted { .. }))
+    });
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        cli.signal(signal);
+    }
+    stage.signal("tenant-blue-0", Signal::SIGCONT);
+    stage.signal("tenant-blue-1", Signal::SIGCONT);
+    let done = cli.wait();
+    assert_eq!(done.code, Some(7), "{done:?}");
+    assert_eq!(stage.weights(), BLUE);
+    stage.is_clean(&run);
+    stage.close();
+}
+
+#[test]
+fn an_abort_from_elsewhere_ends_a_live_run_and_its_operator() {
+    let stage = Stage::up();
+    let (cli, run) = stage.bake();
+    let abort = stage.ask(&["switchover", "abort", "tenant"]);
+    assert_eq!(abort.code, Some(7), "{abort:?}");
+    assert_eq!(stage.weights(), BLUE);
+    let done = cli.wait();
+    assert_eq!(done.code, Some(7), "{done:?}");
+    assert!(done.out.contains("aborted by"), "{done:?}");
+    let before = stage.records(&run).len();
+    stage.is_clean(&run);
+    assert_eq!(stage.records(&run).len(), before, "nobody wrote after the end");
+    let again = stage.ask(&["switchover", "abort", "tenant"]);
+    assert_eq!(again.code, Some(2), "{again:?}");
+    stage.close();
+}
+
+#[test]
+fn an_operator_whom_nobody_hears_any_more_goes_on() {
+    let stage = Stage::up();
+    let args = ["switchover", "run", "tenant", "--to", "green", "--yes", "--assume", "independent"];
+    let done = stage.start_unheard(&args).wait();
+    assert_eq!((done.code, stage.weights()), (Some(0), GREEN));
+    let run = stage.runs().pop().unwrap();
+    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { reserve: None }));
+    stage.is_clean(&run);
+    stage.close();
+}

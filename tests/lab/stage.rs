@@ -1,0 +1,450 @@
+//! A stage for one test: its own folder, lab, load and receiver of notices, and nothing left of them in the end.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use interlock::{
+    guard::{Entry, Mode, Outcome, Stored, load},
+    journal::{FolderStore, Record, Store as _},
+    lab::{Lab, LabPlatform, PartStatus, load::Report},
+    model::{RunId, Slot, Target, Weights},
+    ports::Traffic as _,
+    process::{Identity, Signal},
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::{servers::Receiver, traces};
+
+pub const BLUE: Weights = Weights::all(Slot::Blue);
+pub const GREEN: Weights = Weights::all(Slot::Green);
+
+/// Ten times what the slowest awaited thing takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How many labs may be up at once; each of them has six busy processes.
+const LABS: usize = 2;
+
+static UP: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// A place among the labs that are up.
+struct Place;
+
+impl Place {
+    fn take() -> Self {
+        let free = UP.1.wait_while(UP.0.lock().unwrap(), |up| *up >= LABS);
+        *free.unwrap() += 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *UP.0.lock().unwrap() -= 1;
+        UP.1.notify_one();
+    }
+}
+
+/// What differs between stages.
+#[derive(Default)]
+pub struct Setup {
+    /// The `metrics` of the platform file; the lab's own pages when empty.
+    pub metrics: String,
+    /// Whether the lab runs a Prometheus.
+    pub prometheus: bool,
+    /// Requests a second.
+    pub rate: u32,
+    /// A fault of blue's release.
+    pub fault: Option<&'static str>,
+}
+
+/// A lab with load, and everything that a test has started there.
+pub struct Stage {
+    // In this order: the runtime ends before the folder goes.
+    pub runtime: Runtime,
+    pub receiver: Receiver,
+    platform: Option<LabPlatform>,
+    load: Mutex<Option<Cli>>,
+    started: Mutex<Vec<Identity>>,
+    outputs: AtomicUsize,
+    folder: PathBuf,
+    _dir: TempDir,
+    closed: bool,
+    _place: Place,
+}
+
+/// What a command said in the end.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Stage {
+    /// A lab with two releases and a hundred requests a second on blue.
+    pub fn up() -> Self {
+        Self::with(Setup { rate: 100, ..Setup::default() })
+    }
+
+    pub fn with(setup: Setup) -> Self {
+        let place = Place::take();
+        let dir = tempfile::Builder::new().prefix("interlock-faults-").tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let receiver = runtime.block_on(Receiver::start());
+        let folder = dir.path().canonicalize().unwrap();
+        let mut stage = Self {
+            runtime,
+            receiver,
+            platform: None,
+            load: Mutex::default(),
+            started: Mutex::default(),
+            outputs: AtomicUsize::default(),
+            folder,
+            _dir: dir,
+            closed: false,
+            _place: place,
+        };
+        stage.write_platform(&setup.metrics);
+        fs::create_dir(stage.folder.join("out")).unwrap();
+        fs::write(stage.folder.join("slo.yaml"), include_str!("slo.yaml")).unwrap();
+        let mut up = vec!["lab", "up", "--version-green", "1.1.0", "--upstream-timeout", "30s"];
+        if !setup.prometheus {
+            up.push("--no-prometheus");
+        }
+        if let Some(fault) = setup.fault {
+            up.extend(["--fault-blue", fault]);
+        }
+        let up = stage.ask(&up);
+        assert_eq!(up.code, Some(0), "{up:?}");
+        stage.platform = Some(LabPlatform::open(&stage.lab_folder()).unwrap());
+        if setup.rate > 0 {
+            stage.offer(setup.rate);
+        }
+        stage
+    }
+
+    pub fn write_platform(&self, metrics: &str) {
+        let metrics = if metrics.is_empty() { "{lab: {source: scrape}}" } else { metrics };
+        let text = include_str!("interlock.yaml").replace("METRICS", metrics);
+        fs::write(self.folder.join("interlock.yaml"), text).unwrap();
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn lab_folder(&self) -> PathBuf {
+        self.folder.join(".interlock/lab")
+    }
+
+    pub fn runs_folder(&self) -> PathBuf {
+        self.folder.join(".interlock/runs")
+    }
+
+    pub fn platform(&self) -> &LabPlatform {
+        self.platform.as_ref().unwrap()
+    }
+
+    pub fn lab(&self) -> &Lab {
+        self.platform().lab()
+    }
+
+    pub fn weights(&self) -> Weights {
+        self.runtime.block_on(self.platform().weights()).unwrap()
+    }
+
+    /// A process of the lab.
+    pub fn part(&self, name: &str) -> PartStatus {
+        let status = self.runtime.block_on(self.lab().status()).unwrap();
+        status.parts.into_iter().find(|part| part.name == name).unwrap_or_else(|| panic!("no part {name}"))
+    }
+
+    /// Sends a signal to a process of the lab.
+    pub fn signal(&self, name: &str, signal: Signal) {
+        assert!(self.part(name).identity.unwrap().signal(signal).unwrap(), "{name} is gone");
+    }
+
+    /// Waits until all of the lab is as it should be.
+    pub fn settle(&self) {
+        self.runtime.block_on(self.lab().settled(PATIENCE)).unwrap();
+    }
+
+    fn offer(&self, rate: u32) {
+        let rate = rate.to_string();
+        let load = self.start(&["lab", "load", "--rate", &rate, "--duration", "1h", "-o", "json"], &[]);
+        *self.load.lock().unwrap() = Some(load);
+    }
+
+    /// Ends the load and says what came of it.
+    pub fn end_load(&self) -> Report {
+        let load = self.load.lock().unwrap().take().unwrap();
+        load.signal(Signal::SIGINT);
+        let done = load.wait();
+        serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
+        // Whatever the shell that runs the tests has set is not meant for these.
+        for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")) {
+            command.env_remove(key);
+        }
+        command
+            .args(args)
+            .current_dir(&self.folder)
+            .env("FAULTS_HOOK", self.receiver.url())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the real binary as the leader of a group of its own, as a shell would.
+    pub fn start(&self, args: &[&str], env: &[(&str, &str)]) -> Cli {
+        self.launch(args, env, false)
+    }
+
+    /// Starts the real binary with nobody at the other end of its output, as after `| head`.
+    pub fn start_unheard(&self, args: &[&str]) -> Cli {
+        self.launch(args, &[], true)
+    }
+
+    fn launch(&self, args: &[&str], env: &[(&str, &str)], unheard: bool) -> Cli {
+        let number = self.outputs.fetch_add(1, Ordering::SeqCst);
+        let file = |kind: &str| self.folder.join("out").join(format!("{number}.{kind}"));
+        let mut command = self.command(args);
+        command.envs(env.iter().copied()).process_group(0);
+        command.stdout(fs::File::create(file("out")).unwrap()).stderr(fs::File::create(file("err")).unwrap());
+        if unheard {
+            let (_, broken) = std::io::pipe().unwrap();
+            command.stdout(broken.try_clone().unwrap()).stderr(broken);
+        }
+        let child = command.spawn().unwrap();
+        let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
+        self.started.lock().unwrap().push(identity.clone());
+        Cli { child, identity, out: file("out"), err: file("err") }
+    }
+
+    /// Runs the real binary to its end.
+    pub fn ask(&self, args: &[&str]) -> Done {
+        self.start(args, &[]).wait()
+    }
+
+    /// Starts a switchover with short times; `more` wins over them.
+    pub fn switch(&self, more: &[&str]) -> Cli {
+        self.switch_with(more, &[])
+    }
+
+    pub fn switch_with(&self, more: &[&str], env: &[(&str, &str)]) -> Cli {
+        let to = if more.contains(&"--to") { &[][..] } else { &["--to", "green"][..] };
+        self.start(&[&["switchover", "run", "tenant", "--yes", "--assume", "independent"], to, more].concat(), env)
+    }
+
+    /// Starts a switchover that stays in its bake until something happens to it.
+    pub fn bake(&self) -> (Cli, RunId) {
+        self.bake_with(&[])
+    }
+
+    pub fn bake_with(&self, more: &[&str]) -> (Cli, RunId) {
+        let before = self.runs();
+        let cli = self.switch(&[&["--bake", "10m", "--max-bake", "20m"], more].concat());
+        let run = self.wait_for_run(&before);
+        self.wait_for_bake(&run);
+        (cli, run)
+    }
+
+    pub fn store(&self) -> FolderStore {
+        FolderStore::new(self.runs_folder(), interlock::app::clock())
+    }
+
+    pub fn runs(&self) -> Vec<RunId> {
+        self.runtime.block_on(self.store().runs()).unwrap()
+    }
+
+    /// Waits until there is a run that was not there before.
+    pub fn wait_for_run(&self, before: &[RunId]) -> RunId {
+        let mut found = None;
+        until("a new run", || {
+            found = self.runs().into_iter().find(|run| !before.contains(run));
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Waits until all traffic was shifted and the bake has had a look.
+    pub fn wait_for_bake(&self, run: &RunId) {
+        until("the bake", || {
+            let Some(stored) = self.try_load(run) else { return false };
+            let Some(bake) = stored.plan.steps.iter().rposition(|step| step.name == "bake at 100 %") else {
+                return false;
+            };
+            stored.entries.iter().any(|entry| matches!(entry, Entry::Looked { step, .. } if *step == bake))
+        });
+    }
+
+    pub fn try_load(&self, run: &RunId) -> Option<Stored> {
+        self.runtime.block_on(load(&self.store(), run)).ok()
+    }
+
+    pub fn records(&self, run: &RunId) -> Vec<Record> {
+        self.runtime.block_on(self.store().load(run)).unwrap()
+    }
+
+    /// How a run stands.
+    pub fn mode(&self, run: &RunId) -> Mode {
+        self.try_load(run).unwrap().mode()
+    }
+
+    /// Waits until a run has ended and says how.
+    pub fn wait_for_end(&self, run: &RunId) -> Outcome {
+        let mut found = None;
+        until("the run's end", || {
+            if let Some(Mode::Finished(outcome)) = self.try_load(run).map(|stored| stored.mode()) {
+                found = Some(outcome);
+            }
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Whether no run holds the target.
+    pub fn is_free(&self) -> bool {
+        let target = Target::parse("tenant").unwrap();
+        self.runtime.block_on(self.store().lock(&target)).unwrap().is_none_or(|lock| lock.run.is_none())
+    }
+
+    /// What `runs list` says of a run.
+    pub fn state(&self, run: &RunId) -> String {
+        let list = self.ask(&["runs", "list", "-o", "json"]);
+        let all: Vec<serde_json::Value> = serde_json::from_str(&list.out).unwrap_or_else(|e| panic!("{e}: {list:?}"));
+        let of_run = all.iter().find(|one| one["run"] == run.as_str());
+        of_run.map_or_else(|| "missing".to_owned(), |one| one["state"].as_str().unwrap().to_owned())
+    }
+
+    /// What has to be true of every run that is over: its journal is whole, its target free, its guardian gone.
+    pub fn is_clean(&self, run: &RunId) {
+        let verified = self.ask(&["runs", "verify", run.as_str()]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        assert!(self.is_free(), "{run} still holds its target: {:?}", self.mode(run));
+        self.no_process_but_the_lab();
+    }
+
+    /// Waits until of all that works for runs nothing is left.
+    pub fn no_process_but_the_lab(&self) {
+        let mut left = Vec::new();
+        let quiet = within(Duration::from_secs(30), || {
+            let load = self.load.lock().unwrap().as_ref().map(|load| load.identity.pid);
+            left = traces::survivors(&self.folder);
+            left.retain(|one| !one.belongs_to(&self.lab_folder()) && Some(one.pid) != load);
+            left.is_empty()
+        });
+        assert!(quiet, "still running: {left:#?}");
+    }
+
+    /// Ends the lab as a user would, and makes sure that no process and no secret is left anywhere.
+    pub fn close(mut self) {
+        if self.load.lock().unwrap().is_some() {
+            self.end_load();
+        }
+        self.no_process_but_the_lab();
+        let secrets = [self.lab().file.token.clone(), self.receiver.secret().to_owned()];
+        for run in self.runs() {
+            self.ask(&["runs", "show", run.as_str()]);
+            self.ask(&["runs", "show", run.as_str(), "-o", "json"]);
+        }
+        let lab_file = self.lab_folder().join("lab.json");
+        assert_eq!(traces::naming(&self.folder, &secrets, &lab_file), Vec::<PathBuf>::new(), "a secret was written");
+        let down = self.ask(&["lab", "down"]);
+        assert_eq!(down.code, Some(0), "{down:?}");
+        let left = traces::survivors(&self.folder);
+        assert!(left.is_empty(), "survivors: {left:#?}");
+        self.closed = true;
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        // The test has failed: show what there is, and end what it has started.
+        for (name, text) in traces::outputs(&self.folder) {
+            println!("--- {name}\n{text}");
+        }
+        for one in self.started.lock().unwrap().iter() {
+            let _ = one.signal(Signal::SIGCONT);
+            let _ = one.kill();
+        }
+        for guardian in traces::guardians(&self.runs_folder()) {
+            let _ = guardian.kill();
+        }
+        let _ = interlock::lab::end(&self.lab_folder());
+        for left in traces::survivors(&self.folder) {
+            if let Ok(identity) = Identity::of(left.pid) {
+                let _ = identity.kill();
+            }
+        }
+    }
+}
+
+/// A command that was started.
+pub struct Cli {
+    child: Child,
+    pub identity: Identity,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Cli {
+    pub fn signal(&self, signal: Signal) {
+        assert!(self.identity.signal(signal).unwrap(), "it has ended: {}", fs::read_to_string(&self.err).unwrap());
+    }
+
+    /// Kills it and its whole group, as a terminal that is torn down does at worst.
+    pub fn kill_group(mut self) {
+        self.identity.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Done {
+        let ended = within(PATIENCE, || self.has_ended());
+        if !ended {
+            self.identity.kill().unwrap();
+        }
+        let status = self.child.wait().unwrap();
+        let text = |path: &Path| fs::read_to_string(path).unwrap();
+        let done = Done { code: status.code(), out: text(&self.out), err: text(&self.err) };
+        assert!(ended, "it did not end: {done:?}");
+        done
+    }
+}
+
+/// Looks until it is so; says whether it came to be.
+pub fn within(time: Duration, mut so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + time;
+    while !so() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Looks until it is so.
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    assert!(within(PATIENCE, so), "waited in vain for {what}");
+}
