@@ -9,7 +9,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use crate::stage::{BLUE, GREEN, Stage, within};
 
 /// How many cuts are made unless all of them are asked for.
-const SAMPLE: usize = 10;
+const SAMPLE: usize = 16;
 /// The shortest switch there is; the promise is not measured before, for nothing is touched then.
 const SHORT: [&str; 10] =
     ["--bake", "300ms", "--max-bake", "5s", "--warm-up", "2", "--override", "slo", "--reason", "cuts"];

@@ -14,7 +14,7 @@ use std::{
 
 use interlock::{
     guard::{Entry, Outcome},
-    model::{RunId, Slot, Weights},
+    model::{Slot, Weights},
 };
 
 use crate::{

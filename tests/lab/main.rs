@@ -1,6 +1,11 @@
 //! The faults that a switchover has to survive: the real binary, a real lab, real load, a real guardian.
 #![cfg(feature = "lab")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is all test code; the lints only see #[test]"
+)]
 
 mod cuts;
 mod disk;

@@ -139,3 +139,22 @@ fn weights_that_somebody_else_has_set_are_left_alone() {
     stage.is_clean(&run);
     stage.close();
 }
+
+#[test]
+fn a_receiver_that_refuses_changes_no_outcome_and_is_recorded() {
+    let stage = Stage::up();
+    let (cli, run) = stage.bake();
+    stage.receiver.refuse();
+    GREENS.iter().for_each(|name| stage.signal(name, Signal::SIGKILL));
+    let done = cli.wait();
+    assert_eq!((done.code, stage.weights()), (Some(1), BLUE), "{done:?}");
+    let told = |entry: &Entry| match entry {
+        Entry::Notified { failed, .. } => Some(failed.clone()),
+        _ => None,
+    };
+    let told: Vec<_> = stage.try_load(&run).unwrap().entries.iter().filter_map(told).collect();
+    assert!(matches!(&told[..], [Some(why)] if why.contains("500")), "{told:?}");
+    stage.is_clean(&run);
+    // What the receiver's address keeps secret is searched for here as well.
+    stage.close();
+}

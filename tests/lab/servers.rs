@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,23 +32,33 @@ pub struct Receiver {
     address: SocketAddr,
     secret: String,
     notices: Arc<Mutex<Vec<Notice>>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Receiver {
     pub async fn start() -> Self {
         let secret = format!("s3cret-{:032x}", rand::random::<u128>());
         let notices = Arc::new(Mutex::new(Vec::new()));
-        let taken = notices.clone();
+        let refuses = Arc::new(AtomicBool::new(false));
+        let (taken, refusing) = (notices.clone(), refuses.clone());
         let take = async move |Json(notice): Json<Notice>| {
+            if refusing.load(Ordering::SeqCst) {
+                return StatusCode::INTERNAL_SERVER_ERROR;
+            }
             taken.lock().unwrap().push(notice);
             StatusCode::NO_CONTENT
         };
         let address = serve(Router::new().route(&format!("/hook/{secret}"), post(take))).await;
-        Self { address, secret, notices }
+        Self { address, secret, notices, refuses }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}/hook/{}", self.address, self.secret)
+    }
+
+    /// From now on answers every notice with status 500.
+    pub fn refuse(&self) {
+        self.refuses.store(true, Ordering::SeqCst);
     }
 
     pub fn secret(&self) -> &str {

@@ -1,18 +1,24 @@
 //! What a stage leaves behind: processes, and files that name what they must not.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use interlock::process::Identity;
 
 /// A process that has to do with a folder.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Survivor {
     pub pid: i32,
-    pub command: String,
+    command: String,
     lab: Option<PathBuf>,
+}
+
+impl fmt::Debug for Survivor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.pid, self.command)
+    }
 }
 
 impl Survivor {
@@ -54,13 +60,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flatten().flat_map(|entry| deeper(entry.path())).collect()
 }
 
-/// The files below `folder` that hold one of `secrets`; `but` may.
-pub fn naming(folder: &Path, secrets: &[String], but: &Path) -> Vec<PathBuf> {
+/// The files below `folder` that hold one of `secrets`.
+pub fn naming(folder: &Path, secrets: &[String]) -> Vec<PathBuf> {
     let holds = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap_or_default();
         secrets.iter().any(|secret| bytes.windows(secret.len()).any(|part| part == secret.as_bytes()))
     };
-    files(folder).into_iter().filter(|path| path != but).filter(holds).collect()
+    files(folder).into_iter().filter(holds).collect()
 }
 
 /// What commands and guardians have said, for whoever reads why a test failed.
