@@ -239,6 +239,7 @@ async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
         Format::Table => {
             for Verified { run, standing, head, why } in &all {
                 let told = why.clone().or_else(|| Some(format!("head {}", head.as_ref()?))).unwrap_or_default();
+                let standing = if why.is_some() { standing.to_uppercase() } else { (*standing).to_owned() };
                 report::say(&format!("{run}  {standing:<9}  {told}"));
             }
         }

@@ -82,7 +82,7 @@ async fn a_whole_run_is_listed_shown_and_verified() {
     assert_eq!(interlock(&folder, &["runs", "verify", RUN, "--head", &head[..12]]).code, 0);
     let other = interlock(&folder, &["runs", "verify", RUN, "--head", "0123456789ab"]);
     assert_eq!(other.code, 1, "{}", other.out);
-    assert!(other.out.contains("rewritten"), "{}", other.out);
+    assert!(other.out.contains("REWRITTEN"), "{}", other.out);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_tampered_journal_is_found() {
     insta::assert_snapshot!(hash.replace_all(&told, "[hash]"), @r"
     exit 1
     -- out
-    20261121-093000-1f2e  tampered   [folder]/.interlock/runs/20261121-093000-1f2e/journal.jsonl record 2: its content has hash [hash], the line says [hash]
+    20261121-093000-1f2e  TAMPERED   [folder]/.interlock/runs/20261121-093000-1f2e/journal.jsonl record 2: its content has hash [hash], the line says [hash]
     -- err
     ");
     let said = interlock(&folder, &["runs", "verify", "-o", "json"]);
