@@ -1,6 +1,6 @@
 //! Sources of counters, against a fake Prometheus with every kind of fault and against a real one.
 #![cfg(feature = "lab")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end where it cannot go on")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where it cannot go on")]
 
 mod fake;
 mod notices;
