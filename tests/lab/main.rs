@@ -7,6 +7,7 @@
     reason = "this is all test code; the lints only see #[test]"
 )]
 
+mod command;
 mod cuts;
 mod disk;
 mod journal;

@@ -3,13 +3,13 @@
 use std::{
     fs,
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     sync::{
         Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use interlock::{
@@ -25,11 +25,11 @@ use tokio::runtime::Runtime;
 
 use crate::{servers::Receiver, traces};
 
+pub use crate::command::{Cli, Done, PATIENCE, until, within};
+
 pub const BLUE: Weights = Weights::all(Slot::Blue);
 pub const GREEN: Weights = Weights::all(Slot::Green);
 
-/// Ten times what the slowest awaited thing takes.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// How many labs may be up at once; each of them has six busy processes.
 const LABS: usize = 2;
 
@@ -79,14 +79,6 @@ pub struct Stage {
     _dir: TempDir,
     closed: bool,
     _place: Place,
-}
-
-/// What a command said in the end.
-#[derive(Debug)]
-pub struct Done {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
 }
 
 impl Stage {
@@ -226,7 +218,7 @@ impl Stage {
         let child = command.spawn().unwrap();
         let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
         self.started.lock().unwrap().push(identity.clone());
-        Cli { child, identity, out: file("out"), err: file("err") }
+        Cli::new(child, identity, file("out"), file("err"))
     }
 
     /// Runs the real binary to its end.
@@ -390,58 +382,4 @@ impl Drop for Stage {
             }
         }
     }
-}
-
-/// A command that was started.
-pub struct Cli {
-    child: Child,
-    pub identity: Identity,
-    out: PathBuf,
-    err: PathBuf,
-}
-
-impl Cli {
-    pub fn signal(&self, signal: Signal) {
-        assert!(self.identity.signal(signal).unwrap(), "it has ended: {}", fs::read_to_string(&self.err).unwrap());
-    }
-
-    /// Kills it and its whole group, as a terminal that is torn down does at worst.
-    pub fn kill_group(mut self) {
-        self.identity.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Waits for its end.
-    pub fn wait(mut self) -> Done {
-        let ended = within(PATIENCE, || self.has_ended());
-        if !ended {
-            self.identity.kill().unwrap();
-        }
-        let status = self.child.wait().unwrap();
-        let text = |path: &Path| fs::read_to_string(path).unwrap();
-        let done = Done { code: status.code(), out: text(&self.out), err: text(&self.err) };
-        assert!(ended, "it did not end: {done:?}");
-        done
-    }
-}
-
-/// Looks until it is so; says whether it came to be.
-pub fn within(time: Duration, mut so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + time;
-    while !so() {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    true
-}
-
-/// Looks until it is so.
-pub fn until(what: &str, so: impl FnMut() -> bool) {
-    assert!(within(PATIENCE, so), "waited in vain for {what}");
 }
