@@ -128,7 +128,10 @@ pub fn stop_signal() -> Result<StopSignal, Error> {
 }
 
 /// How a run ended that could not record what it did. No error may claim that nothing was touched where something was.
-async fn cut_short(store: &dyn Store, run: &RunId, error: Error) -> Result<Outcome, Error> {
+///
+/// # Errors
+/// The error itself, where nothing was touched.
+pub async fn cut_short(store: &dyn Store, run: &RunId, error: Error) -> Result<Outcome, Error> {
     match load(store, run).await {
         Ok(stored) if !fold(&stored.plan, &stored.entries).is_touched() => Err(error),
         Ok(Stored { plan, entries, .. }) if let Mode::Finished(outcome) = fold(&plan, &entries).mode => {

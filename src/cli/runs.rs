@@ -7,7 +7,7 @@ use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use super::{
     Global,
     context::block_on,
-    operate::{close, stop_signal},
+    operate::{close, cut_short, stop_signal},
 };
 use crate::{
     app::{self, Rebuilder},
@@ -148,8 +148,11 @@ async fn prepare(global: &Global, run: &RunId) -> Result<(Context, Stored), Erro
 }
 
 async fn end(context: Context, run: &RunId, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
-    let outcome = outcome?;
     let store = context.store.clone();
+    let outcome = match outcome {
+        Err(e @ Error::Store { .. }) => cut_short(&*store, run, e).await?,
+        other => other?,
+    };
     // The progress line goes before the closing table comes.
     drop(context);
     close(&*store, run, &outcome, format).await;

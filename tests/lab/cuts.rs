@@ -1,5 +1,7 @@
 //! Operators and guardians that are cut by SIGKILL at a journal write: blue serves again, or green was kept.
 
+use std::io::Write as _;
+
 use interlock::{
     guard::{Mode, Outcome},
     model::{RunId, Slot, Weights},
@@ -14,11 +16,10 @@ const SAMPLE: usize = 16;
 const SHORT: [&str; 10] =
     ["--bake", "300ms", "--max-bake", "5s", "--warm-up", "2", "--override", "slo", "--reason", "cuts"];
 
-fn cut_points() -> bool {
-    if !cfg!(feature = "cut-points") {
-        println!("not run: this build has no cut points; build with --features cut-points");
+fn needs_cut_points() {
+    if cfg!(not(feature = "cut-points")) {
+        panic!("this build has no cut points; build with --features cut-points");
     }
-    cfg!(feature = "cut-points")
 }
 
 /// All of `cuts` where `INTERLOCK_SOAK` is set, else a sample; first and last are always in it.
@@ -27,7 +28,7 @@ fn sample(cuts: Vec<String>, size: usize) -> Vec<String> {
         return cuts;
     }
     let seed = std::env::var("INTERLOCK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
-    println!("a sample of {size} of {} cuts, INTERLOCK_SEED={seed}", cuts.len());
+    let _ = writeln!(std::io::stderr(), "a sample of {size} of {} cuts, INTERLOCK_SEED={seed}", cuts.len());
     let mut chance = StdRng::seed_from_u64(seed);
     let mut rest = cuts;
     let (first, last) = (rest.remove(0), rest.pop());
@@ -84,9 +85,7 @@ fn check(stage: &Stage, run: &RunId, from: Slot, told: &str) -> Slot {
 
 #[test]
 fn an_operator_that_is_cut_at_any_record_leaves_nothing_broken() {
-    if !cut_points() {
-        return;
-    }
+    needs_cut_points();
     let stage = Stage::up();
     let records = whole(&stage, Slot::Green);
     let mut serves = Slot::Green;
@@ -109,9 +108,7 @@ fn an_operator_that_is_cut_at_any_record_leaves_nothing_broken() {
 
 #[test]
 fn a_guardian_that_is_cut_is_followed_by_a_person() {
-    if !cut_points() {
-        return;
-    }
+    needs_cut_points();
     let stage = Stage::up();
     // The guardian writes: owned, undone, finished, notified.
     let cuts = (1..=4).flat_map(|at| ["before", "after"].map(|place| format!("{place}:{at}"))).collect();

@@ -22,6 +22,12 @@ use crate::{
     traces,
 };
 
+/// Says on the terminal itself, past the capture of the test's output, that a case did not run.
+fn not_run(why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "not run: a full disk of the journal: {why}");
+}
+
 /// A small disk of its own under the run store, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
@@ -34,11 +40,11 @@ impl SmallDisk {
         match mount {
             Ok(output) if output.status.success() => Some(Self(at.to_owned())),
             Ok(output) => {
-                println!("not run: a tmpfs needs root (CAP_SYS_ADMIN): {}", String::from_utf8_lossy(&output.stderr));
+                not_run(&format!("a tmpfs needs root (CAP_SYS_ADMIN): {}", String::from_utf8_lossy(&output.stderr)));
                 None
             }
             Err(e) => {
-                println!("not run: there is no `mount`: {e}");
+                not_run(&format!("there is no `mount`: {e}"));
                 None
             }
         }

@@ -2,6 +2,7 @@
 #![cfg(feature = "lab")]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "this is all test code; the lints only see #[test]"

@@ -11,17 +11,15 @@ use crate::{
     stage::{BLUE, Cli, GREEN, Setup, Stage, until},
 };
 
-/// A lab with a real Prometheus behind a gate that can spoil its answers; `None` where there is no Prometheus.
-fn spoiled_stage() -> Option<(Stage, Spoiler)> {
+const MISSING: &str = "no `prometheus` on PATH; `make install` brings the package of that name";
+
+/// A lab with a real Prometheus behind a gate that can spoil its answers.
+fn spoiled_stage() -> (Stage, Spoiler) {
     let stage = Stage::with(Setup { prometheus: true, rate: 100, ..Setup::default() });
-    let Some(real) = stage.lab().file.prometheus else {
-        println!("not run: no `prometheus` on PATH; install the package of that name");
-        stage.close();
-        return None;
-    };
+    let real = stage.lab().file.prometheus.expect(MISSING);
     let spoiler = stage.runtime.block_on(Spoiler::start(real));
     stage.write_platform(&format!("{{prometheus: {{url: 'http://{}', timeout: 500ms}}}}", spoiler.address));
-    Some((stage, spoiler))
+    (stage, spoiler)
 }
 
 /// Starts a switch, and loses the metrics as soon as traffic has moved.
@@ -53,7 +51,7 @@ fn is_held(stage: &Stage, cli: Cli, run: &RunId, to: Slot, how: &str) {
 
 /// Loses metrics in these ways, one after the other, and takes turns in what the person decides.
 fn holds_on(ways: &[Spoil]) {
-    let Some((stage, spoiler)) = spoiled_stage() else { return };
+    let (stage, spoiler) = spoiled_stage();
     let mut serves = Slot::Blue;
     for (at, spoil) in ways.iter().enumerate() {
         let (to, how) = (serves.other(), format!("{spoil:?}"));
@@ -87,7 +85,7 @@ fn metrics_that_answer_nonsense_hold() {
 
 #[test]
 fn a_held_run_still_has_its_fuses() {
-    let Some((stage, spoiler)) = spoiled_stage() else { return };
+    let (stage, spoiler) = spoiled_stage();
     let (cli, run) = lose(&stage, Slot::Green, || spoiler.set(Spoil::Broken));
     is_held(&stage, cli, &run, Slot::Green, "before the crash");
     stage.signal("tenant-green-0", Signal::SIGKILL);
@@ -104,10 +102,7 @@ fn a_held_run_still_has_its_fuses() {
 #[test]
 fn a_prometheus_that_stands_still_holds_and_can_be_watched_again() {
     let stage = Stage::with(Setup { prometheus: true, rate: 100, ..Setup::default() });
-    if stage.lab().file.prometheus.is_none() {
-        println!("not run: no `prometheus` on PATH; install the package of that name");
-        return stage.close();
-    }
+    assert!(stage.lab().file.prometheus.is_some(), "{MISSING}");
     stage.write_platform("{lab: {source: prometheus}}");
     let (cli, run) = lose(&stage, Slot::Green, || stage.signal("prometheus", Signal::SIGSTOP));
     is_held(&stage, cli, &run, Slot::Green, "stopped");
@@ -121,7 +116,7 @@ fn a_prometheus_that_stands_still_holds_and_can_be_watched_again() {
 
 #[test]
 fn a_source_that_cannot_be_reached_before_the_start_touches_nothing() {
-    let Some((stage, spoiler)) = spoiled_stage() else { return };
+    let (stage, spoiler) = spoiled_stage();
     for spoil in [Spoil::Broken, Spoil::Slow] {
         spoiler.set(spoil);
         let done = stage.switch(&[]).wait();
