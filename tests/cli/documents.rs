@@ -204,3 +204,12 @@ fn the_schema_covers_what_we_ship() {
         covers(&schema, &schema, &strange, name).unwrap_err();
     }
 }
+
+#[test]
+fn the_rules_that_are_shipped_are_those_of_the_slos() {
+    let (_guard, here) = folder();
+    let platform = scenarios().join("lab").join("interlock.yaml");
+    let said = interlock(&here, &["--platform", platform.to_str().unwrap(), "slo", "rules"]);
+    let shipped = scenarios().join("../manifests/prometheus/tenant-slo-rules.yaml");
+    assert_eq!(said.out, fs::read_to_string(shipped).unwrap(), "write them anew with `interlock slo rules`");
+}

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 /// Picks `count` cases, and prints the seed that picks the same ones again.
-#[expect(clippy::print_stdout, reason = "cargo shows it where the test fails")]
 pub fn sample<T: Copy>(what: &str, all: Vec<T>, count: usize) -> Vec<T> {
     if std::env::var_os("INTERLOCK_SOAK").is_some() || all.len() <= count {
         return all;
