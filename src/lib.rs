@@ -1,4 +1,42 @@
 //! Changes a running platform only while its SLOs hold, and puts it back when they don't.
+//!
+//! Data flows one way: `cli -> ops -> guard -> ports <- adapters, lab`. A plan is data; the journal says what happened;
+//! [`guard::next`] folds the two into the one thing to do next, and [`guard::drive`] does it. Whoever comes after a
+//! crash asks the same question:
+//!
+//! ```
+//! use interlock::{
+//!     guard::{Action, Blind, Entry, Next, Plan, Step, Strength, fold, next},
+//!     model::{Span, Target},
+//! };
+//! use serde_json::json;
+//!
+//! let shift = Action::Change { key: "weights".to_owned(), to: json!({"green": 100}), only_if_clean: None };
+//! let plan = Plan {
+//!     operation: "switchover".to_owned(),
+//!     target: Target::parse("tenant")?,
+//!     title: "switchover tenant from blue to green".to_owned(),
+//!     platform: json!({}),
+//!     spec: json!({}),
+//!     steps: vec![Step { name: "shift 100 % to green".to_owned(), action: shift }],
+//!     blind: Blind::Hold,
+//!     guard: Strength::Local,
+//!     ttl: Span::secs(10),
+//! };
+//!
+//! // Nothing has happened: what stands there is read before it is touched.
+//! assert_eq!(next(&plan, &fold(&plan, &[])), Next::Capture(0));
+//!
+//! // The operator was told to end right after that: the change may be there by half, so it is looked at and undone.
+//! let prior = json!({"green": 0});
+//! let entries = [
+//!     Entry::Captured { step: 0, prior: prior.clone() },
+//!     Entry::Interrupted { why: "SIGINT".to_owned() },
+//! ];
+//! let Next::Undo { step: 0, prior: back, .. } = next(&plan, &fold(&plan, &entries)) else { panic!() };
+//! assert_eq!(*back, prior);
+//! # Ok::<(), String>(())
+//! ```
 
 pub mod adapters;
 pub mod app;

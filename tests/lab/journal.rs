@@ -37,7 +37,7 @@ fn every_change_of_a_journal_is_found() {
         fs::write(&path, text).unwrap();
         let done = verify();
         assert_eq!(done.code, Some(1), "{what}: {done:?}");
-        assert!(done.out.contains("tampered"), "{what}: {done:?}");
+        assert!(done.out.contains("TAMPERED"), "{what}: {done:?}");
         assert_eq!(stage.ask(&["runs", "verify"]).code, Some(1), "{what}: among all runs");
     }
     fs::write(&path, &whole).unwrap();
