@@ -4,6 +4,8 @@
 mod cut_store;
 mod cuts;
 mod ends;
+#[cfg(feature = "lab")]
+mod gates;
 mod sample;
 mod shelf;
 #[cfg(feature = "lab")]
