@@ -29,9 +29,10 @@ pub(super) fn status(lab: &Lab, status: &Status, output: Format) -> Result<(), E
             "status": status,
         })),
         Format::Table => {
-            let prometheus = file
-                .prometheus
-                .map_or_else(|| "not found on PATH: metrics by scraping only".into(), |at| format!("http://{at}"));
+            let prometheus = file.prometheus.map_or_else(
+                || "none: counters are scraped from the admin address".into(),
+                |at| format!("http://{at}"),
+            );
             print(&format!(
                 "gateway     http://{}\nadmin       http://{}\nprometheus  {prometheus}\nfolder      {}\n\n{}",
                 file.gateway,
