@@ -1,7 +1,17 @@
 //! HTTP as the lab's own parts speak it: kept-alive connections to one place, and small JSON calls.
 
-use std::{net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use axum::{
+    Json, Router, extract,
+    http::HeaderMap,
+    middleware::{self, Next},
+    response::IntoResponse,
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, StatusCode,
@@ -10,6 +20,7 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::state::broken;
@@ -106,7 +117,7 @@ pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
     /// Its headers.
-    pub headers: hyper::HeaderMap,
+    pub headers: HeaderMap,
     /// The body, whole.
     pub body: Bytes,
 }
@@ -213,9 +224,22 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// Lets only requests that show the token reach a router's routes.
+pub fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, token: String) -> Router<S> {
+    let token: Arc<str> = token.into();
+    router.layer(middleware::from_fn(move |headers: HeaderMap, request: extract::Request, next: Next| {
+        let token = token.clone();
+        async move {
+            if shows_token(&headers, &token) {
+                return next.run(request).await;
+            }
+            (StatusCode::UNAUTHORIZED, Json(json!({ "why": "the token of the lab is asked for" }))).into_response()
+        }
+    }))
+}
+
 /// Whether a request shows the token; compared in constant time.
-#[must_use]
-pub fn shows_token(headers: &hyper::HeaderMap, token: &str) -> bool {
+fn shows_token(headers: &HeaderMap, token: &str) -> bool {
     let shown = headers.get(header::AUTHORIZATION).and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
     shown.is_some_and(|shown| {
         shown.len() == token.len() && shown.iter().zip(token.as_bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0

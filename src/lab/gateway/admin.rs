@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
-    middleware::{self, Next},
+    extract::{Query, State},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -15,31 +14,17 @@ use serde_json::json;
 
 use super::{Refusal, SetWeights, proxy::Shared};
 use crate::{
-    lab::{http::shows_token, state::broken},
+    lab::{http::guarded, state::broken},
     model::Slot,
 };
 
 /// The routes of the admin interface.
 pub fn router(shared: Arc<Shared>, token: String) -> Router {
-    let token: Arc<str> = token.into();
-    let guarded = Router::new()
-        .route("/weights", get(weights).put(set_weights))
-        .route("/in-flight", get(in_flight))
-        .layer(middleware::from_fn(move |headers: HeaderMap, request: Request, next: Next| {
-            let token = token.clone();
-            async move {
-                if shows_token(&headers, &token) {
-                    next.run(request).await
-                } else {
-                    (StatusCode::UNAUTHORIZED, Json(json!({ "why": "the token of the lab is asked for" })))
-                        .into_response()
-                }
-            }
-        }));
+    let asked = Router::new().route("/weights", get(weights).put(set_weights)).route("/in-flight", get(in_flight));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics))
-        .merge(guarded)
+        .merge(guarded(asked, token))
         .with_state(shared)
 }
 

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
     Json, Router,
-    extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode},
-    middleware::{self, Next},
+    extract::{Path, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, put},
 };
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use super::keeper::{Keeper, MOST_REPLICAS};
 use crate::{
-    lab::{http::shows_token, status::Release},
+    lab::{http::guarded, status::Release},
     model::{Epoch, Slot},
 };
 
@@ -36,22 +35,11 @@ type Shared = Arc<Mutex<Keeper>>;
 
 /// The routes of the control interface.
 pub fn router(keeper: Shared, token: String) -> Router {
-    let token: Arc<str> = token.into();
-    Router::new()
+    let asked = Router::new()
         .route("/status", get(status))
         .route("/slots/{slot}/release", put(set_release))
-        .route("/slots/{slot}/scale", put(set_scale))
-        .layer(middleware::from_fn(move |headers: HeaderMap, request: Request, next: Next| {
-            let token = token.clone();
-            async move {
-                if shows_token(&headers, &token) {
-                    next.run(request).await
-                } else {
-                    refuse(StatusCode::UNAUTHORIZED, "the token of the lab is asked for")
-                }
-            }
-        }))
-        .with_state(keeper)
+        .route("/slots/{slot}/scale", put(set_scale));
+    guarded(asked, token).with_state(keeper)
 }
 
 fn refuse(status: StatusCode, why: &str) -> Response {
