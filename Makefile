@@ -3,12 +3,16 @@
 CARGO ?= cargo
 # One set of features for every dev build, so that nothing is compiled twice.
 FEATURES := --features cut-points
+# Where `make cluster` keeps its cluster; short, since unix sockets lie in it.
+CLUSTER ?= /tmp/interlock-cluster
+CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check $(addprefix lib/,common contained control-plane \
+  network node recorded))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint man install
+.PHONY: help demo test soak bench lint man install cluster cluster-down
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start the lab, switch over, break it, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
@@ -30,7 +34,18 @@ lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) check --no-default-features
-	bash -n .ci/run .ci/install tests/run
+	for script in .ci/run .ci/install tests/run $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
+
+cluster: ## Start a real Kubernetes cluster to play with, as root; built from source once
+	tests/cluster/up $(CLUSTER)
+	@echo
+	@echo "use it:       kubectl --kubeconfig=$(CLUSTER)/kubeconfig get pods --all-namespaces"
+	@echo "or:           export KUBECONFIG=$(CLUSTER)/kubeconfig"
+	@echo "add an image: tests/cluster/image $(CLUSTER) NAME PROGRAM"
+	@echo "end it:       make cluster-down"
+
+cluster-down: ## End that cluster, and delete all that belongs to it
+	tests/cluster/down $(CLUSTER)
 
 man: ## Write the manual pages to target/man
 	$(CARGO) run --release --quiet --bin interlock -- man target/man
