@@ -3,6 +3,7 @@
 mod clock;
 mod exposition;
 mod http;
+mod kube;
 mod notify;
 mod prometheus;
 mod scrape;
@@ -10,6 +11,7 @@ mod scrape;
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
+pub use kube::{Cluster, Reach};
 pub use notify::{AlertmanagerApi, WebhookPost};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
