@@ -1,5 +1,7 @@
 //! Builds the adapters that the platform file names, and everything that an operation runs with.
 
+mod cluster;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -83,26 +85,30 @@ impl Snapshot {
     /// The ports of one service.
     ///
     /// # Errors
-    /// Where the platform is not up, or is of a kind that this release does not drive.
-    pub fn ports(&self) -> Result<Ports, Error> {
+    /// Where the platform is not up or cannot be found.
+    pub async fn ports(&self, service: &str) -> Result<Ports, Error> {
         match &self.platform.target {
-            Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder())),
-            Target::Kubernetes(_) => Err(Error::usage(
-                "this release does not drive Kubernetes yet",
-                "use `target: {lab: {}}`, the embedded platform",
-            )),
+            Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder())).await,
+            Target::Kubernetes(target) => self.cluster_ports(target, service).await,
         }
     }
 
     #[cfg(feature = "lab")]
-    fn lab_ports(&self, folder: &Path) -> Result<Ports, Error> {
+    async fn lab_ports(&self, folder: &Path) -> Result<Ports, Error> {
         let lab = Arc::new(crate::lab::LabPlatform::open(folder)?);
-        let metrics = self.metrics()?;
-        Ok(Ports { traffic: lab.clone(), workload: lab.clone(), requests: lab, metrics, clock: Arc::new(SystemClock) })
+        let metrics = self.metrics().await?;
+        Ok(Ports {
+            traffic: lab.clone(),
+            workload: lab.clone(),
+            requests: lab.clone(),
+            preflight: lab,
+            metrics,
+            clock: Arc::new(SystemClock),
+        })
     }
 
     #[cfg(not(feature = "lab"))]
-    fn lab_ports(&self, _: &Path) -> Result<Ports, Error> {
+    async fn lab_ports(&self, _: &Path) -> Result<Ports, Error> {
         Err(Error::usage("this binary was built without the lab", "build it with the feature `lab`"))
     }
 
@@ -110,7 +116,12 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where it is not configured in a way that can work.
-    pub fn metrics(&self) -> Result<Arc<dyn Metrics>, Error> {
+    pub async fn metrics(&self) -> Result<Arc<dyn Metrics>, Error> {
+        if let (Some(MetricsDocument::Pods(_)), Target::Kubernetes(target)) =
+            (&self.platform.metrics, &self.platform.target)
+        {
+            return self.pod_metrics(target).await;
+        }
         if let Some(prometheus) = self.prometheus()? {
             return Ok(Arc::new(prometheus));
         }
@@ -132,7 +143,7 @@ impl Snapshot {
                 let prometheus = Prometheus::new(&source.url, token.as_deref(), source.timeout.0);
                 return prometheus.map(Some).map_err(misconfigured);
             }
-            Some(MetricsDocument::Scrape(_)) => return Ok(None),
+            Some(MetricsDocument::Scrape(_) | MetricsDocument::Pods(_)) => return Ok(None),
             Some(MetricsDocument::Lab(lab)) => lab.source,
             None => LabSource::Auto,
         };
@@ -232,7 +243,10 @@ pub struct Rebuilder;
 impl Rebuild for Rebuilder {
     async fn operation(&self, plan: &Plan) -> Result<Arc<dyn Operation>, Error> {
         match plan.operation.as_str() {
-            "switchover" => Ok(Arc::new(Switch::of_plan(plan, Snapshot::of_plan(plan)?.ports()?)?)),
+            "switchover" => {
+                let ports = Snapshot::of_plan(plan)?.ports(plan.target.as_str()).await?;
+                Ok(Arc::new(Switch::of_plan(plan, ports)?))
+            }
             other => Err(Error::Tampered {
                 what: format!("the plan is for `{other}`, which this release of interlock does not know"),
                 mend: "use the release that wrote it, or a later one".to_owned(),

@@ -31,11 +31,28 @@ const KEPT: SignedDuration = SignedDuration::from_secs(180);
 /// How many samples of earlier pages are kept at most.
 const MOST_SAMPLES: usize = 500_000;
 
-/// Pages in the Prometheus text format.
+/// Where pages in the Prometheus text format come from.
+#[async_trait]
+pub trait Pages: Send + Sync {
+    /// Reads all pages. One that fails fails them all: without it the counts would be too low, and nobody would know.
+    ///
+    /// # Errors
+    /// Where a page that has to be there cannot be read.
+    async fn read(&self) -> Result<Vec<exposition::Sample>, PortError>;
+    /// Names them for people.
+    fn name(&self) -> String;
+}
+
+/// Counters of pages in the Prometheus text format.
 pub struct Scrape {
+    pages: Box<dyn Pages>,
+    state: Mutex<State>,
+}
+
+/// Pages at addresses.
+struct Addresses {
     pages: Vec<(Url, Client)>,
     timeout: Duration,
-    state: Mutex<State>,
 }
 
 #[derive(Default)]
@@ -70,16 +87,29 @@ impl Scrape {
                 Ok((url, client))
             })
             .collect::<Result<_, PortError>>()?;
-        Ok(Self { pages, timeout, state: Mutex::default() })
+        Ok(Self::of(Addresses { pages, timeout }))
     }
 
-    async fn read(&self) -> Result<Reading, PortError> {
-        let at = Timestamp::now();
-        // One page that fails fails them all: without it the counts would be too low, and nobody would know.
+    /// Counters of other pages.
+    pub fn of(pages: impl Pages + 'static) -> Self {
+        Self { pages: Box::new(pages), state: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Pages for Addresses {
+    async fn read(&self) -> Result<Vec<exposition::Sample>, PortError> {
         let pages = try_join_all(self.pages.iter().map(|(url, client)| self.page(url, client))).await?;
-        Ok(Reading { at, samples: pages.into_iter().flatten().collect() })
+        Ok(pages.into_iter().flatten().collect())
     }
 
+    fn name(&self) -> String {
+        let places: Vec<String> = self.pages.iter().map(|(url, _)| http::place(url)).collect();
+        format!("metrics pages {}", places.join(", "))
+    }
+}
+
+impl Addresses {
     async fn page(&self, url: &Url, client: &Client) -> Result<Vec<exposition::Sample>, PortError> {
         let name = format!("metrics page {}", http::place(url));
         let asked = client.get(url.clone()).header(ACCEPT, "text/plain;version=0.0.4").send().await;
@@ -125,8 +155,9 @@ impl Metrics for Scrape {
         let mut state = self.state.lock().await;
         state.asked.insert(selector.metric.clone());
         if state.newest.as_ref().is_none_or(|(read, _)| read.elapsed() >= FRESH) {
-            let reading = self.read().await?;
-            state.push(reading);
+            let at = Timestamp::now();
+            let samples = self.pages.read().await?;
+            state.push(Reading { at, samples });
         }
         let mut all: BTreeMap<Labels, Vec<Point>> = BTreeMap::new();
         for reading in state.earlier.iter().chain(state.newest.iter().map(|(_, newest)| newest)) {
@@ -141,8 +172,7 @@ impl Metrics for Scrape {
     }
 
     fn name(&self) -> String {
-        let places: Vec<String> = self.pages.iter().map(|(url, _)| http::place(url)).collect();
-        format!("metrics pages {}", places.join(", "))
+        self.pages.name()
     }
 }
 

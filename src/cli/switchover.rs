@@ -7,11 +7,13 @@ use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use super::{Global, confirm, context::block_on, history, operate::Prepared, runs};
 use crate::{
     app::{self, Snapshot},
-    document::{Defaults, Loaded, Service},
+    document::{Defaults, Loaded, Service, Traffic},
     error::{Error, Exit},
     guard::{Override, Strength, load},
     model::{Slot, Span, Target},
-    ops::switchover::{Credential, Freeze, Fuses, GATES, History, Smoke, Spec, Surroundings, Switch, gates, plan},
+    ops::switchover::{
+        Credential, Freeze, Fuses, GATES, Guardian, History, Smoke, Spec, Surroundings, Switch, gates, plan,
+    },
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
 };
@@ -78,6 +80,10 @@ pub struct Args {
     /// bursts
     #[arg(long, value_enum, default_value_t)]
     assume: AssumeArg,
+    /// On a cluster without a guardian of its own: make do with one on this machine, which does not survive the machine;
+    /// recorded
+    #[arg(long)]
+    accept_local_guardian: bool,
     /// Go past a gate; needs --reason, and is recorded
     #[arg(long = "override", value_name = "GATE", requires = "reason")]
     overrides: Vec<String>,
@@ -147,13 +153,25 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
         .collect();
     let spec = spec(&loaded, service, args, &overrides)?;
     let platform = serde_json::to_value(&snapshot).unwrap_or_default();
+    check_weights(service, &spec)?;
     let plan = plan(&spec, platform, Strength::Local, TTL)?;
-    let ports = snapshot.ports()?;
+    let ports = snapshot.ports(&args.service).await?;
     history::check_edges(&spec, &*ports.metrics).await?;
     let switch = Switch::new(spec, ports);
     let around = surroundings(global, &snapshot, service, &switch).await?;
     let gates = gates(&switch, &around).await;
     Ok(Prepared { plan, operation: Arc::new(switch), gates, overrides, notify: snapshot.notify()? })
+}
+
+/// A selector gives one slot everything.
+fn check_weights(service: &Service, spec: &Spec) -> Result<(), Error> {
+    match &service.traffic {
+        Some(Traffic::Selector(_)) if spec.shares.len() > 1 => Err(Error::usage(
+            format!("the selector of a Service cannot give a share of the traffic, such as {} %", spec.shares[0]),
+            "leave --weights out, or let an HTTPRoute share the traffic",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Resolves what was typed, the platform file's defaults and the SLOs into one switchover.
@@ -245,6 +263,7 @@ async fn surroundings(
     Ok(Surroundings {
         now: app::clock().now().wall,
         holder,
+        guardian: Guardian::Local,
         freezes: freezes.map(|w| Freeze { from: w.from, to: w.to, reason: w.reason.clone() }).collect(),
         credentials: platform.credentials.iter().map(credential).collect(),
         history,
@@ -269,8 +288,8 @@ fn target(service: &str) -> Result<Target, Error> {
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
-    let (ports, store) = (snapshot.ports()?, global.store()?);
-    let unreachable = |e| Error::port(e, "`interlock lab status` shows the lab; `interlock lab up` starts it");
+    let (ports, store) = (snapshot.ports(service).await?, global.store()?);
+    let unreachable = |e| Error::port(e, ports.preflight.look());
     let weights = ports.traffic.weights().await.map_err(unreachable)?;
     let mut slots = Vec::new();
     for slot in Slot::ALL {

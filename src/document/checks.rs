@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Metrics, Platform, Service, Target, Webhook, Window, nearest};
+use super::{Metrics, Platform, Service, Target, Webhook, Window, cluster_checks::check_reach, nearest};
 use crate::{model, slo::Problem};
 
 /// Checks a platform; the first problem is returned.
@@ -16,20 +16,12 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
         .map_err(|e| Problem::new("metadata.name", e, "give it a name such as `shop`"))?;
     check_windows("freeze", &platform.freeze)?;
     for (name, service) in &platform.services {
-        check_service(name, service).map_err(|mut problem| {
+        let cluster = matches!(platform.target, Target::Kubernetes(_));
+        check_service(name, service).and_then(|()| check_reach(service, cluster)).map_err(|mut problem| {
             // A name may hold dots, so it is no part of a dotted path.
             problem.at.splice(0..0, ["services".to_owned(), name.clone()]);
             problem
         })?;
-        if matches!(platform.target, Target::Kubernetes(_)) && service.slots.is_none() {
-            let mut problem = Problem::new(
-                "",
-                format!("service `{name}` has no slots"),
-                "add `slots: {blue: {workload: NAME}, ...}`",
-            );
-            problem.at = vec!["services".to_owned(), name.clone()];
-            return Err(problem);
-        }
     }
     check_metrics(platform)?;
     if let Some(hook) = &platform.notify.webhook {
@@ -96,14 +88,14 @@ fn check_service(name: &str, service: &Service) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_path(at: &str, path: &str) -> Result<(), Problem> {
+pub(super) fn check_path(at: &str, path: &str) -> Result<(), Problem> {
     if path.starts_with('/') && !path.chars().any(char::is_whitespace) {
         return Ok(());
     }
     Err(Problem::new(at, format!("`{path}` is no path"), "let it start with `/` and hold no blanks"))
 }
 
-fn check_url(at: &str, url: &str) -> Result<(), Problem> {
+pub(super) fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     match reqwest::Url::parse(url) {
         // The platform is kept in journals, which hold no secret.
         Ok(parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
@@ -147,12 +139,21 @@ fn check_metrics(platform: &Platform) -> Result<(), Problem> {
         (Some(Metrics::Lab(_)), Target::Kubernetes(_)) => Err(Problem::new(
             "metrics.lab",
             "the target is a cluster and has no lab",
-            "name a source: `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
+            "name a source: `pods: {}`, `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
         )),
+        (Some(Metrics::Pods(_)), Target::Lab(_)) => Err(Problem::new(
+            "metrics.pods",
+            "the target is a lab and has no pods",
+            "leave `metrics` out: the lab knows its own sources",
+        )),
+        (Some(Metrics::Pods(_)), _) if platform.services.values().all(|service| service.pods.is_none()) => Err(
+            Problem::new("metrics.pods", "no service says what its pods tell", "add `pods: {port: 9090}` to a service"),
+        ),
+        (Some(Metrics::Pods(_)), _) => Ok(()),
         (None, Target::Kubernetes(_)) => Err(Problem::new(
             "target.kubernetes",
             "no source of counters is named, so nothing could be decided",
-            "add `metrics: {prometheus: {url: ...}}`",
+            "add `metrics: {pods: {}}` or `metrics: {prometheus: {url: ...}}`",
         )),
         (Some(Metrics::Lab(_)) | None, Target::Lab(_)) => Ok(()),
     }

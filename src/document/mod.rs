@@ -1,6 +1,8 @@
 //! The YAML documents that people write: reading them, and what a platform file says.
 
 mod checks;
+mod cluster;
+mod cluster_checks;
 mod load;
 mod overrides;
 mod parts;
@@ -11,13 +13,14 @@ mod slos;
 mod tests;
 mod tree;
 
+pub use cluster::{Backends, HttpRouteTraffic, KubernetesTarget, Pods, SelectorTraffic, Traffic};
 pub use load::{Loaded, find, load, locate};
 pub use overrides::{Override, overrides};
 pub use parts::{Percent, Window};
 pub use platform::{
-    Alertmanager, Credential, Defaults, Identity, KubernetesTarget, LabMetrics, LabSource, LabTarget, Metadata,
-    Metrics, Notifications, Platform, PrometheusSource, ScrapeSource, Selectors, Service, SlotSpec, Slots, Smoke,
-    Target, Webhook, schema,
+    Alertmanager, Credential, Defaults, Identity, LabMetrics, LabSource, LabTarget, Metadata, Metrics, Notifications,
+    Platform, PodMetrics, PrometheusSource, ScrapeSource, Selectors, Service, SlotSpec, Slots, Smoke, Target, Webhook,
+    schema,
 };
 pub use read::{Document, documents, nearest, only, options, parse};
 pub use slos::{Entry, SloSet};

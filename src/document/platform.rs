@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Percent, Window};
+use super::{KubernetesTarget, Percent, Pods, Traffic, Window};
 use crate::{
     model::{Slot, Span},
     ports::Labels,
@@ -83,17 +83,6 @@ impl LabTarget {
     }
 }
 
-/// A namespace of a Kubernetes cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KubernetesTarget {
-    /// The context of the kubeconfig; the current one when left out.
-    #[serde(default)]
-    pub context: Option<String>,
-    /// The namespace.
-    pub namespace: String,
-}
-
 /// One service with its two slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -101,6 +90,12 @@ pub struct Service {
     /// What runs in each slot. A lab knows by itself.
     #[serde(default)]
     pub slots: Option<Slots>,
+    /// How traffic reaches the slots; a cluster needs it, a lab knows by itself.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
+    /// What the pods tell of themselves, in a cluster.
+    #[serde(default)]
+    pub pods: Option<Pods>,
     /// Requests that have to pass through the preview path before the slot gets live traffic.
     #[serde(default)]
     pub smoke: Vec<Smoke>,
@@ -119,6 +114,12 @@ pub struct Service {
 }
 
 impl Service {
+    /// The header of answers that names the slot.
+    #[must_use]
+    pub fn identity_header(&self) -> &str {
+        self.identity.as_ref().map_or(SLOT_HEADER, |identity| &identity.header)
+    }
+
     /// The labels that pick a slot's series.
     #[must_use]
     pub fn labels(&self, name: &str, slot: Slot) -> Labels {
@@ -155,7 +156,8 @@ impl Slots {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SlotSpec {
-    /// The workload, such as a Deployment's name.
+    /// The workload: `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME`, or `replicaset/LABEL=VALUE,...` for the one
+    /// of several that is scaled up.
     pub workload: String,
 }
 
@@ -184,6 +186,9 @@ impl Smoke {
 pub struct Identity {
     /// The path that is asked for, starting with `/`.
     pub path: String,
+    /// The header of the answer that names the slot.
+    #[serde(default = "slot_header")]
+    pub header: String,
 }
 
 /// Labels that pick the series of each slot.
@@ -206,6 +211,8 @@ pub enum Metrics {
     Scrape(ScrapeSource),
     /// Whatever the lab offers.
     Lab(LabMetrics),
+    /// The pages of the pods themselves, as `services.NAME.pods` describes them, without a Prometheus.
+    Pods(PodMetrics),
 }
 
 /// A Prometheus server.
@@ -232,6 +239,11 @@ pub struct ScrapeSource {
     #[serde(default = "two_seconds")]
     pub timeout: Span,
 }
+
+/// The pages of the pods of all services that have `pods`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodMetrics {}
 
 /// Which of the lab's sources is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -349,6 +361,13 @@ impl Default for Defaults {
             drain: Span::secs(30),
         }
     }
+}
+
+/// The header by which the embedded platform names the slot that served.
+const SLOT_HEADER: &str = "x-lab-slot";
+
+fn slot_header() -> String {
+    SLOT_HEADER.to_owned()
 }
 
 const fn five_seconds() -> Span {

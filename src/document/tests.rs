@@ -14,7 +14,9 @@ target:
   kubernetes: {context: prod, namespace: shop}
 services:
   tenant:
-    slots: {blue: {workload: tenant-blue}, green: {workload: tenant-green}}
+    slots: {blue: {workload: deployment/tenant-blue}, green: {workload: deployment/tenant-green}}
+    traffic: {selector: {service: tenant, preview: {blue: tenant-blue, green: tenant-green}}}
+    pods: {port: 9090, inFlight: tenant_in_flight_age_seconds, draining: /draining}
     smoke: [{path: /version}, {path: /tenants/1, status: 200}]
     identity: {path: /version}
     selectors:
@@ -96,7 +98,12 @@ fn faults_have_their_place_and_mend() {
         ("path: /tenants/1", "path: tenants/1"),
         ("\"http://127.0.0.1:9090\"", "\"ftp://u:SECRET@h\""),
         ("slot: green", "slot: blue"),
-        ("    slots: {blue: {workload: tenant-blue}, green: {workload: tenant-green}}\n", ""),
+        ("    slots: {blue: {workload: deployment/tenant-blue}, green: {workload: deployment/tenant-green}}\n", ""),
+        ("    traffic: {selector: {service: tenant, preview: {blue: tenant-blue, green: tenant-green}}}\n", ""),
+        ("deployment/tenant-blue", "tenant-blue"),
+        ("blue: tenant-blue,", "blue: tenant-green,"),
+        ("draining: /draining", "draining: draining"),
+        ("kubernetes: {context: prod, namespace: shop}", "lab: {}"),
         ("env: DEPLOY_TOKEN,", "env: \"abc def\","),
         ("namespace: shop}", "namespace: shop, cluster: a}"),
     ];
@@ -105,36 +112,46 @@ fn faults_have_their_place_and_mend() {
     insta::assert_snapshot!(said.join("\n"), @r"
 interlock.yaml:2:7: `Platfrom` is not known as kind
   write `kind: Platform`
-interlock.yaml:9:5: unknown key `smokes`
+interlock.yaml:11:5: unknown key `smokes`
   did you mean `smoke`?
 interlock.yaml:5:3: unknown value `kubernetess`
   did you mean `kubernetes`?
-interlock.yaml:22:43: the window ends at 2026-12-20T00:00:00Z, which is not after it begins (2026-12-24T00:00:00Z)
+interlock.yaml:24:43: the window ends at 2026-12-20T00:00:00Z, which is not after it begins (2026-12-24T00:00:00Z)
   let `to` be later than `from`
-interlock.yaml:27:16: `110%` is outside of 0% to 100%
+interlock.yaml:29:16: `110%` is outside of 0% to 100%
   mend it here; `interlock schema` prints what a document may hold
-interlock.yaml:26:10: alpha has to be above 0 and below 0.5
+interlock.yaml:28:10: alpha has to be above 0 and below 0.5
   write `alpha: 0.01`
-interlock.yaml:24:1: `maxBake` (15m) is shorter than `bake` (20m)
+interlock.yaml:26:1: `maxBake` (15m) is shorter than `bake` (20m)
   let it be at least as long
-interlock.yaml:14:33: there is no SLO `tenant-latncy`
+interlock.yaml:16:33: there is no SLO `tenant-latncy`
   did you mean `tenant-latency`?
-interlock.yaml:18:8: cannot read other.yaml: No such file or directory (os error 2)
+interlock.yaml:20:8: cannot read other.yaml: No such file or directory (os error 2)
   paths are relative to the platform file
-interlock.yaml:20:3: exactly one of `url` and `urlEnv` is needed
+interlock.yaml:22:3: exactly one of `url` and `urlEnv` is needed
   prefer `urlEnv`: the URL often is a secret
-interlock.yaml:9:38: `tenants/1` is no path
+interlock.yaml:11:38: `tenants/1` is no path
   let it start with `/` and hold no blanks
-interlock.yaml:17:21: the address holds credentials
+interlock.yaml:19:21: the address holds credentials
   leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets
-interlock.yaml:11:5: both slots are picked by the same labels
+interlock.yaml:13:5: both slots are picked by the same labels
   let at least one label differ, such as `slot`
-interlock.yaml:7:3: service `tenant` has no slots
-  add `slots: {blue: {workload: NAME}, ...}`
-interlock.yaml:23:21: this is no name of an environment variable
+interlock.yaml:7:3: the service has no slots
+  add `slots: {blue: {workload: deployment/NAME}, green: {workload: deployment/NAME}}`
+interlock.yaml:7:3: how traffic reaches the service is not said
+  add `traffic: {selector: {service: NAME, preview: {blue: NAME, green: NAME}}}`
+interlock.yaml:8:30: `tenant-blue` names no workload
+  write `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME` or `replicaset/LABEL=VALUE`
+interlock.yaml:9:43: both slots are reached by the Service `tenant-green`
+  name a Service for each slot
+interlock.yaml:10:74: `draining` is no path
+  let it start with `/` and hold no blanks
+interlock.yaml:9:5: the target is a lab, which knows this by itself
+  leave it out
+interlock.yaml:25:21: this is no name of an environment variable
   write the name of the variable, such as `DEPLOY_TOKEN`, and never the secret itself
 interlock.yaml:5:48: unknown key `cluster`
-  one of `context`, `namespace` may stand here
+  one of `context`, `namespace`, `outage` may stand here
 ");
 }
 

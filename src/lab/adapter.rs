@@ -18,7 +18,10 @@ use super::{
 use crate::{
     error::Error,
     model::{Epoch, Slot, Weights},
-    ports::{Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+    ports::{
+        Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route, Traffic,
+        Workload,
+    },
 };
 
 /// How long one call may take.
@@ -104,6 +107,7 @@ impl Workload for LabPlatform {
             ready: part.ready,
             version: part.version.clone().unwrap_or_default(),
             exits: part.exits,
+            trouble: None,
         };
         Ok(status.replicas(slot).map(replica).collect())
     }
@@ -143,6 +147,30 @@ impl Requests for LabPlatform {
             version: header("x-lab-version").map(str::to_owned),
             took: since.elapsed(),
         })
+    }
+}
+
+#[async_trait]
+impl Preflight for LabPlatform {
+    async fn managers(&self, _: &Footprint) -> Result<Vec<Manager>, PortError> {
+        // The lab's supervisor restarts what dies, and puts back nothing else.
+        Ok(Vec::new())
+    }
+
+    async fn missing(&self, _: &Footprint) -> Result<Vec<Missing>, PortError> {
+        // One token opens everything, reading included.
+        match self.weights().await {
+            Err(PortError::Forbidden { what, why }) => Ok(vec![Missing { what, why }]),
+            other => other.map(|_| Vec::new()),
+        }
+    }
+
+    fn grant(&self) -> String {
+        "the lab's token lies in its folder, readable by whoever started it".to_owned()
+    }
+
+    fn look(&self) -> String {
+        "`interlock lab status` shows the lab; `interlock lab up` starts it".to_owned()
     }
 }
 

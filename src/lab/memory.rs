@@ -10,7 +10,10 @@ use serde_json::json;
 
 use crate::{
     model::{Epoch, Moment, Slot, Timestamp, Weights},
-    ports::{Clock, Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+    ports::{
+        Clock, Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route,
+        Traffic, Workload,
+    },
 };
 
 #[derive(Debug)]
@@ -34,6 +37,8 @@ struct State {
     calls: u64,
     failing: Failing,
     lost: u32,
+    managers: Vec<Manager>,
+    missing: Vec<Missing>,
 }
 
 /// Which of the next calls fail.
@@ -72,7 +77,7 @@ impl SlotState {
         self.replicas.truncate(usize::try_from(self.scale).unwrap_or(usize::MAX));
         for index in self.replicas.len()..usize::try_from(self.scale).unwrap_or_default() {
             let name = format!("tenant-{slot}-{index}");
-            self.replicas.push(Replica { name, ready: true, version: self.version.clone(), exits: 0 });
+            self.replicas.push(Replica { name, ready: true, version: self.version.clone(), exits: 0, trouble: None });
         }
     }
 }
@@ -91,6 +96,8 @@ impl MemoryPlatform {
             calls: 0,
             failing: Failing::default(),
             lost: 0,
+            managers: Vec::new(),
+            missing: Vec::new(),
         })))
     }
 
@@ -108,6 +115,16 @@ impl MemoryPlatform {
     /// Sets the weights as somebody else would, behind interlock's back.
     pub fn meddle(&self, weights: Weights) {
         self.lock().weights = weights;
+    }
+
+    /// Sets who else manages the platform.
+    pub fn set_managers(&self, managers: Vec<Manager>) {
+        self.lock().managers = managers;
+    }
+
+    /// Sets what we may not do.
+    pub fn set_missing(&self, missing: Vec<Missing>) {
+        self.lock().missing = missing;
     }
 
     /// Pretends that a later owner has written.
@@ -298,6 +315,25 @@ impl Requests for MemoryPlatform {
         let ready = of_slot.replicas.iter().any(|replica| replica.ready);
         let version = ready.then(|| of_slot.version.clone());
         Ok(Reply { status: if ready { of_slot.status } else { 503 }, slot: Some(slot), version, took: of_slot.took })
+    }
+}
+
+#[async_trait]
+impl Preflight for MemoryPlatform {
+    async fn managers(&self, _: &Footprint) -> Result<Vec<Manager>, PortError> {
+        Ok(self.call()?.managers.clone())
+    }
+
+    async fn missing(&self, _: &Footprint) -> Result<Vec<Missing>, PortError> {
+        Ok(self.call()?.missing.clone())
+    }
+
+    fn grant(&self) -> String {
+        "ask whoever owns the memory".to_owned()
+    }
+
+    fn look(&self) -> String {
+        "look at the platform".to_owned()
     }
 }
 

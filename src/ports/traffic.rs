@@ -17,7 +17,7 @@ pub struct Fence {
     pub from: Weights,
 }
 
-/// The requests that a slot has accepted and not yet answered.
+/// The requests that a slot has accepted and not yet answered, and who may send it more.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct InFlight {
     /// How many there are.
@@ -28,6 +28,12 @@ pub struct InFlight {
     pub older: u64,
     /// The oldest ones for people, at most ten, such as `GET /tenants/7 for 41s from 127.0.0.1:5123`.
     pub examples: Vec<String>,
+    /// Connections that clients keep open to the slot itself, past any gateway; they do not follow the weights.
+    #[serde(default)]
+    pub connections: u64,
+    /// The clients with most of them for people, at most ten, such as `10.244.0.9 (20)`.
+    #[serde(default)]
+    pub clients: Vec<String>,
 }
 
 /// Decides which slot live traffic reaches.

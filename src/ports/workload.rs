@@ -17,6 +17,9 @@ pub struct Replica {
     pub version: String,
     /// How often its process has ended by itself since the replica was made.
     pub exits: u64,
+    /// Why it is not ready, where the platform says so, such as `ImagePullBackOff: no such image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Looks after the replicas behind the slots of one service.

@@ -50,8 +50,10 @@ async fn memory_breaks_on_demand() {
     platform.crash(Slot::Green, 1);
     assert_eq!(platform.get(Route::Preview(Slot::Green), "/", Duration::from_secs(1)).await.unwrap().status, 503);
 
-    platform
-        .set_in_flight(Slot::Green, InFlight { count: 1, oldest: Duration::from_secs(9), older: 1, examples: vec![] });
+    platform.set_in_flight(
+        Slot::Green,
+        InFlight { count: 1, oldest: Duration::from_secs(9), older: 1, ..InFlight::default() },
+    );
     assert_eq!(platform.in_flight(Slot::Green, Duration::from_secs(8)).await.unwrap().older, 1);
     assert_eq!(platform.in_flight(Slot::Green, Duration::from_secs(10)).await.unwrap().older, 0);
 }

@@ -112,7 +112,8 @@ async fn requests_that_hang_blow_the_fuse() {
     let platform = world.platform.clone();
     let hang = move || {
         let examples = vec!["GET /tenants/7 for 41s".to_owned()];
-        let in_flight = InFlight { count: 4, oldest: Duration::from_secs(41), older: 4, examples };
+        let in_flight =
+            InFlight { count: 4, oldest: Duration::from_secs(41), older: 4, examples, ..InFlight::default() };
         platform.set_in_flight(Slot::Green, in_flight);
     };
     let outcome = run(&world, hang).await;

@@ -183,7 +183,14 @@ impl World {
     pub fn switch(&self) -> Switch {
         let (platform, clock) = (Arc::new(self.platform.clone()), self.clock());
         let metrics = self.counters.clone();
-        let ports = Ports { traffic: platform.clone(), workload: platform.clone(), requests: platform, metrics, clock };
+        let ports = Ports {
+            traffic: platform.clone(),
+            workload: platform.clone(),
+            requests: platform.clone(),
+            preflight: platform,
+            metrics,
+            clock,
+        };
         Switch::new(self.spec.clone(), ports)
     }
 

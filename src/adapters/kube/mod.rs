@@ -1,8 +1,30 @@
 //! Kubernetes: the one place that knows how a cluster is spoken to.
 
 mod client;
+mod endpoints;
+mod events;
 mod failure;
+mod managers;
+mod metrics;
 mod names;
+mod object;
+mod pages;
 mod patience;
+mod permissions;
+mod platform;
+mod pods;
+mod preflight;
+mod requests;
+mod route;
+mod served;
+mod traffic;
+mod watched;
+mod workload;
 
 pub use client::{Cluster, Reach};
+pub use metrics::PodPages;
+pub use pages::Telling;
+pub use platform::{KubePlatform, ServiceInCluster};
+pub use served::Moved;
+pub use traffic::Routing;
+pub use workload::WorkloadName;

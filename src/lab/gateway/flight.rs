@@ -71,6 +71,8 @@ impl Flights {
                     format!("{method} {path} for {} from {peer}", Span(age_of(flight)))
                 })
                 .collect(),
+            // Clients keep their connections to the gateway, which follows the weights request by request.
+            ..InFlight::default()
         }
     }
 

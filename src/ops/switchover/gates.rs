@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Spec, Switch, probes};
+use super::{Spec, Switch, probes, standing};
 use crate::{
     guard::Gate,
     model::{Span, Timestamp, Weights},
@@ -10,8 +10,20 @@ use crate::{
 };
 
 /// The names of all gates, as `--override` takes them.
-pub const GATES: [&str; 9] =
-    ["lock", "freeze", "credentials", "weights", "replicas", "version", "smoke", "slo", "budget"];
+pub const GATES: [&str; 12] = [
+    "lock",
+    "freeze",
+    "credentials",
+    "guardian",
+    "weights",
+    "permissions",
+    "managers",
+    "replicas",
+    "version",
+    "smoke",
+    "slo",
+    "budget",
+];
 
 /// What the gates have to know of the world around the platform.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +32,8 @@ pub struct Surroundings {
     pub now: Timestamp,
     /// Who holds the target, if somebody does.
     pub holder: Option<String>,
+    /// Who would put things back.
+    pub guardian: Guardian,
     /// Times in which nothing may be changed.
     pub freezes: Vec<Freeze>,
     /// Credentials that the operation needs.
@@ -28,6 +42,20 @@ pub struct Surroundings {
     pub history: History,
     /// The share of the budget that has to be left, from 0 to 1.
     pub budget_floor: f64,
+}
+
+/// Who puts things back when the operator dies.
+#[derive(Debug, Clone, Default)]
+pub enum Guardian {
+    /// A process on this machine, which is where the platform is as well.
+    #[default]
+    Local,
+    /// One in the cluster that gives signs of life; who it is.
+    InCluster(String),
+    /// A process on this machine, though the platform is elsewhere: a person has accepted that.
+    LocalAccepted,
+    /// Nobody in the cluster; what was found there instead.
+    Missing(String),
 }
 
 /// A time in which nothing may be changed.
@@ -81,12 +109,14 @@ pub struct Past {
 
 /// Asks all gates. Changes nothing.
 pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
-    let mut gates = vec![lock(around), freeze(around, &switch.spec), credentials(around, &switch.spec)];
+    let mut gates =
+        vec![lock(around), freeze(around, &switch.spec), credentials(around, &switch.spec), guardian(around)];
     let weights = weights(switch).await;
     // Everything else would only repeat that the platform does not answer.
     let reached = !matches!(weights.answer, crate::guard::Answer::Unreachable { .. });
     gates.push(weights);
     if reached {
+        gates.extend(standing::gates(switch).await);
         let (replicas, version) = workloads(switch).await;
         gates.extend([replicas, version, smoke(switch).await, slo(&switch.spec, around), budget(&switch.spec, around)]);
     }
@@ -146,10 +176,26 @@ fn credentials(around: &Surroundings, spec: &Spec) -> Gate {
     )
 }
 
+fn guardian(around: &Surroundings) -> Gate {
+    match &around.guardian {
+        Guardian::Local => Gate::open("guardian", "a process on this machine, as the platform is"),
+        Guardian::InCluster(who) => Gate::open("guardian", format!("in the cluster: {who}")),
+        Guardian::LocalAccepted => Gate::open(
+            "guardian",
+            "a process on this machine only, as --accept-local-guardian says; it does not survive the machine",
+        ),
+        Guardian::Missing(found) => Gate::shut(
+            "guardian",
+            format!("nobody in the cluster would put things back: {found}"),
+            "`kubectl apply -k manifests/guardian`, or make do with this machine: --accept-local-guardian",
+        ),
+    }
+}
+
 async fn weights(switch: &Switch) -> Gate {
     let (from, to) = (switch.spec.from(), switch.spec.to);
     match switch.ports.traffic.weights().await {
-        Err(e) => Gate::failed("weights", &e, "`interlock lab status` shows the lab; `interlock lab up` starts it"),
+        Err(e) => Gate::failed("weights", &e, switch.ports.preflight.look()),
         Ok(found) if found == Weights::all(from) => Gate::open("weights", found.to_string()),
         Ok(found) if found == Weights::all(to) => {
             Gate::shut("weights", format!("{to} serves already"), format!("did you mean --to {from}?"))
@@ -168,7 +214,7 @@ async fn workloads(switch: &Switch) -> (Gate, Gate) {
     let asked = futures::try_join!(workload.replicas(old_slot), workload.replicas(new_slot), workload.scale(new_slot));
     match asked {
         Err(e) => {
-            let failed = |name| Gate::failed(name, &e, "`interlock lab status` shows the lab");
+            let failed = |name| Gate::failed(name, &e, switch.ports.preflight.look());
             (failed("replicas"), failed("version"))
         }
         Ok((old, new, scale)) => (replicas(switch, &new, scale), version(switch, &old, &new)),
@@ -178,7 +224,8 @@ async fn workloads(switch: &Switch) -> (Gate, Gate) {
 fn replicas(switch: &Switch, new: &[Replica], scale: u32) -> Gate {
     let slot = switch.spec.to;
     let ready = new.iter().filter(|replica| replica.ready).count();
-    let found = format!("{ready} of {scale} replicas of {slot} are ready");
+    let trouble = new.iter().find_map(|replica| Some(format!(" ({}: {})", replica.name, replica.trouble.as_ref()?)));
+    let found = format!("{ready} of {scale} replicas of {slot} are ready{}", trouble.unwrap_or_default());
     if scale > 0 && ready == scale as usize && new.len() == scale as usize {
         Gate::open("replicas", found)
     } else {

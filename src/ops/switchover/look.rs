@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Evidence, Spec, Switch, Watch, fuses, measure, measure::Read, probes};
 use crate::{
     guard::{Look, Verdict},
-    model::{Span, Weights},
+    model::{Slot, Span, Weights},
+    ports::InFlight,
     slo::{self, Counts, freeze, freeze_without_baseline, judge, progress, smallest_excluded},
 };
 
@@ -175,18 +176,27 @@ async fn asked(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
     }
 }
 
+/// What keeps a slot from being drained, for people.
+fn left(slot: Slot, in_flight: &InFlight) -> String {
+    let mut told = Vec::new();
+    if in_flight.count > 0 {
+        let (count, oldest, examples) = (in_flight.count, Span(whole(in_flight.oldest)), in_flight.examples.join("; "));
+        told.push(format!("{count} requests still hang on {slot}, the oldest for {oldest}: {examples}"));
+    }
+    if in_flight.connections > 0 {
+        let (count, clients) = (in_flight.connections, in_flight.clients.join(", "));
+        told.push(format!("clients keep {count} connections to {slot} open, which no selector moves: {clients}"));
+    }
+    told.join("; ")
+}
+
 async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within: Duration) -> (Verdict, String) {
     let old = switch.spec.from();
     let line = match switch.ports.traffic.in_flight(old, Duration::ZERO).await {
-        Ok(in_flight) if in_flight.count == 0 => return (pass(), format!("nothing is in flight on {old}")),
-        Ok(in_flight) => {
-            let examples = in_flight.examples.join("; ");
-            format!(
-                "{} requests still hang on {old}, the oldest for {}: {examples}",
-                in_flight.count,
-                Span(whole(in_flight.oldest))
-            )
+        Ok(in_flight) if in_flight.count == 0 && in_flight.connections == 0 => {
+            return (pass(), format!("nothing is in flight on {old}"));
         }
+        Ok(in_flight) => left(old, &in_flight),
         Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
     };
     if spent >= within {

@@ -9,10 +9,11 @@ mod measure;
 mod plan;
 mod probes;
 mod spec;
+mod standing;
 mod switch;
 
 pub use evidence::Evidence;
-pub use gates::{Credential, Freeze, GATES, History, Past, Surroundings, at_most, gates};
+pub use gates::{Credential, Freeze, GATES, Guardian, History, Past, Surroundings, at_most, gates};
 pub use plan::{Watch, plan};
 pub use spec::{Fuses, Smoke, Spec};
 pub use switch::{Ports, Switch};

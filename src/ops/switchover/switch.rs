@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     guard::{Look, Looked, Operation, Plan, Verdict},
     model::{Epoch, Slot, Weights},
-    ports::{Clock, Fence, Metrics, PortError, Requests, Route, Traffic, Workload},
+    ports::{Clock, Fence, Metrics, PortError, Preflight, Requests, Route, Traffic, Workload},
 };
 
 /// How long a slot that was scaled up again may take to become ready.
@@ -30,6 +30,8 @@ pub struct Ports {
     pub workload: Arc<dyn Workload>,
     /// Our own requests.
     pub requests: Arc<dyn Requests>,
+    /// What has to be known beforehand.
+    pub preflight: Arc<dyn Preflight>,
     /// Counters.
     pub metrics: Arc<dyn Metrics>,
     /// Time.

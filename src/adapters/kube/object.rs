@@ -1,0 +1,203 @@
+//! Changing one value of an object that belongs to somebody else: conditionally, and marked with the writer's epoch.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Api, ResourceExt as _,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use super::{Cluster, names};
+use crate::{model::Epoch, ports::PortError};
+
+/// How often an object that is changed by others meanwhile is read and tried again.
+const TRIES: u32 = 5;
+
+/// An object of somebody else, by kind and name.
+#[derive(Clone)]
+pub struct Theirs {
+    cluster: Cluster,
+    api: Api<DynamicObject>,
+    /// Such as `services/tenant`.
+    pub title: String,
+    name: String,
+    resource: ApiResource,
+}
+
+/// A value that is to be replaced.
+pub struct Replace {
+    /// Where it is, as JSON pointers (RFC 6901).
+    pub pointer: String,
+    /// What is taken to stand there.
+    pub from: Value,
+    /// What will stand there.
+    pub to: Value,
+    /// The writer's term.
+    pub epoch: Epoch,
+}
+
+impl Theirs {
+    /// An object of the cluster's namespace.
+    pub fn new(cluster: &Cluster, resource: &ApiResource, name: &str) -> Self {
+        Self {
+            api: Api::namespaced_with(cluster.client.clone(), &cluster.namespace, resource),
+            cluster: cluster.clone(),
+            title: format!("{}/{name}", resource.plural),
+            name: name.to_owned(),
+            resource: resource.clone(),
+        }
+    }
+
+    /// Names it in an Event.
+    pub fn reference(&self, object: &DynamicObject) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(self.resource.api_version.clone()),
+            kind: Some(self.resource.kind.clone()),
+            name: Some(self.name.clone()),
+            namespace: Some(self.cluster.namespace.clone()),
+            uid: object.uid(),
+            resource_version: object.resource_version(),
+            field_path: None,
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Where it is not there, or the server cannot be asked.
+    pub async fn read(&self) -> Result<DynamicObject, PortError> {
+        self.api.get(&self.name).await.map_err(|e| self.cluster.failure(&format!("get {}", self.title), &e))
+    }
+
+    /// Replaces one value, also through a brief outage of the server; where it stands already nothing is written.
+    ///
+    /// `seen` spares the first read where the caller has read a moment ago; if anything has changed since, the write
+    /// does not land, and the object is read again.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where something else than
+    /// `from` stands there.
+    pub async fn replace(&self, seen: Option<DynamicObject>, replace: &Replace) -> Result<DynamicObject, PortError> {
+        let mut seen = seen;
+        super::patience::outlast(self.cluster.outage, || {
+            let seen = seen.take();
+            self.try_replace(seen, replace)
+        })
+        .await
+    }
+
+    async fn try_replace(&self, seen: Option<DynamicObject>, replace: &Replace) -> Result<DynamicObject, PortError> {
+        let mut next = seen;
+        for _ in 0..TRIES {
+            let object = match next.take() {
+                Some(object) => object,
+                None => self.read().await?,
+            };
+            fence(&object, replace.epoch)?;
+            let found = object.data.pointer(&replace.pointer).cloned().unwrap_or(Value::Null);
+            if found == replace.to {
+                return Ok(object);
+            }
+            if found != replace.from {
+                return Err(PortError::Conflict { found, expected: replace.from.clone() });
+            }
+            match self.patch(&object, replace, false).await {
+                // Something of it has changed since it was read: see what.
+                Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {}
+                Err(e) => return Err(self.cluster.failure(&format!("patch {}", self.title), &e)),
+                Ok(object) => return Ok(object),
+            }
+        }
+        Err(PortError::odd(
+            &self.title,
+            format!("it was changed by others {TRIES} times in a row, right before our write"),
+        ))
+    }
+
+    /// Tries a replacement without effect.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub async fn rehearse(&self, object: &DynamicObject, replace: &Replace) -> Result<(), PortError> {
+        let tried = self.patch(object, replace, true).await;
+        tried.map(drop).map_err(|e| self.cluster.failure(&format!("patch {} (dry run)", self.title), &e))
+    }
+
+    async fn patch(&self, object: &DynamicObject, replace: &Replace, dry: bool) -> kube::Result<DynamicObject> {
+        let operations = operations(object, replace);
+        let patch: json_patch::Patch = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
+        let params =
+            PatchParams { field_manager: Some(names::MANAGER.to_owned()), dry_run: dry, ..PatchParams::default() };
+        self.api.patch(&self.name, &params, &Patch::Json::<()>(patch)).await
+    }
+}
+
+/// Refuses where a later owner has written.
+fn fence(object: &DynamicObject, ours: Epoch) -> Result<(), PortError> {
+    let theirs = object.annotations().get(names::EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0);
+    if theirs > ours.0 {
+        return Err(PortError::Superseded { ours: ours.0, theirs });
+    }
+    Ok(())
+}
+
+/// The JSON Patch (RFC 6902): lands only on the very object that was read.
+fn operations(object: &DynamicObject, replace: &Replace) -> Value {
+    let mut operations = vec![
+        json!({ "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version() }),
+        json!({ "op": "test", "path": replace.pointer, "value": replace.from }),
+        json!({ "op": "replace", "path": replace.pointer, "value": replace.to }),
+    ];
+    if object.annotations().is_empty() {
+        operations.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
+    }
+    let epoch = replace.epoch.0.to_string();
+    operations.push(json!({ "op": "add", "path": names::annotation(names::EPOCH), "value": epoch }));
+    Value::Array(operations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(annotations: Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": "tenant", "resourceVersion": "41", "annotations": annotations },
+            "spec": { "selector": { "slot": "blue" } },
+        }))
+        .unwrap()
+    }
+
+    fn to_green(epoch: u64) -> Replace {
+        Replace {
+            pointer: "/spec/selector/slot".to_owned(),
+            from: json!("blue"),
+            to: json!("green"),
+            epoch: Epoch(epoch),
+        }
+    }
+
+    #[test]
+    fn a_patch_lands_only_on_what_was_read() {
+        let operations = operations(&service(json!({})), &to_green(7));
+        assert_eq!(
+            operations,
+            json!([
+                { "op": "test", "path": "/metadata/resourceVersion", "value": "41" },
+                { "op": "test", "path": "/spec/selector/slot", "value": "blue" },
+                { "op": "replace", "path": "/spec/selector/slot", "value": "green" },
+                { "op": "add", "path": "/metadata/annotations", "value": {} },
+                { "op": "add", "path": "/metadata/annotations/interlock~1epoch", "value": "7" },
+            ])
+        );
+    }
+
+    #[test]
+    fn a_later_epoch_refuses() {
+        let later = service(json!({ "interlock/epoch": "9" }));
+        assert!(matches!(fence(&later, Epoch(7)), Err(PortError::Superseded { ours: 7, theirs: 9 })));
+        assert!(fence(&later, Epoch(9)).is_ok());
+        assert!(fence(&service(json!({})), Epoch(1)).is_ok());
+    }
+}

@@ -1,0 +1,214 @@
+//! One service of a cluster as the ports see it.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::{
+    Cluster,
+    endpoints::Endpoints,
+    events,
+    pages::{self, Telling, in_flight, tell_draining},
+    pods,
+    requests::Way,
+    traffic::{Router, Routing},
+    workload::{Workload as Behind, WorkloadName},
+};
+use crate::{
+    adapters::exposition::Sample,
+    model::{Epoch, Slot, Weights},
+    ports::{Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+};
+
+/// How long a Service may take to reach its new pods, before whoever asks who serves finds out.
+const FOLLOWED: Duration = Duration::from_secs(5);
+/// How long a pod's page answers all that is asked of one look.
+const FRESH: Duration = Duration::from_millis(400);
+
+/// What is known of a service of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceInCluster {
+    /// Its name.
+    pub name: String,
+    /// The workloads behind blue and green.
+    pub workloads: [WorkloadName; 2],
+    /// How traffic reaches them.
+    pub routing: Routing,
+    /// The Services that reach blue alone and green alone.
+    pub previews: [String; 2],
+    /// The live path as users take it; the API server's proxy when left out.
+    pub address: Option<String>,
+    /// The header that sends a request through the live path to a slot.
+    pub preview_header: Option<String>,
+    /// The header of answers that names the slot.
+    pub identity: String,
+    /// What pods tell of themselves.
+    pub telling: Option<Telling>,
+}
+
+/// A slot's pages and when they were read.
+type Page = (Instant, Arc<Vec<(Arc<k8s_openapi::api::core::v1::Pod>, Vec<Sample>)>>);
+
+/// A service of a cluster, bound to it.
+pub struct KubePlatform {
+    pub(super) cluster: Cluster,
+    pub(super) service: ServiceInCluster,
+    pub(super) router: Router,
+    pub(super) slots: [Behind; 2],
+    endpoints: Option<Endpoints>,
+    live: Way,
+    previews: [Way; 2],
+    pages: [Mutex<Option<Page>>; 2],
+}
+
+const fn index(slot: Slot) -> usize {
+    match slot {
+        Slot::Blue => 0,
+        Slot::Green => 1,
+    }
+}
+
+impl KubePlatform {
+    /// Binds a service to its cluster; nothing is asked yet.
+    ///
+    /// # Errors
+    /// Where its address makes no sense.
+    pub fn new(cluster: &Cluster, service: ServiceInCluster) -> Result<Self, PortError> {
+        let router = Router::new(cluster, service.routing.clone());
+        let header = &service.identity;
+        let preview = |slot: Slot| match (&service.address, &service.preview_header) {
+            (Some(address), Some(name)) => Way::address(address, Some((name.clone(), slot.to_string())), header),
+            _ => Ok(Way::proxy(cluster, &service.previews[index(slot)], header)),
+        };
+        let live = match (&service.address, router.service()) {
+            (Some(address), _) => Way::address(address, None, header)?,
+            (None, Some(name)) => Way::proxy(cluster, name, header),
+            (None, None) => Way::proxy(cluster, &service.previews[0], header),
+        };
+        Ok(Self {
+            previews: [preview(Slot::Blue)?, preview(Slot::Green)?],
+            live,
+            endpoints: router.service().map(|name| Endpoints::new(cluster, name)),
+            slots: service.workloads.clone().map(|name| Behind::new(cluster, name)),
+            pages: [Mutex::default(), Mutex::default()],
+            cluster: cluster.clone(),
+            router,
+            service,
+        })
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub(super) const fn behind(&self, slot: Slot) -> &Behind {
+        &self.slots[index(slot)]
+    }
+
+    /// The pages of a slot's pods, read a moment ago at most.
+    ///
+    /// # Errors
+    /// Where the platform file names none, or they cannot be read.
+    pub(super) async fn pages(&self, slot: Slot) -> Result<Page, PortError> {
+        let Some(telling) = &self.service.telling else {
+            let what = format!("`services.{}.pods` in the platform file: the pods tell nothing", self.service.name);
+            return Err(PortError::NotFound { what });
+        };
+        let mut kept = self.pages[index(slot)].lock().await;
+        if let Some(page) = kept.as_ref().filter(|(read, _)| read.elapsed() < FRESH) {
+            return Ok(page.clone());
+        }
+        let read = pages::pages(&self.cluster, self.behind(slot), telling).await?;
+        let page = (Instant::now(), Arc::new(read));
+        *kept = Some(page.clone());
+        Ok(page)
+    }
+
+    /// Tells the pods of a slot whether to end kept-alive connections; a selector moves only new ones.
+    async fn tell(&self, slot: Slot, draining: bool) {
+        if let Some(telling) = &self.service.telling {
+            tell_draining(&self.cluster, self.behind(slot), telling, draining).await;
+        }
+    }
+
+    /// Waits until the Service reaches nothing of what lost its traffic.
+    async fn followed(&self, to: &Weights) {
+        let Some(endpoints) = &self.endpoints else { return };
+        let mut gone = BTreeSet::new();
+        for slot in Slot::ALL.into_iter().filter(|slot| to.of(*slot) == 0) {
+            if let Ok(pods) = self.behind(slot).pods().await {
+                gone.extend(pods.iter().flat_map(|pod| pods::addresses(pod)).map(str::to_owned));
+            }
+        }
+        match endpoints.without(&gone, FOLLOWED).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("the endpoints of {} have not followed yet", self.router.object.title),
+            Err(e) => tracing::warn!("the endpoints of {} cannot be seen: {e}", self.router.object.title),
+        }
+    }
+}
+
+#[async_trait]
+impl Traffic for KubePlatform {
+    async fn weights(&self) -> Result<Weights, PortError> {
+        self.router.weights(&self.router.read().await?)
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
+        if let Some(endpoints) = &self.endpoints {
+            // Where the watch cannot begin, the wait below says so.
+            let _ = endpoints.watch().await;
+        }
+        let object = self.router.set(to, fence).await?;
+        let gains = |slot: &Slot| to.of(*slot) > 0;
+        for slot in Slot::ALL.into_iter().filter(gains) {
+            self.tell(slot, false).await;
+        }
+        self.followed(to).await;
+        for slot in Slot::ALL.into_iter().filter(|slot| !gains(slot)) {
+            self.tell(slot, true).await;
+        }
+        let note = format!("{} -> {to}, by epoch {}", fence.from, fence.epoch);
+        events::leave(&self.cluster, &self.router.object.reference(&object), "TrafficMoved", "Switch", note).await;
+        Ok(())
+    }
+
+    async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
+        let (_, pages) = self.pages(slot).await?;
+        let telling = self.service.telling.as_ref();
+        let telling = telling.ok_or_else(|| PortError::NotFound { what: "`pods` in the platform file".to_owned() })?;
+        in_flight(telling, &pages, older_than)
+    }
+}
+
+#[async_trait]
+impl Workload for KubePlatform {
+    async fn replicas(&self, slot: Slot) -> Result<Vec<Replica>, PortError> {
+        self.behind(slot).replicas().await
+    }
+
+    async fn scale(&self, slot: Slot) -> Result<u32, PortError> {
+        self.behind(slot).scale().await
+    }
+
+    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+        self.behind(slot).set_scale(replicas, epoch).await
+    }
+}
+
+#[async_trait]
+impl Requests for KubePlatform {
+    async fn get(&self, route: Route, path: &str, within: Duration) -> Result<Reply, PortError> {
+        match route {
+            Route::Live => self.live.get(path, within).await,
+            Route::Preview(slot) => self.previews[index(slot)].get(path, within).await,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What has to be known of a cluster before a switchover changes it.
+
+use async_trait::async_trait;
+
+use super::{
+    managers::{autoscalers, of_field},
+    permissions::{Need, bookkeeping, missing},
+    platform::KubePlatform,
+    traffic::Routing,
+};
+use crate::{
+    model::Slot,
+    ports::{Footprint, Manager, Missing, PortError, Preflight},
+};
+
+impl KubePlatform {
+    /// What is read of the service, by anyone who only looks.
+    pub(super) fn reads(&self) -> Vec<Need> {
+        let mut needs: Vec<_> = ["list", "watch"].map(|verb| Need::any(verb, "", "pods")).into();
+        for slot in Slot::ALL {
+            let workload = &self.behind(slot).name;
+            needs.push(match workload.name() {
+                Some(name) => Need::one("get", "apps", &workload.plural(), name),
+                None => Need::any("list", "apps", &workload.plural()),
+            });
+        }
+        if self.service.telling.is_some() {
+            needs.push(Need::any("get", "", "pods/proxy"));
+        }
+        match &self.service.routing {
+            Routing::Selector { service, .. } => needs.push(Need::one("get", "", "services", service)),
+            Routing::Route { route, .. } => needs.push(Need::one("get", super::route::GROUP, "httproutes", route)),
+        }
+        let mut proxied: Vec<_> = match &self.service.preview_header {
+            Some(_) => Vec::new(),
+            None => self.service.previews.iter().collect(),
+        };
+        if let (None, Some(service)) = (&self.service.address, self.router.service()) {
+            proxied.push(service);
+        }
+        for service in proxied {
+            needs.push(Need::one("get", "", "services", service));
+            needs.push(Need::one("get", "", "services/proxy", service));
+        }
+        needs
+    }
+
+    /// What is written, by a switchover and by whoever puts it back.
+    pub(super) fn writes(&self) -> Vec<Need> {
+        let mut needs = Vec::new();
+        match &self.service.routing {
+            Routing::Selector { service, .. } => {
+                needs.push(Need::one("patch", "", "services", service));
+                needs.extend(["list", "watch"].map(|verb| Need::any(verb, "discovery.k8s.io", "endpointslices")));
+            }
+            Routing::Route { route, .. } => needs.push(Need::one("patch", super::route::GROUP, "httproutes", route)),
+        }
+        // Also without a scale-down: a slot that somebody has scaled to nothing is scaled up before it gets traffic back.
+        for slot in Slot::ALL {
+            let workload = &self.behind(slot).name;
+            needs.push(match workload.name() {
+                Some(name) => Need::one("patch", "apps", &workload.plural(), name),
+                None => Need::any("patch", "apps", &workload.plural()),
+            });
+        }
+        if self.service.telling.as_ref().is_some_and(|telling| telling.draining.is_some()) {
+            needs.push(Need::any("update", "", "pods/proxy"));
+        }
+        needs
+    }
+}
+
+#[async_trait]
+impl Preflight for KubePlatform {
+    async fn managers(&self, footprint: &Footprint) -> Result<Vec<Manager>, PortError> {
+        let mut found = Vec::new();
+        if footprint.weights {
+            found.extend(of_field(&self.router.object, &self.router.read().await?, &self.router.fields()));
+        }
+        for slot in &footprint.scales {
+            let behind = self.behind(*slot);
+            let theirs = behind.object().await?;
+            let object = theirs.read().await?;
+            found.extend(of_field(theirs, &object, &["spec", "replicas"].map(str::to_owned)));
+            let name = object.metadata.name.unwrap_or_default();
+            found.extend(autoscalers(&self.cluster, behind.name.kind(), &name).await?);
+        }
+        Ok(found)
+    }
+
+    async fn missing(&self, footprint: &Footprint) -> Result<Vec<Missing>, PortError> {
+        let mut needs = [self.reads(), self.writes(), bookkeeping()].concat();
+        if !footprint.scales.is_empty() {
+            needs.push(Need::any("list", "autoscaling", "horizontalpodautoscalers"));
+        }
+        let mut lacking = missing(&self.cluster, &needs).await?;
+        if lacking.is_empty() && footprint.weights {
+            match self.router.rehearse().await {
+                Ok(()) => {}
+                // Such as an admission webhook, or a namespace that is being deleted.
+                Err(PortError::Forbidden { what, why }) => lacking.push(Missing { what, why }),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(lacking)
+    }
+
+    fn grant(&self) -> String {
+        format!(
+            "`kubectl apply -k manifests/rbac/switchover -n {}` and bind the role to whom you are there",
+            self.cluster.namespace
+        )
+    }
+
+    fn look(&self) -> String {
+        format!(
+            "`interlock doctor` tells what is reachable and permitted; `kubectl -n {} get svc,deploy,pods` shows the rest",
+            self.cluster.namespace
+        )
+    }
+}

@@ -1,0 +1,140 @@
+//! Traffic by the weights of a Gateway API `HTTPRoute`, read and written as a dynamic object, so that no version of its
+//! definition is baked in.
+
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::{Value, json};
+
+use super::{
+    Cluster,
+    object::{Replace, Theirs},
+};
+use crate::{
+    model::{Epoch, Slot, Weights},
+    ports::PortError,
+};
+
+/// The group of the Gateway API.
+pub const GROUP: &str = "gateway.networking.k8s.io";
+
+/// The resource that names routes.
+pub fn resource() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1", "HTTPRoute"))
+}
+
+/// A route of the cluster's namespace.
+pub fn route(cluster: &Cluster, name: &str) -> Theirs {
+    Theirs::new(cluster, &resource(), name)
+}
+
+/// Where the two backends stand in a route.
+pub struct Shares {
+    rule: usize,
+    /// The rule's references, whole: a weight is replaced together with its list, so that both change at once.
+    refs: Vec<Value>,
+    at: [usize; 2],
+}
+
+impl Shares {
+    /// Finds the rule that names both backends; a rule with a header match that names one alone is for previews.
+    ///
+    /// # Errors
+    /// Where no rule does, or several do.
+    pub fn of(route: &DynamicObject, backends: &[String; 2]) -> Result<Self, PortError> {
+        let rules = route.data.pointer("/spec/rules").and_then(Value::as_array);
+        let mut found = rules.into_iter().flatten().enumerate().filter_map(|(rule, value)| {
+            let refs = value.get("backendRefs")?.as_array()?;
+            let at = |name: &String| refs.iter().position(|one| one.get("name").and_then(Value::as_str) == Some(name));
+            Some(Self { rule, refs: refs.clone(), at: [at(&backends[0])?, at(&backends[1])?] })
+        });
+        let [blue, green] = backends;
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(PortError::odd("the HTTPRoute", format!("no rule names both {blue} and {green}"))),
+            _ => Err(PortError::odd("the HTTPRoute", format!("several rules name both {blue} and {green}"))),
+        }
+    }
+
+    /// The shares of traffic.
+    ///
+    /// # Errors
+    /// Where others take part in it, or the weights are no whole percentages of their sum.
+    pub fn weights(&self) -> Result<Weights, PortError> {
+        let weight = |value: &Value| value.get("weight").map_or(Some(1), Value::as_u64);
+        let sum: Option<u64> = self.refs.iter().map(weight).sum();
+        let of = |slot: usize| self.refs.get(self.at[slot]).and_then(weight);
+        let (Some(sum), Some(blue), Some(green)) = (sum, of(0), of(1)) else {
+            return Err(PortError::odd("the HTTPRoute", "a weight is no whole number"));
+        };
+        if sum == 0 || blue + green != sum {
+            return Err(PortError::odd("the HTTPRoute", "other backends have a share of the traffic, or none has"));
+        }
+        let percent = green * 100 / sum;
+        if percent * sum != green * 100 {
+            return Err(PortError::odd(
+                "the HTTPRoute",
+                format!("the weights {blue} and {green} are no whole percent"),
+            ));
+        }
+        Ok(Weights::giving(Slot::Green, u8::try_from(percent).unwrap_or(100)))
+    }
+
+    /// What gives the references other weights.
+    pub fn replaced(&self, weights: &Weights, epoch: Epoch) -> Replace {
+        let mut refs = self.refs.clone();
+        for (at, slot) in self.at.iter().zip(Slot::ALL) {
+            if let Some(Value::Object(one)) = refs.get_mut(*at) {
+                one.insert("weight".to_owned(), json!(weights.of(slot)));
+            }
+        }
+        let pointer = format!("/spec/rules/{}/backendRefs", self.rule);
+        Replace { pointer, from: Value::Array(self.refs.clone()), to: Value::Array(refs), epoch }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(rules: Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": { "name": "tenant" }, "spec": { "rules": rules },
+        }))
+        .unwrap()
+    }
+
+    fn backends() -> [String; 2] {
+        ["tenant-blue".to_owned(), "tenant-green".to_owned()]
+    }
+
+    #[test]
+    fn weights_are_read_and_replaced_in_their_rule() {
+        let route = route(json!([
+            { "matches": [{}], "backendRefs": [{ "name": "tenant-green", "port": 80 }] },
+            { "backendRefs": [{ "name": "tenant-blue", "port": 80, "weight": 3 },
+                              { "name": "tenant-green", "port": 80, "weight": 1 }] },
+        ]));
+        let shares = Shares::of(&route, &backends()).unwrap();
+        assert_eq!(shares.weights().unwrap(), Weights::giving(Slot::Green, 25));
+        let replace = shares.replaced(&Weights::all(Slot::Green), Epoch(1));
+        assert_eq!(replace.pointer, "/spec/rules/1/backendRefs");
+        assert_eq!(
+            replace.to,
+            json!([{ "name": "tenant-blue", "port": 80, "weight": 0 },
+                   { "name": "tenant-green", "port": 80, "weight": 100 }])
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        let both = |blue: u64, green: u64| {
+            json!({ "backendRefs": [{ "name": "tenant-blue", "weight": blue },
+                                    { "name": "tenant-green", "weight": green }] })
+        };
+        assert!(Shares::of(&route(json!([])), &backends()).is_err());
+        assert!(Shares::of(&route(json!([both(1, 1), both(1, 1)])), &backends()).is_err());
+        for (blue, green) in [(0, 0), (2, 1)] {
+            assert!(Shares::of(&route(json!([both(blue, green)])), &backends()).unwrap().weights().is_err());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Which slot live traffic reaches: the selector of a Service, or the weights of an `HTTPRoute`.
+
+use std::sync::{Mutex, PoisonError};
+
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::{Value, json};
+
+use super::{
+    Cluster,
+    object::{Replace, Theirs},
+    route::{Shares, route},
+};
+use crate::{
+    model::{Epoch, Slot, Weights},
+    ports::{Fence, PortError},
+};
+
+/// How traffic reaches the slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routing {
+    /// A Service whose selector has a label that names the slot.
+    Selector {
+        /// The Service.
+        service: String,
+        /// The label.
+        label: String,
+    },
+    /// An `HTTPRoute` with a weighted backend for each slot, blue first.
+    Route {
+        /// The route.
+        route: String,
+        /// The backends.
+        backends: [String; 2],
+    },
+}
+
+/// The object that routes, and how it is read.
+pub struct Router {
+    routing: Routing,
+    /// The object.
+    pub object: Theirs,
+    /// The object as it was read last: a write right after a read needs no second one.
+    last: Mutex<Option<DynamicObject>>,
+}
+
+impl Router {
+    /// Binds a routing to the cluster.
+    pub fn new(cluster: &Cluster, routing: Routing) -> Self {
+        let object = match &routing {
+            Routing::Selector { service, .. } => {
+                let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Service"));
+                Theirs::new(cluster, &resource, service)
+            }
+            Routing::Route { route: name, .. } => route(cluster, name),
+        };
+        Self { routing, object, last: Mutex::default() }
+    }
+
+    /// The Service whose selector is switched, if that is how traffic is routed.
+    pub const fn service(&self) -> Option<&String> {
+        match &self.routing {
+            Routing::Selector { service, .. } => Some(service),
+            Routing::Route { .. } => None,
+        }
+    }
+
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn read(&self) -> Result<DynamicObject, PortError> {
+        let object = self.object.read().await?;
+        self.remember(Some(object.clone()));
+        Ok(object)
+    }
+
+    /// The shares that an object gives.
+    ///
+    /// # Errors
+    /// Where it says what a switchover has no word for.
+    pub fn weights(&self, object: &DynamicObject) -> Result<Weights, PortError> {
+        match &self.routing {
+            Routing::Selector { label, .. } => {
+                let found = object.data.pointer(&selector(label)).and_then(Value::as_str);
+                found.and_then(|slot| slot.parse().ok()).map(Weights::all).ok_or_else(|| {
+                    let found = found.map_or_else(|| format!("no `{label}`"), |value| format!("`{label}={value}`"));
+                    PortError::odd(&self.object.title, format!("its selector has {found}, which names neither slot"))
+                })
+            }
+            Routing::Route { backends, .. } => Shares::of(object, backends)?.weights(),
+        }
+    }
+
+    /// Sets the shares.
+    ///
+    /// # Errors
+    /// Where the fence does not hold, or a selector is to share traffic.
+    pub async fn set(&self, to: &Weights, fence: &Fence) -> Result<DynamicObject, PortError> {
+        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let object = match &self.routing {
+            Routing::Selector { label, .. } => self.object.replace(seen, &by_selector(label, to, fence)?).await,
+            Routing::Route { backends, .. } => {
+                let object = match seen {
+                    Some(object) => object,
+                    None => self.object.read().await?,
+                };
+                let shares = Shares::of(&object, backends)?;
+                let found = shares.weights()?;
+                if found != fence.from && found != *to {
+                    return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
+                }
+                self.object.replace(Some(object), &shares.replaced(to, fence.epoch)).await
+            }
+        };
+        let object = object?;
+        self.remember(Some(object.clone()));
+        Ok(object)
+    }
+
+    /// Tries to move all traffic to the other slot, without effect.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub async fn rehearse(&self) -> Result<(), PortError> {
+        let object = self.read().await?;
+        let from = self.weights(&object)?;
+        let to = Weights::all(from.sole().map_or(Slot::Blue, Slot::other));
+        // The highest there is: a rehearsal is refused by nobody's epoch.
+        let fence = Fence { epoch: Epoch(u64::MAX), from };
+        let replace = match &self.routing {
+            Routing::Selector { label, .. } => by_selector(label, &to, &fence)?,
+            Routing::Route { backends, .. } => Shares::of(&object, backends)?.replaced(&to, fence.epoch),
+        };
+        self.object.rehearse(&object, &replace).await
+    }
+
+    /// What is written, as `managedFields` name it.
+    pub fn fields(&self) -> Vec<String> {
+        match &self.routing {
+            Routing::Selector { label, .. } => ["spec", "selector", label].map(str::to_owned).into(),
+            // A list without keys is owned as a whole.
+            Routing::Route { .. } => ["spec", "rules"].map(str::to_owned).into(),
+        }
+    }
+
+    fn remember(&self, object: Option<DynamicObject>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = object;
+    }
+}
+
+fn selector(label: &str) -> String {
+    format!("/spec/selector/{}", label.replace('~', "~0").replace('/', "~1"))
+}
+
+fn by_selector(label: &str, to: &Weights, fence: &Fence) -> Result<Replace, PortError> {
+    let sole = |weights: &Weights| {
+        weights.sole().ok_or_else(|| {
+            PortError::odd("a selector", format!("it gives one slot everything; {weights} needs an HTTPRoute"))
+        })
+    };
+    let (from, to) = (json!(sole(&fence.from)?), json!(sole(to)?));
+    Ok(Replace { pointer: selector(label), from, to, epoch: fence.epoch })
+}

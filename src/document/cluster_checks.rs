@@ -1,0 +1,65 @@
+//! What a service of a cluster has to say beside its shape.
+
+use super::{
+    Pods, Service, SlotSpec, Traffic,
+    checks::{check_path, check_url},
+};
+use crate::slo::Problem;
+
+/// Checks how a service is reached: in a cluster it has to say so, in a lab it must not.
+///
+/// # Errors
+/// Where something is missing, or makes no sense.
+pub(super) fn check_reach(service: &Service, cluster: bool) -> Result<(), Problem> {
+    if !cluster {
+        return match (&service.traffic, &service.pods) {
+            (None, None) => Ok(()),
+            (Some(_), _) => Err(of_cluster("traffic")),
+            _ => Err(of_cluster("pods")),
+        };
+    }
+    let Some(slots) = &service.slots else {
+        let mend = "add `slots: {blue: {workload: deployment/NAME}, green: {workload: deployment/NAME}}`";
+        return Err(Problem::new("", "the service has no slots", mend));
+    };
+    for (at, slot) in [("blue", &slots.blue), ("green", &slots.green)] {
+        check_workload(&format!("slots.{at}.workload"), slot)?;
+    }
+    let Some(traffic) = &service.traffic else {
+        let mend = "add `traffic: {selector: {service: NAME, preview: {blue: NAME, green: NAME}}}`";
+        return Err(Problem::new("", "how traffic reaches the service is not said", mend));
+    };
+    check_traffic(traffic)?;
+    service.pods.as_ref().map_or(Ok(()), check_pods)
+}
+
+fn of_cluster(at: &str) -> Problem {
+    Problem::new(at, "the target is a lab, which knows this by itself", "leave it out")
+}
+
+fn check_workload(at: &str, slot: &SlotSpec) -> Result<(), Problem> {
+    let kind = slot.workload.split_once('/').map(|(kind, name)| (kind, !name.is_empty()));
+    if matches!(kind, Some(("deployment" | "statefulset" | "replicaset", true))) {
+        return Ok(());
+    }
+    let mend = "write `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME` or `replicaset/LABEL=VALUE`";
+    Err(Problem::new(at, format!("`{}` names no workload", slot.workload), mend))
+}
+
+fn check_traffic(traffic: &Traffic) -> Result<(), Problem> {
+    let (at, backends) = match traffic {
+        Traffic::Selector(_) => ("traffic.selector", "preview"),
+        Traffic::HttpRoute(_) => ("traffic.httpRoute", "backends"),
+    };
+    let services = traffic.backends();
+    if services.blue == services.green {
+        let what = format!("both slots are reached by the Service `{}`", services.blue);
+        return Err(Problem::new(&format!("{at}.{backends}"), what, "name a Service for each slot"));
+    }
+    traffic.address().map_or(Ok(()), |url| check_url(&format!("{at}.address"), url))
+}
+
+fn check_pods(pods: &Pods) -> Result<(), Problem> {
+    check_path("pods.metrics", &pods.metrics)?;
+    pods.draining.as_ref().map_or(Ok(()), |path| check_path("pods.draining", path))
+}

@@ -1,0 +1,45 @@
+//! Two gates about interlock's own standing on the platform: what it may do there, and who else does the same.
+
+use super::Switch;
+use crate::{
+    guard::Gate,
+    ports::{Footprint, Manager, Missing},
+};
+
+/// Asks both; neither can be asked where the platform does not answer.
+pub(super) async fn gates(switch: &Switch) -> [Gate; 2] {
+    let footprint = footprint(switch);
+    let preflight = &switch.ports.preflight;
+    let (missing, managers) = futures::join!(preflight.missing(&footprint), preflight.managers(&footprint));
+    let permissions = match missing {
+        Ok(missing) => permissions(&missing, &preflight.grant()),
+        Err(e) => Gate::failed("permissions", &e, preflight.grant()),
+    };
+    let managers = match managers {
+        Ok(managers) => alone(&managers),
+        Err(e) => Gate::failed("managers", &e, preflight.look()),
+    };
+    [permissions, managers]
+}
+
+/// What a switchover writes: the weights, and the scale of the old slot where it is scaled down in the end.
+fn footprint(switch: &Switch) -> Footprint {
+    let spec = &switch.spec;
+    Footprint { weights: true, scales: if spec.scale_down_old { vec![spec.from()] } else { Vec::new() } }
+}
+
+fn permissions(missing: &[Missing], grant: &str) -> Gate {
+    if missing.is_empty() {
+        return Gate::open("permissions", "all that is needed, and to put it back");
+    }
+    let all: Vec<_> = missing.iter().map(|missing| format!("{} ({})", missing.what, missing.why)).collect();
+    Gate::shut("permissions", format!("not allowed: {}", all.join("; ")), grant)
+}
+
+fn alone(managers: &[Manager]) -> Gate {
+    if managers.is_empty() {
+        return Gate::open("managers", "nobody else manages what is changed");
+    }
+    let join = |tell: fn(&Manager) -> &str| managers.iter().map(tell).collect::<Vec<_>>().join("; ");
+    Gate::shut("managers", join(|manager| &manager.what), join(|manager| &manager.mend))
+}

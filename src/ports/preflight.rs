@@ -1,0 +1,53 @@
+//! What has to be known of a platform before it is changed: who else manages it, and what we may do there.
+
+use async_trait::async_trait;
+
+use super::PortError;
+use crate::model::Slot;
+
+/// What an operation is going to write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Footprint {
+    /// It sets the shares of live traffic.
+    pub weights: bool,
+    /// It sets how many replicas these slots have.
+    pub scales: Vec<Slot>,
+}
+
+/// Someone who manages what an operation is going to write, and would put it back within seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    /// Who it is and what it manages, such as `Argo CD (argocd-controller) owns spec.selector.slot of services/tenant`.
+    pub what: String,
+    /// How to keep it out of the way.
+    pub mend: String,
+}
+
+/// Something that an operation needs and that we may not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The verb and the resource, such as `patch services/tenant`.
+    pub what: String,
+    /// What the platform said.
+    pub why: String,
+}
+
+/// Answers what has to be known before a platform is changed; changes nothing.
+#[async_trait]
+pub trait Preflight: Send + Sync {
+    /// Names others who manage what `footprint` writes.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn managers(&self, footprint: &Footprint) -> Result<Vec<Manager>, PortError>;
+    /// Names what the operation needs, puts back included, and may not do; every write is tried without effect where
+    /// the platform can do that.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn missing(&self, footprint: &Footprint) -> Result<Vec<Missing>, PortError>;
+    /// How what may be missing is granted, in one sentence.
+    fn grant(&self) -> String;
+    /// How to see for oneself how the platform stands, in one sentence.
+    fn look(&self) -> String;
+}
