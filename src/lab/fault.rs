@@ -121,6 +121,34 @@ impl<'de> Deserialize<'de> for Fault {
     }
 }
 
+/// The names that a fault begins with.
+const NAMES: [&str; 5] = ["error-rate", "latency", "hang", "crash-after", "leak"];
+
+/// Faults with commas between them, such as `latency=200ms,hang=after:100,share:10%`; none where nothing is written.
+///
+/// A part that begins with no fault's name belongs to the fault before it, since `hang` has commas of its own.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Faults(pub Vec<Fault>);
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts: Vec<String> = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let begins = NAMES.contains(&part.split('=').next().unwrap_or_default());
+            match parts.last_mut() {
+                Some(fault) if !begins => {
+                    fault.push(',');
+                    fault.push_str(part);
+                }
+                _ => parts.push(part.to_owned()),
+            }
+        }
+        parts.iter().map(|part| part.parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// The options that follow a fault's value, each `key=value` or `key:value`.
 struct Options<'a>(Vec<(&'a str, &'a str)>);
 
@@ -197,6 +225,23 @@ mod tests {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_keeps_the_commas_that_belong_to_a_fault() {
+        let list: Faults = "latency=200ms, hang=after:100,share:50%,crash-after=5".parse().unwrap();
+        let one_by_one = ["latency=200ms", "hang=after:100,share:50%", "crash-after=5"];
+        assert_eq!(list.0, one_by_one.map(|text| text.parse().unwrap()));
+        assert_eq!("".parse(), Ok(Faults::default()));
+        assert!("slow,hang".parse::<Faults>().is_err() && "hang,slow".parse::<Faults>().is_err());
+    }
+
+    #[test]
+    fn every_fault_is_known_to_lists() {
+        for form in FORMS.split(", ") {
+            assert!(NAMES.iter().any(|name| form.starts_with(name)), "{form}");
+        }
+        assert_eq!(FORMS.split(", ").count(), NAMES.len());
     }
 
     #[test]

@@ -14,10 +14,10 @@ use axum::{
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Method, Request, StatusCode,
+    Method, Request, Response, StatusCode,
     body::{Body, Bytes},
     client::conn::http1::{self, SendRequest},
-    header,
+    header::{self, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -30,6 +30,11 @@ use crate::error::Error;
 const IDLE: usize = 256;
 /// The longest answer of one of the lab's own interfaces, in bytes.
 const ANSWER: usize = 8 << 20;
+
+/// The header that names a slot: on a request to reach it, on an answer to say who served.
+pub const SLOT: HeaderName = HeaderName::from_static("x-lab-slot");
+/// The header of an answer that says which release gave it.
+pub const VERSION: HeaderName = HeaderName::from_static("x-lab-version");
 
 /// A connection, and whether it has served before.
 pub struct Lease<B> {
@@ -222,6 +227,17 @@ impl<'a> Ask<'a> {
     pub const fn put(path: &'a str, body: serde_json::Value) -> Self {
         Self { method: Method::PUT, path, headers: &[], body: Some(body) }
     }
+}
+
+/// An answer that says what went wrong, as RFC 9457 shapes it.
+#[must_use]
+pub fn problem(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
+    let text = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": why }).to_string();
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// Lets only requests that show the token reach a router's routes.

@@ -15,6 +15,7 @@ mod journal;
 mod metrics;
 mod owners;
 mod platform;
+mod replica;
 mod servers;
 mod signals;
 mod stage;

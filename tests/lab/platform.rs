@@ -3,15 +3,28 @@
 use interlock::{
     guard::{Entry, Mode, Outcome},
     journal::Store as _,
+    lab::http::{Ask, Client},
     model::{RunId, Slot, Target, Weights},
     ports::{Fence, Traffic as _},
     process::Signal,
 };
 
-use crate::stage::{BLUE, GREEN, Stage, until};
+use crate::stage::{BLUE, GREEN, PATIENCE, Setup, Stage, until};
 
 const BLUES: [&str; 2] = ["tenant-blue-0", "tenant-blue-1"];
 const GREENS: [&str; 2] = ["tenant-green-0", "tenant-green-1"];
+
+#[test]
+fn the_slot_that_served_is_named_once_behind_the_gateway() {
+    let stage = Stage::with(Setup::default());
+    let live = Client::new(stage.lab().file.gateway, None);
+    let answer = stage.runtime.block_on(live.ask(Ask::get("/tenants/7"), PATIENCE)).unwrap();
+    // Replicas name it as well, for those who ask them directly.
+    let named: Vec<_> = answer.headers.get_all("x-lab-slot").iter().collect();
+    assert_eq!(named, ["blue"]);
+    assert_eq!(answer.headers.get_all("x-lab-version").iter().count(), 1);
+    stage.close();
+}
 
 fn looks(stage: &Stage, run: &RunId) -> usize {
     let stored = stage.try_load(run).unwrap();

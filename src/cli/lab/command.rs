@@ -2,6 +2,7 @@
 
 use std::{
     io::IsTerminal,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -34,7 +35,7 @@ enum Command {
     Status(StatusArgs),
     /// End the platform, and make sure that nothing of it is left
     Down(DownArgs),
-    /// Offer open-loop load to the gateway
+    /// Offer open-loop load to the gateway, or elsewhere
     Load(LoadArgs),
     /// Make a slot run a release
     Deploy(DeployArgs),
@@ -144,6 +145,9 @@ struct LoadArgs {
 
 #[derive(Debug, clap::Args)]
 struct Offer {
+    /// Where to, instead of the lab's gateway; such as a Service in a cluster
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    address: Option<SocketAddr>,
     /// Requests a second
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
@@ -205,7 +209,13 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
             block_on(up(at, setup, timeout))
         }
         Command::Status(args) => block_on(status(args.at.resolve(global)?)),
-        Command::Load(LoadArgs { at, offer }) => block_on(load(at.resolve(global)?, offer)),
+        Command::Load(LoadArgs { at, offer }) => match offer.address {
+            Some(address) => block_on(load(address, offer, global.output)),
+            None => {
+                let At { folder, output } = at.resolve(global)?;
+                block_on(load(Lab::open(&folder)?.file.gateway, offer, output))
+            }
+        },
         Command::Deploy(DeployArgs { at, release }) => block_on(deploy(at.resolve(global)?, release)),
     }
 }
@@ -253,9 +263,8 @@ async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
     Ok(Exit::Kept)
 }
 
-async fn load(at: At, args: Offer) -> Result<Exit, Error> {
-    let lab = Lab::open(&at.folder)?;
-    let mut spec = lab::load::Spec::new(lab.file.gateway, args.path, args.rate, args.duration.0);
+async fn load(address: SocketAddr, args: Offer, output: Format) -> Result<Exit, Error> {
+    let mut spec = lab::load::Spec::new(address, args.path, args.rate, args.duration.0);
     spec.new_connections = args.new_connections;
     spec.in_flight = args.in_flight;
     spec.timeout = args.timeout.0;
@@ -275,7 +284,7 @@ async fn load(at: At, args: Offer) -> Result<Exit, Error> {
     })
     .await?;
     bar.finish_and_clear();
-    show::report(&report, at.output)?;
+    show::report(&report, output)?;
     Ok(match report.failed {
         _ if stop.is_cancelled() => Exit::Interrupted,
         0 => Exit::Kept,

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::command::Setup;
 use crate::{
     error::{Error, Exit},
-    lab::{Fault, gateway, state::broken, supervisor, tenant},
+    lab::{Faults, gateway, state::broken, supervisor, tenant},
     model::{Slot, Span},
     process::raise_file_limit,
 };
@@ -41,23 +41,47 @@ enum Role {
         upstream_timeout: Span,
     },
     /// Be one replica of the service
-    Tenant {
-        /// Where to listen
-        #[arg(long)]
-        listen: SocketAddr,
-        /// The replica's name
-        #[arg(long)]
-        replica: String,
-        /// The replica's slot
-        #[arg(long)]
-        slot: Slot,
-        /// The version that it runs
-        #[arg(long)]
-        release: String,
-        /// What is wrong with it
-        #[arg(long)]
-        fault: Vec<Fault>,
-    },
+    Tenant(Box<Tenant>),
+}
+
+/// What a replica is started with; what differs between pods of one image may come from the environment.
+#[derive(Debug, clap::Args)]
+struct Tenant {
+    /// Where to listen
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Where to serve metrics, health and draining; with --listen unless given
+    #[arg(long)]
+    admin: Option<SocketAddr>,
+    /// How long to go on once told to end
+    #[arg(long, default_value = "3s", value_name = "TIME")]
+    drain: Span,
+    /// The replica's name
+    #[arg(long, env = "POD_NAME")]
+    replica: String,
+    /// The replica's slot
+    #[arg(long, env = "TENANT_SLOT")]
+    slot: Slot,
+    /// The version that it runs
+    #[arg(long, env = "TENANT_RELEASE")]
+    release: String,
+    /// What is wrong with it, as often as needed or with commas between
+    #[arg(long, env = "TENANT_FAULTS")]
+    fault: Vec<Faults>,
+}
+
+impl Tenant {
+    fn options(self) -> tenant::Options {
+        tenant::Options {
+            listen: self.listen,
+            admin: self.admin,
+            drain: self.drain.0,
+            replica: self.replica,
+            slot: self.slot,
+            version: self.release,
+            faults: self.fault.into_iter().flat_map(|list| list.0).collect(),
+        }
+    }
 }
 
 /// Runs a role until SIGTERM or SIGINT.
@@ -79,9 +103,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             Role::Gateway { folder, upstream_timeout } => {
                 gateway::serve(gateway::Options { folder, upstream_timeout: upstream_timeout.0 }, stop).await
             }
-            Role::Tenant { listen, replica, slot, release: version, fault: faults } => {
-                tenant::serve(tenant::Options { listen, replica, slot, version, faults }, stop).await
-            }
+            Role::Tenant(args) => tenant::serve(args.options(), stop).await,
         }
     });
     if let Err(e) = &served {

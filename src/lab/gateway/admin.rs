@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Query, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -69,6 +69,6 @@ async fn in_flight(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let text = shared.metrics.expose(shared.service, Slot::ALL.map(|slot| (slot, shared.flights.count(slot))));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let in_flight = Slot::ALL.map(|slot| (slot, shared.flights.count(slot)));
+    shared.metrics.expose(shared.service, in_flight).into_response()
 }

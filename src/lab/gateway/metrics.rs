@@ -1,13 +1,15 @@
-//! What the gateway has measured, in the Prometheus exposition format (version 0.0.4).
+//! What the gateway has measured.
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::model::Slot;
+use crate::{
+    lab::page::{Kind, Page},
+    model::Slot,
+};
 
 /// The upper edges of the duration buckets, in seconds.
 const EDGES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -63,46 +65,37 @@ impl Metrics {
         }
     }
 
-    /// Writes everything, with what is in flight by slot.
-    pub fn expose(&self, service: &str, in_flight: [(Slot, usize); 2]) -> String {
-        // Writing to a string cannot fail.
-        let mut out = String::with_capacity(4096);
-        let _ = self.write(&mut out, service, in_flight);
-        out
-    }
-
-    fn write(&self, out: &mut String, service: &str, in_flight: [(Slot, usize); 2]) -> std::fmt::Result {
+    /// Shows everything, with what is in flight by slot.
+    pub fn expose(&self, service: &str, in_flight: [(Slot, usize); 2]) -> Page {
+        let mut page = Page::new(&[("service", service)]);
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(out, "# HELP lab_requests_total Requests answered, by exact status.")?;
-        writeln!(out, "# TYPE lab_requests_total counter")?;
+        page.family("lab_requests_total", Kind::Counter, "Requests answered, by exact status.");
         for ((slot, way, code), n) in &tables.requests {
-            let path = way.name();
-            writeln!(
-                out,
-                r#"lab_requests_total{{service="{service}",slot="{slot}",path="{path}",code="{code}"}} {n}"#
-            )?;
+            let labels = [("slot", slot.name()), ("path", way.name()), ("code", &code.to_string())];
+            page.sample("lab_requests_total", &labels, n);
         }
-        writeln!(out, "# HELP lab_request_duration_seconds Time to the end of the answer.")?;
-        writeln!(out, "# TYPE lab_request_duration_seconds histogram")?;
+        page.family("lab_request_duration_seconds", Kind::Histogram, "Time to the end of the answer.");
         for ((slot, way, error), histogram) in &tables.durations {
             let outcome = if *error { "error" } else { "ok" };
-            let labels = format!(r#"service="{service}",slot="{slot}",path="{}",outcome="{outcome}""#, way.name());
+            let labels = [("slot", slot.name()), ("path", way.name()), ("outcome", outcome)];
+            let [slot, way, outcome] = labels;
+            let mut bucket = |edge: &str, n| {
+                page.sample("lab_request_duration_seconds_bucket", &[slot, way, outcome, ("le", edge)], n);
+            };
             let mut below = 0;
             for (edge, n) in EDGES.iter().zip(histogram.buckets) {
                 below += n;
-                writeln!(out, r#"lab_request_duration_seconds_bucket{{{labels},le="{edge}"}} {below}"#)?;
+                bucket(&edge.to_string(), below);
             }
-            let Histogram { count, sum, .. } = histogram;
-            writeln!(out, r#"lab_request_duration_seconds_bucket{{{labels},le="+Inf"}} {count}"#)?;
-            writeln!(out, "lab_request_duration_seconds_sum{{{labels}}} {sum}")?;
-            writeln!(out, "lab_request_duration_seconds_count{{{labels}}} {count}")?;
+            bucket("+Inf", histogram.count);
+            page.sample("lab_request_duration_seconds_sum", &labels, histogram.sum);
+            page.sample("lab_request_duration_seconds_count", &labels, histogram.count);
         }
-        writeln!(out, "# HELP lab_in_flight Requests accepted and not yet answered.")?;
-        writeln!(out, "# TYPE lab_in_flight gauge")?;
+        page.family("lab_in_flight", Kind::Gauge, "Requests accepted and not yet answered.");
         for (slot, n) in in_flight {
-            writeln!(out, r#"lab_in_flight{{service="{service}",slot="{slot}"}} {n}"#)?;
+            page.sample("lab_in_flight", &[("slot", slot.name())], n);
         }
-        Ok(())
+        page
     }
 }
 
@@ -116,7 +109,7 @@ mod tests {
         metrics.count(Slot::Blue, Way::Live, 200, Duration::from_millis(7));
         metrics.count(Slot::Blue, Way::Live, 200, Duration::from_secs(20));
         metrics.count(Slot::Green, Way::Preview, 503, Duration::from_millis(1));
-        let text = metrics.expose("tenant", [(Slot::Blue, 1), (Slot::Green, 0)]);
+        let text = metrics.expose("tenant", [(Slot::Blue, 1), (Slot::Green, 0)]).text();
         let shown: Vec<_> = text.lines().filter(|line| !line.contains("le=\"0.") && !line.contains("le=\"2")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
 # HELP lab_requests_total Requests answered, by exact status.

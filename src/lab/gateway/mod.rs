@@ -2,7 +2,6 @@
 
 mod admin;
 mod backends;
-mod flight;
 mod metrics;
 mod proxy;
 mod routing;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use http_body_util::{BodyExt, Empty, combinators::BoxBody};
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Version,
     body::{Body, Bytes, Frame, Incoming, SizeHint},
@@ -19,14 +19,17 @@ use tokio::time::Sleep;
 
 use super::{
     backends::{Backends, Outgoing, Upstream},
-    flight::Flights,
     metrics::{Metrics, Way},
     routing::Routing,
 };
-use crate::{lab::http::Lease, model::Slot};
+use crate::{
+    lab::{
+        flight::{Flights, Flying},
+        http::{self, Lease, SLOT},
+    },
+    model::Slot,
+};
 
-/// The header that names a slot: on a request to reach it, on an answer to say who served.
-pub const SLOT: HeaderName = HeaderName::from_static("x-lab-slot");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How many replicas are tried before a request is given up.
 const TRIES: usize = 3;
@@ -181,15 +184,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// An answer of our own, as RFC 9457 shapes it.
+/// An answer of our own.
 fn problem(status: StatusCode, why: &str) -> Response<BoxBody<Bytes, hyper::Error>> {
-    let text = serde_json::json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": why });
-    let body = Full::from(text.to_string()).map_err(|never| match never {}).boxed();
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+    http::problem(status, why).map(|body| body.map_err(|never| match never {}).boxed())
 }
 
 /// Counts a request when it is over, however it ended.
@@ -197,18 +194,18 @@ struct Ticket {
     shared: Arc<Shared>,
     slot: Slot,
     way: Way,
-    number: u64,
     since: Instant,
     status: u16,
     over: bool,
     lease: Option<(Arc<Upstream>, Lease<Outgoing>)>,
+    _flying: Flying,
 }
 
 impl Ticket {
     fn new(shared: Arc<Shared>, slot: Slot, way: Way, peer: SocketAddr, request: &Request<Incoming>) -> Self {
-        let number = shared.flights.begin(slot, request.method().clone(), request.uri().path(), peer);
+        let flying = shared.flights.begin(slot, request.method().clone(), request.uri().path(), peer);
         // Until there is an answer, the only way to end is that the client leaves.
-        Self { shared, slot, way, number, since: Instant::now(), status: 499, over: false, lease: None }
+        Self { shared, slot, way, since: Instant::now(), status: 499, over: false, lease: None, _flying: flying }
     }
 
     /// The answer was read to its end: the connection can serve again.
@@ -222,7 +219,6 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.shared.flights.end(self.number);
         let status = if self.over || self.status >= 500 { self.status } else { 499 };
         self.shared.metrics.count(self.slot, self.way, status, self.since.elapsed());
     }

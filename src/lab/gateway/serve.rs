@@ -1,32 +1,24 @@
 //! The gateway's process: listens, serves, and on SIGTERM finishes what it has begun.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
-use tokio::{net::TcpListener, sync::Semaphore};
+use hyper::service::service_fn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     admin,
     backends::Backends,
-    flight::Flights,
     metrics::Metrics,
     proxy::{self, Shared},
     routing::Routing,
 };
 use crate::{
     error::Error,
-    lab::{SERVICE, http::listen, state::Folder},
+    lab::{SERVICE, connections::Connections, flight::Flights, http::listen, state::Folder},
 };
 
 /// How long requests may take to finish once the gateway is asked to end.
 const DRAIN: Duration = Duration::from_secs(5);
-/// The most connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request; also how long it may stay silent in between.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 
@@ -71,47 +63,21 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     });
     let (weights, epoch) = shared.routing.stand();
     tracing::info!(address = %lab.gateway, %weights, %epoch, "gateway serves");
-    accept(&live, &shared, &stop).await;
-    tracing::info!("gateway ended");
-    Ok(())
-}
-
-async fn accept(live: &TcpListener, shared: &Arc<Shared>, stop: &CancellationToken) {
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let next = async { (places.clone().acquire_owned().await.ok(), live.accept().await) };
-        let (place, (stream, peer)) = tokio::select! {
-            () = stop.cancelled() => break,
-            (place, accepted) = next => match accepted {
-                Ok(accepted) => (place, accepted),
-                Err(e) => {
-                    // Out of descriptors, most likely: wait for some to come back.
-                    tracing::warn!("accept: {e}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        let _ = stream.set_nodelay(true);
+    let connections = Connections::new(HEAD_WITHIN);
+    let accepting = connections.accept(live, |peer| {
         let shared = shared.clone();
-        let service = service_fn(move |request| {
+        service_fn(move |request| {
             let shared = shared.clone();
-            async move { Ok::<_, std::convert::Infallible>(proxy::answer(shared, peer, request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WITHIN)
-            .serve_connection(TokioIo::new(stream), service);
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(e) = watched.await {
-                tracing::debug!("connection from {peer}: {e}");
-            }
-            drop(place);
-        });
+            async move { Ok::<_, Infallible>(proxy::answer(shared, peer, request).await) }
+        })
+    });
+    tokio::select! {
+        () = stop.cancelled() => {}
+        never = accepting => match never {},
     }
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if !connections.finish(DRAIN).await {
         tracing::warn!("requests were still in flight after {DRAIN:?}");
     }
+    tracing::info!("gateway ended");
+    Ok(())
 }

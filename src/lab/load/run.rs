@@ -243,4 +243,23 @@ mod tests {
         let report = run(spec, CancellationToken::new(), |_| {}).await.unwrap();
         assert_eq!((report.failures.timeout, report.failures.not_sent, report.ok), (5, 45, 0));
     }
+
+    #[tokio::test]
+    async fn a_request_that_breaks_with_its_kept_connection_has_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 1024];
+                // Answers one request, takes another one, and leaves.
+                if stream.read(&mut head).await.is_ok_and(|n| n > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    let _ = stream.read(&mut head).await;
+                }
+            }
+        });
+        let spec = Spec::new(address, "/", 20.0, Duration::from_millis(500));
+        let report = run(spec, CancellationToken::new(), |_| {}).await.unwrap();
+        assert_eq!((report.offered, report.ok, report.failures.transport), (10, 5, 5), "{report:?}");
+    }
 }

@@ -104,7 +104,9 @@ impl Keeper {
         let mut launch = self
             .role(&name, "tenant")
             .args(["--listen", &address.to_string(), "--replica", &name, "--slot", slot.name()])
-            .arg(format!("--release={}", release.version));
+            .arg(format!("--release={}", release.version))
+            // Keeps out faults that the environment may name, which is meant for pods.
+            .arg("--fault=");
         for fault in &release.faults {
             launch = launch.arg(format!("--fault={fault}"));
         }

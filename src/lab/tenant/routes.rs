@@ -1,0 +1,150 @@
+//! What a replica answers, and on which listener.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, Path, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Options, metrics, service::Service};
+use crate::lab::{
+    SERVICE,
+    http::{SLOT, VERSION, problem},
+    page::Page,
+};
+
+/// What the business listener serves; with `whole` all the rest as well.
+pub fn business(service: Arc<Service>, whole: bool) -> Router {
+    let tenants = Router::new()
+        .route("/tenants/{id}", get(tenant))
+        .layer(middleware::from_fn_with_state(service.clone(), faulty));
+    let mut router = health().route("/version", get(version)).merge(tenants);
+    if whole {
+        router = router.merge(operated());
+    }
+    router
+        .layer(middleware::from_fn_with_state(service.clone(), closing))
+        .layer(middleware::from_fn_with_state(service.clone(), stamped))
+        .with_state(service)
+}
+
+/// What the admin listener serves.
+pub fn admin(service: Arc<Service>) -> Router {
+    health().merge(operated()).layer(middleware::from_fn_with_state(service.clone(), stamped)).with_state(service)
+}
+
+fn health() -> Router<Arc<Service>> {
+    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready))
+}
+
+fn operated() -> Router<Arc<Service>> {
+    Router::new().route("/metrics", get(exposed)).route("/draining", get(draining).put(drain))
+}
+
+async fn tenant(Path(id): Path<String>) -> Response {
+    let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !fits {
+        return (StatusCode::NOT_FOUND, Json(json!({ "title": "no such tenant" }))).into_response();
+    }
+    Json(json!({ "id": id, "name": format!("Tenant {id}"), "plan": "standard", "active": true })).into_response()
+}
+
+async fn version(State(service): State<Arc<Service>>) -> Response {
+    let Options { slot, version, replica, .. } = &service.options;
+    Json(json!({ "service": SERVICE, "slot": slot, "version": version, "replica": replica })).into_response()
+}
+
+/// Draining does not change this: a replica that drains serves as well as any.
+async fn ready(State(service): State<Arc<Service>>) -> Response {
+    if service.lifecycle.is_ending() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the replica was told to end").into_response();
+    }
+    "ready".into_response()
+}
+
+async fn exposed(State(service): State<Arc<Service>>) -> Page {
+    metrics::page(&service)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draining {
+    draining: bool,
+}
+
+async fn draining(State(service): State<Arc<Service>>) -> Json<Draining> {
+    Json(Draining { draining: service.lifecycle.is_draining() })
+}
+
+/// Whatever its content type says, so that `curl -d` will do.
+async fn drain(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(Draining { draining }) => {
+            service.lifecycle.drain(draining);
+            tracing::info!(draining, "asked to drain, or not to");
+            self::draining(State(service)).await.into_response()
+        }
+        Err(e) => {
+            problem(StatusCode::BAD_REQUEST, &format!(r#"send {{"draining": true}} or false: {e}"#)).into_response()
+        }
+    }
+}
+
+/// Says which slot and release answered, and logs each request.
+async fn stamped(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+        let id = request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        (request.method().clone(), request.uri().path().to_owned(), id)
+    });
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(SLOT, service.slot.clone());
+    response.headers_mut().insert(VERSION, service.version.clone());
+    if let Some((method, path, correlation_id)) = logged {
+        let status = response.status().as_u16();
+        tracing::debug!(%method, path, correlation_id, status, replica = service.options.replica, "request");
+    }
+    response
+}
+
+/// Ends a connection with its answer while the replica drains.
+///
+/// The client learns it from the answer itself and cannot be sending meanwhile, so that nothing is lost.
+async fn closing(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if service.lifecycle.is_draining() {
+        // The header makes hyper close the connection, too.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Lets the release's faults act on business requests, and counts these.
+async fn faulty(
+    State(service): State<Arc<Service>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    // Also over when the client leaves first, since this future is then dropped.
+    let _flying = service.flights.begin(service.options.slot, request.method().clone(), path, peer);
+    let response = if service.defects.act().await {
+        (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "title": "the release is faulty" }))).into_response()
+    } else {
+        next.run(request).await
+    };
+    let counter = if response.status().is_server_error() { &service.failed } else { &service.ok };
+    counter.fetch_add(1, Ordering::Relaxed);
+    response
+}

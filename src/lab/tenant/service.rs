@@ -1,0 +1,62 @@
+//! One replica: what it was started with, what it has counted, and what its listeners share.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use axum::http::HeaderValue;
+
+use super::{Options, defects::Defects, lifecycle::Lifecycle};
+use crate::{
+    error::Error,
+    lab::{connections::Connections, flight::Flights},
+};
+
+/// How long a client may be silent between two requests. Longer than clients keep idle connections themselves: where the
+/// server closes first, it may cut a client that is just sending.
+const SILENCE: Duration = Duration::from_secs(600);
+
+/// What all requests of a replica share.
+pub struct Service {
+    /// What it was started with.
+    pub options: Options,
+    /// The slot as a header.
+    pub slot: HeaderValue,
+    /// The version as a header.
+    pub version: HeaderValue,
+    /// Whether it drains or ends.
+    pub lifecycle: Lifecycle,
+    /// The connections of the business listener.
+    pub connections: Connections,
+    /// The business requests in flight.
+    pub flights: Flights,
+    /// What is wrong with the release.
+    pub defects: Defects,
+    /// Business requests that were answered well.
+    pub ok: AtomicU64,
+    /// Business requests that were not.
+    pub failed: AtomicU64,
+}
+
+impl Service {
+    /// A replica that has not served yet.
+    ///
+    /// # Errors
+    /// Where the version is no header value.
+    pub fn new(options: Options) -> Result<Arc<Self>, Error> {
+        let version = HeaderValue::from_str(&options.version)
+            .map_err(|e| Error::usage(format!("version `{}`: {e}", options.version), "use letters, digits and dots"))?;
+        Ok(Arc::new(Self {
+            slot: HeaderValue::from_static(options.slot.name()),
+            version,
+            lifecycle: Lifecycle::default(),
+            connections: Connections::new(SILENCE),
+            flights: Flights::default(),
+            defects: Defects::new(options.faults.clone()),
+            ok: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            options,
+        }))
+    }
+}
