@@ -69,11 +69,12 @@ async fn a_real_lab_keeps_the_contract_and_leaves_nothing() {
         let _ends = Ends(&folder);
         let platform = start(&folder).await;
         assert!(survivors(&folder).len() >= 6, "the search for survivors finds what runs");
-        contract::weights_are_idempotent(&platform).await;
+        contract::weights_are_idempotent(&platform, Weights::giving(Slot::Green, 50)).await;
         contract::a_stale_epoch_is_refused(&platform).await;
         contract::a_wrong_from_is_refused(&platform).await;
         contract::parts_are_refused(&platform).await;
         contract::live_requests_follow_the_weights(&platform).await;
+        contract::live_requests_are_shared(&platform).await;
         contract::previews_reach_their_slot(&platform).await;
         contract::scale_is_followed(&platform).await;
         contract::nothing_is_in_flight(&platform).await;

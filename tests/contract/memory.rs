@@ -13,12 +13,13 @@ use crate::contract;
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     let platform = MemoryPlatform::new();
-    contract::weights_are_idempotent(&platform).await;
+    contract::weights_are_idempotent(&platform, Weights::giving(Slot::Green, 50)).await;
     assert_eq!(platform.writes(), 2, "repeats are no writes");
     contract::a_stale_epoch_is_refused(&platform).await;
     contract::a_wrong_from_is_refused(&platform).await;
     contract::parts_are_refused(&platform).await;
     contract::live_requests_follow_the_weights(&platform).await;
+    contract::live_requests_are_shared(&platform).await;
     contract::previews_reach_their_slot(&platform).await;
     contract::scale_is_followed(&platform).await;
     contract::nothing_is_in_flight(&platform).await;

@@ -69,7 +69,8 @@ impl Theirs {
         self.api.get(&self.name).await.map_err(|e| self.cluster.failure(&format!("get {}", self.title), &e))
     }
 
-    /// Replaces one value, also through a brief outage of the server; where it stands already nothing is written.
+    /// Replaces one value, also through a brief outage of the server; where it stands already, only the epoch is raised,
+    /// so that no earlier owner writes any more.
     ///
     /// `seen` spares the first read where the caller has read a moment ago; if anything has changed since, the write
     /// does not land, and the object is read again.
@@ -93,15 +94,15 @@ impl Theirs {
                 Some(object) => object,
                 None => self.read().await?,
             };
-            fence(&object, replace.epoch)?;
+            let marked = fence(&object, replace.epoch)?;
             let found = object.data.pointer(&replace.pointer).cloned().unwrap_or(Value::Null);
-            if found == replace.to {
+            if found == replace.to && marked {
                 return Ok(object);
             }
-            if found != replace.from {
+            if found != replace.from && found != replace.to {
                 return Err(PortError::Conflict { found, expected: replace.from.clone() });
             }
-            match self.patch(&object, replace, false).await {
+            match self.patch(&object, &found, replace, false).await {
                 // Something of it has changed since it was read: see what.
                 Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {}
                 Err(e) => return Err(self.cluster.failure(&format!("patch {}", self.title), &e)),
@@ -119,12 +120,18 @@ impl Theirs {
     /// # Errors
     /// What the server says against it.
     pub async fn rehearse(&self, object: &DynamicObject, replace: &Replace) -> Result<(), PortError> {
-        let tried = self.patch(object, replace, true).await;
+        let tried = self.patch(object, &replace.from, replace, true).await;
         tried.map(drop).map_err(|e| self.cluster.failure(&format!("patch {} (dry run)", self.title), &e))
     }
 
-    async fn patch(&self, object: &DynamicObject, replace: &Replace, dry: bool) -> kube::Result<DynamicObject> {
-        let operations = operations(object, replace);
+    async fn patch(
+        &self,
+        object: &DynamicObject,
+        found: &Value,
+        replace: &Replace,
+        dry: bool,
+    ) -> kube::Result<DynamicObject> {
+        let operations = operations(object, found, replace);
         let patch: json_patch::Patch = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
         let params =
             PatchParams { field_manager: Some(names::MANAGER.to_owned()), dry_run: dry, ..PatchParams::default() };
@@ -132,20 +139,20 @@ impl Theirs {
     }
 }
 
-/// Refuses where a later owner has written.
-fn fence(object: &DynamicObject, ours: Epoch) -> Result<(), PortError> {
+/// Refuses where a later owner has written; says whether the last one was of our own epoch.
+fn fence(object: &DynamicObject, ours: Epoch) -> Result<bool, PortError> {
     let theirs = object.annotations().get(names::EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0);
     if theirs > ours.0 {
         return Err(PortError::Superseded { ours: ours.0, theirs });
     }
-    Ok(())
+    Ok(theirs == ours.0)
 }
 
 /// The JSON Patch (RFC 6902): lands only on the very object that was read.
-fn operations(object: &DynamicObject, replace: &Replace) -> Value {
+fn operations(object: &DynamicObject, found: &Value, replace: &Replace) -> Value {
     let mut operations = vec![
         json!({ "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version() }),
-        json!({ "op": "test", "path": replace.pointer, "value": replace.from }),
+        json!({ "op": "test", "path": replace.pointer, "value": found }),
         json!({ "op": "replace", "path": replace.pointer, "value": replace.to }),
     ];
     if object.annotations().is_empty() {
@@ -180,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_patch_lands_only_on_what_was_read() {
-        let operations = operations(&service(json!({})), &to_green(7));
+        let operations = operations(&service(json!({})), &json!("blue"), &to_green(7));
         assert_eq!(
             operations,
             json!([
@@ -197,7 +204,8 @@ mod tests {
     fn a_later_epoch_refuses() {
         let later = service(json!({ "interlock/epoch": "9" }));
         assert!(matches!(fence(&later, Epoch(7)), Err(PortError::Superseded { ours: 7, theirs: 9 })));
-        assert!(fence(&later, Epoch(9)).is_ok());
-        assert!(fence(&service(json!({})), Epoch(1)).is_ok());
+        assert!(fence(&later, Epoch(9)).unwrap());
+        assert!(!fence(&later, Epoch(10)).unwrap());
+        assert!(!fence(&service(json!({})), Epoch(1)).unwrap());
     }
 }

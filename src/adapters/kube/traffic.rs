@@ -1,6 +1,9 @@
 //! Which slot live traffic reaches: the selector of a Service, or the weights of an `HTTPRoute`.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Cluster,
     object::{Replace, Theirs},
+    patience::outlast,
     route::{Shares, route},
 };
 use crate::{
@@ -39,6 +43,7 @@ pub struct Router {
     routing: Routing,
     /// The object.
     pub object: Theirs,
+    outage: Duration,
     /// The object as it was read last: a write right after a read needs no second one.
     last: Mutex<Option<DynamicObject>>,
 }
@@ -53,7 +58,7 @@ impl Router {
             }
             Routing::Route { route: name, .. } => route(cluster, name),
         };
-        Self { routing, object, last: Mutex::default() }
+        Self { routing, object, outage: cluster.outage, last: Mutex::default() }
     }
 
     /// The Service whose selector is switched, if that is how traffic is routed.
@@ -96,25 +101,31 @@ impl Router {
     /// # Errors
     /// Where the fence does not hold, or a selector is to share traffic.
     pub async fn set(&self, to: &Weights, fence: &Fence) -> Result<DynamicObject, PortError> {
-        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let object = match &self.routing {
-            Routing::Selector { label, .. } => self.object.replace(seen, &by_selector(label, to, fence)?).await,
-            Routing::Route { backends, .. } => {
-                let object = match seen {
-                    Some(object) => object,
-                    None => self.object.read().await?,
-                };
-                let shares = Shares::of(&object, backends)?;
-                let found = shares.weights()?;
-                if found != fence.from && found != *to {
-                    return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
-                }
-                self.object.replace(Some(object), &shares.replaced(to, fence.epoch)).await
-            }
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What was read a moment ago serves if it is what the caller has seen; if it is old, the write does not land.
+        let seen = last.filter(|object| self.weights(object).is_ok_and(|found| found == fence.from));
+        if to.blue.checked_add(to.green) != Some(100) {
+            return Err(PortError::odd(&self.object.title, format!("{to} do not add up to 100 %")));
+        }
+        let object = match seen {
+            Some(object) => object,
+            None => outlast(self.outage, || self.object.read()).await?,
         };
-        let object = object?;
-        self.remember(Some(object.clone()));
-        Ok(object)
+        let found = self.weights(&object)?;
+        if found != fence.from && found != *to {
+            return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
+        }
+        let replace = self.replace(&object, to, &Fence { from: found, ..*fence })?;
+        let written = match self.object.replace(Some(object), &replace).await {
+            // What stands there now is told in our own words, where they suffice.
+            Err(PortError::Conflict { found, .. }) => {
+                let found = self.read().await.and_then(|now| self.weights(&now)).map_or(found, |now| json!(now));
+                return Err(PortError::Conflict { found, expected: json!(fence.from) });
+            }
+            other => other?,
+        };
+        self.remember(Some(written.clone()));
+        Ok(written)
     }
 
     /// Tries to move all traffic to the other slot, without effect.
@@ -127,11 +138,14 @@ impl Router {
         let to = Weights::all(from.sole().map_or(Slot::Blue, Slot::other));
         // The highest there is: a rehearsal is refused by nobody's epoch.
         let fence = Fence { epoch: Epoch(u64::MAX), from };
-        let replace = match &self.routing {
-            Routing::Selector { label, .. } => by_selector(label, &to, &fence)?,
-            Routing::Route { backends, .. } => Shares::of(&object, backends)?.replaced(&to, fence.epoch),
-        };
-        self.object.rehearse(&object, &replace).await
+        self.object.rehearse(&object, &self.replace(&object, &to, &fence)?).await
+    }
+
+    fn replace(&self, object: &DynamicObject, to: &Weights, fence: &Fence) -> Result<Replace, PortError> {
+        match &self.routing {
+            Routing::Selector { label, .. } => by_selector(label, to, fence),
+            Routing::Route { backends, .. } => Ok(Shares::of(object, backends)?.replaced(to, fence.epoch)),
+        }
     }
 
     /// What is written, as `managedFields` name it.

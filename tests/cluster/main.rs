@@ -1,0 +1,12 @@
+//! Against a real Kubernetes: the cluster that `tests/run` brings up before this suite and takes down after it.
+#![cfg(feature = "lab")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
+
+#[path = "../lab/command.rs"]
+mod command;
+#[path = "../contract/contract.rs"]
+mod contract;
+mod outcomes;
+mod platform;
+mod stage;
+mod switches;

@@ -1,0 +1,247 @@
+//! A namespace for one test, with the tenant service in it, and nothing left of it in the end.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use interlock::{
+    adapters::{Cluster, KubePlatform, Reach, Routing, ServiceInCluster, Telling, WorkloadName},
+    process::Identity,
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub use crate::command::{Cli, Done, PATIENCE, until, within};
+
+const INTERLOCK: &str = env!("CARGO_BIN_EXE_interlock");
+
+/// The folder of the cluster that is up; `None`, said once, where there is none.
+pub fn cluster() -> Option<PathBuf> {
+    let folder = std::env::var_os("INTERLOCK_TEST_CLUSTER").map(PathBuf::from);
+    if folder.is_none() {
+        let why = std::env::var("INTERLOCK_NO_CLUSTER").unwrap_or_else(|_| {
+            "INTERLOCK_TEST_CLUSTER names no cluster; `tests/run cluster` brings one up, as root on Debian".to_owned()
+        });
+        // Past the capture of the test runner: nobody is to take this for a test that ran.
+        let _ =
+            writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "NOT RUN on a cluster: {why}");
+    }
+    folder
+}
+
+/// What differs between namespaces.
+#[derive(Default)]
+pub struct Setup {
+    /// What is wrong with green's release.
+    pub faults: &'static str,
+    /// Green's image.
+    pub image: Option<&'static str>,
+    /// Further lines of the platform file.
+    pub platform: &'static str,
+}
+
+/// A namespace with the tenant service.
+pub struct Stage {
+    pub namespace: String,
+    pub runtime: Runtime,
+    pub kubeconfig: PathBuf,
+    folder: TempDir,
+    outputs: AtomicUsize,
+}
+
+impl Stage {
+    /// A namespace with two slots that are ready; `None` where there is no cluster.
+    pub fn up(name: &str) -> Option<Self> {
+        Self::with(name, &Setup::default())
+    }
+
+    pub fn with(name: &str, setup: &Setup) -> Option<Self> {
+        let stage = Self::bare(name, setup.platform)?;
+        stage.apply(&manifests(setup));
+        stage.kubectl(&["rollout", "status", "deployment/tenant-blue", "--timeout=120s"]);
+        if setup.image.is_none() {
+            stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=120s"]);
+        }
+        Some(stage)
+    }
+
+    /// A namespace with nothing in it.
+    pub fn bare(name: &str, platform: &str) -> Option<Self> {
+        let kubeconfig = cluster()?.join("kubeconfig");
+        let folder = tempfile::Builder::new().prefix("interlock-cluster-test-").tempdir().unwrap();
+        let chance: u32 = rand::random();
+        let stage = Self {
+            namespace: format!("{name}-{chance:08x}"),
+            runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+            kubeconfig,
+            folder,
+            outputs: AtomicUsize::new(0),
+        };
+        stage.kubectl(&["create", "namespace", &stage.namespace]);
+        let text = include_str!("../../scenarios/cluster/interlock.yaml");
+        let text = text.replace("namespace: shop", &format!("namespace: {}, outage: 15s", stage.namespace));
+        fs::write(stage.folder.path().join("interlock.yaml"), text + platform).unwrap();
+        let slo = include_str!("../../scenarios/cluster/slo.yaml");
+        fs::write(stage.folder.path().join("slo.yaml"), slo).unwrap();
+        Some(stage)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs kubectl in the namespace, and returns what it printed.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        let output = self.kubectl_command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "kubectl {args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    pub fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command.env("KUBECONFIG", &self.kubeconfig).args(["--namespace", &self.namespace]).args(args);
+        command
+    }
+
+    pub fn apply(&self, manifests: &str) {
+        let mut kubectl =
+            self.kubectl_command(&["apply", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let kubectl = kubectl.as_mut().unwrap();
+        kubectl.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
+        assert!(kubectl.wait().unwrap().success());
+    }
+
+    /// The address of a Service.
+    pub fn address(&self, service: &str) -> String {
+        let ip = self.kubectl(&["get", "service", service, "-o", "jsonpath={.spec.clusterIP}"]);
+        format!("{ip}:8080")
+    }
+
+    /// The slot that the Service selects.
+    pub fn serving(&self) -> String {
+        self.kubectl(&["get", "service", "tenant", "-o", "jsonpath={.spec.selector.slot}"])
+    }
+
+    /// Starts interlock in the stage's folder.
+    pub fn start(&self, args: &[&str]) -> Cli {
+        self.start_from(self.folder.path(), args)
+    }
+
+    /// Starts it from another home, as another machine would.
+    pub fn start_from(&self, home: &Path, args: &[&str]) -> Cli {
+        use std::os::unix::process::CommandExt as _;
+        let number = self.outputs.fetch_add(1, Ordering::Relaxed);
+        let place = |name: &str| self.folder.path().join(format!("{number}.{name}"));
+        let (out, err) = (place("out"), place("err"));
+        let child = Command::new(INTERLOCK)
+            .args(args)
+            .current_dir(home)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env_remove("INTERLOCK_PLATFORM")
+            .env_remove("INTERLOCK_STORE")
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&out).unwrap())
+            .stderr(fs::File::create(&err).unwrap())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
+        Cli::new(child, identity, out, err)
+    }
+
+    /// Runs interlock to its end.
+    pub fn ask(&self, args: &[&str]) -> Done {
+        self.start(args).wait()
+    }
+
+    /// Begins to offer load: `rate` requests a second over kept-alive connections, or over new ones each.
+    pub fn offer(&self, rate: u32, seconds: u64, new: bool) -> Cli {
+        let (address, rate, duration) = (self.address("tenant"), rate.to_string(), format!("{seconds}s"));
+        let mut args =
+            vec!["lab", "load", "--address", &address, "--rate", &rate, "--duration", &duration, "-o", "json"];
+        if new {
+            args.push("--new-connections");
+        }
+        self.start(&args)
+    }
+
+    /// The service as the adapter takes it.
+    pub fn platform(&self) -> KubePlatform {
+        let workload = |name: &str| WorkloadName::parse(name).unwrap();
+        let service = ServiceInCluster {
+            name: "tenant".to_owned(),
+            workloads: [workload("deployment/tenant-blue"), workload("deployment/tenant-green")],
+            routing: Routing::Selector { service: "tenant".to_owned(), label: "slot".to_owned() },
+            previews: ["tenant-blue".to_owned(), "tenant-green".to_owned()],
+            address: Some(format!("http://{}", self.address("tenant"))),
+            preview_header: None,
+            identity: "x-lab-slot".to_owned(),
+            telling: Some(telling()),
+        };
+        let cluster = self.runtime.block_on(Cluster::connect(&self.reach())).unwrap();
+        // Watches begin on the runtime that will use them.
+        let _entered = self.runtime.enter();
+        KubePlatform::new(&cluster, service).unwrap()
+    }
+
+    pub fn reach(&self) -> Reach {
+        Reach {
+            kubeconfig: Some(self.kubeconfig.clone()),
+            context: None,
+            namespace: self.namespace.clone(),
+            outage: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let args = ["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"];
+        let deleted = self.kubectl_command(&args).stdout(Stdio::null()).status();
+        if !std::thread::panicking() {
+            assert!(deleted.unwrap().success());
+        }
+    }
+}
+
+pub fn telling() -> Telling {
+    let named = |name: &str| Some(name.to_owned());
+    Telling {
+        port: 9090,
+        metrics: "/metrics".to_owned(),
+        in_flight: named("tenant_in_flight_age_seconds"),
+        examples: named("tenant_in_flight_example_seconds"),
+        connections: named("tenant_connections"),
+        draining: named("/draining"),
+    }
+}
+
+/// The lab's manifests, with a release of its own in the green slot.
+fn manifests(setup: &Setup) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/legacy");
+    let built = Command::new("kubectl").arg("kustomize").arg(folder).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let text = String::from_utf8(built.stdout).unwrap();
+    let green = |document: &str| document.contains("kind: Deployment") && document.contains("name: tenant-green");
+    let documents = text.split("\n---\n").map(|document| {
+        if !green(document) {
+            return document.to_owned();
+        }
+        let mut document = document.replace("app.kubernetes.io/version: 1.0.0", "app.kubernetes.io/version: 1.1.0");
+        let faults = "name: TENANT_FAULTS\n          value: \"\"";
+        assert!(document.contains(faults), "{document}");
+        document = document.replace(faults, &format!("name: TENANT_FAULTS\n          value: \"{}\"", setup.faults));
+        if let Some(image) = setup.image {
+            document = document.replace("image: interlock/interlock:1", &format!("image: {image}"));
+            document = document.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Never");
+        }
+        document
+    });
+    documents.collect::<Vec<_>>().join("\n---\n")
+}

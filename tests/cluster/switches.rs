@@ -1,0 +1,45 @@
+//! Switches on real pods, under load.
+
+use serde_json::Value;
+
+use crate::stage::{Done, Stage};
+
+/// The counts that a load reports.
+pub fn counts(done: &Done) -> (u64, u64) {
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let report: Value = serde_json::from_str(&done.out).unwrap();
+    (report["ok"].as_u64().unwrap(), report["failed"].as_u64().unwrap())
+}
+
+#[test]
+fn a_good_release_is_switched_to_and_back_without_a_lost_request() {
+    let Some(stage) = Stage::up("switches") else { return };
+    let (kept, new) = (stage.offer(300, 70, false), stage.offer(100, 70, true));
+    for to in ["green", "blue", "green"] {
+        let done = stage.ask(&[
+            "switchover",
+            "run",
+            "tenant",
+            "--to",
+            to,
+            "--yes",
+            "--bake",
+            "3s",
+            "--max-bake",
+            "30s",
+            "--baseline",
+            "3s",
+            "--scale-down-old",
+            "--accept-local-guardian",
+        ]);
+        assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+        assert_eq!(stage.serving(), to);
+        let old = if to == "green" { "blue" } else { "green" };
+        let scale = ["get", "deployment", &format!("tenant-{old}"), "-o", "jsonpath={.spec.replicas}"];
+        assert_eq!(stage.kubectl(&scale), "0");
+        stage.kubectl(&["scale", "deployment", &format!("tenant-{old}"), "--replicas=2"]);
+        stage.kubectl(&["rollout", "status", &format!("deployment/tenant-{old}"), "--timeout=120s"]);
+    }
+    assert_eq!(counts(&kept.wait()), (21_000, 0));
+    assert_eq!(counts(&new.wait()), (7_000, 0));
+}
