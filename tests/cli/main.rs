@@ -4,6 +4,7 @@
 mod documents;
 mod generated;
 mod help;
+mod manifests;
 mod runs;
 mod switchover;
 

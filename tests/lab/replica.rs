@@ -214,8 +214,8 @@ fn a_replica_that_is_told_to_end_under_load_fails_no_request() {
 
 #[test]
 fn an_idle_connection_is_not_cut_before_the_deadline() {
-    let drain = Duration::from_secs(5);
-    let replica = Replica::start(&["--drain", "5s"], &[]);
+    let drain = Duration::from_secs(8);
+    let replica = Replica::start(&["--drain", "8s"], &[]);
     let (mut used, mut unused) = (replica.connect(), replica.connect());
     assert!(!says_close(&used.get()) && !says_close(&unused.get()));
     let told = Instant::now();

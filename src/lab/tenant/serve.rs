@@ -57,7 +57,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         operated = Some(operate(listen(admin).await?, service.clone())?);
     }
     let Options { replica, version, faults, .. } = &service.options;
-    tracing::info!(%address, admin = ?operated, replica, version, ?faults, "replica serves");
+    tracing::info!(%address, admin = operated.map(tracing::field::display), replica, version, ?faults, "replica serves");
     let app = routes::business(service.clone(), operated.is_none());
     let accepting = service.connections.accept(business, |peer| known(&app, peer));
     let told = async {

@@ -1,0 +1,86 @@
+//! The manifests that are shipped: read by old and new kubectl, by Prometheus, and by interlock itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{folder, interlock};
+
+/// What kubectl 1.20 knows of a kustomization (kustomize 2.0.3) and today's still does.
+const FIELDS: [&str; 6] = ["apiVersion", "kind", "bases", "resources", "patchesJson6902", "configMapGenerator"];
+
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn strings(value: Option<&Value>) -> Vec<&str> {
+    value.and_then(Value::as_array).into_iter().flatten().map(|one| one.as_str().unwrap()).collect()
+}
+
+#[test]
+fn kustomizations_are_what_old_and_new_kubectl_read() {
+    let mut seen = 0;
+    for folder in fs::read_dir(manifests()).unwrap().map(|entry| entry.unwrap().path()) {
+        let file = folder.join("kustomization.yaml");
+        if !["lab", "lab-httproute", "legacy", "jobs", "legacy-jobs"].iter().any(|name| folder.ends_with(name)) {
+            continue;
+        }
+        seen += 1;
+        let kustomization: Value = serde_saphyr::from_str(&read(&file)).unwrap();
+        for field in kustomization.as_object().unwrap().keys() {
+            assert!(FIELDS.contains(&field.as_str()), "{}: `{field}`", file.display());
+        }
+        for base in strings(kustomization.get("bases")) {
+            assert!(folder.join(base).join("kustomization.yaml").is_file(), "{}: {base}", file.display());
+        }
+        // A folder among the resources is what kubectl 1.20 refuses.
+        for resource in strings(kustomization.get("resources")) {
+            assert!(folder.join(resource).is_file(), "{}: {resource}", file.display());
+            serde_saphyr::from_multiple::<Value>(&read(&folder.join(resource))).unwrap();
+        }
+    }
+    assert_eq!(seen, 5);
+}
+
+#[test]
+fn the_slots_differ_in_their_colour_alone() {
+    let slot = |colour: &str| {
+        let text = read(&manifests().join(format!("lab/tenant-{colour}.yaml")));
+        text.lines()
+            .filter(|line| !line.starts_with("# The") && !line.starts_with("# the"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(slot("blue").replace("blue", "green"), slot("green"));
+}
+
+#[test]
+fn the_scrape_configuration_is_accepted_by_promtool() {
+    let text = read(&manifests().join("prometheus/scrape.yaml"));
+    // Debian builds Prometheus without the discovery of pods; all else of the file is checked with targets in its place.
+    let discovery = "  kubernetes_sd_configs:\n  - role: pod\n    selectors:\n    - {role: pod, label: app.kubernetes.io/name=tenant}\n";
+    assert!(text.contains(discovery));
+    let (_guard, folder) = folder();
+    let file = folder.join("scrape.yaml");
+    fs::write(&file, text.replace(discovery, "  static_configs:\n  - targets: [\"10.244.0.9:9090\"]\n")).unwrap();
+    let checked = Command::new("promtool").args(["check", "config"]).arg(&file).output();
+    let checked = checked.expect("promtool is missing: install the package `prometheus`");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn the_platform_of_the_jobs_is_one() {
+    let (_guard, folder) = folder();
+    let platform = manifests().join("jobs/interlock.yaml");
+    let said = interlock(&folder, &["--platform", platform.to_str().unwrap(), "slo", "rules"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(said.out.contains("tenant_requests_total"), "{}", said.out);
+}
