@@ -83,7 +83,7 @@ fn describe(name: &str, service: &Service) -> Result<ServiceInCluster, PortError
         previews: backends,
         address: traffic.address().cloned(),
         preview_header,
-        identity: service.identity_header().to_owned(),
+        identity: service.identity(),
         telling: service.pods.as_ref().map(telling),
     })
 }

@@ -183,7 +183,7 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
     // Past the gate there is no measurement, and the documents alone say what is tolerated.
     let unmeasured = objectives.is_empty() || overrides.iter().any(|o| o.gate == "slo");
     let baseline = if unmeasured { Span::default() } else { args.baseline.unwrap_or(defaults.baseline) };
-    let identity = service.identity.as_ref().map_or_else(|| "/version".to_owned(), |identity| identity.path.clone());
+    let (identity, _) = service.identity();
     let smoke: Vec<_> =
         service.smoke.iter().map(|smoke| Smoke { path: smoke.path.clone(), status: smoke.status }).collect();
     let rules = Rules {

@@ -114,10 +114,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// The header of answers that names the slot.
+    /// The path whose answer names the slot, and the header of it that does.
     #[must_use]
-    pub fn identity_header(&self) -> &str {
-        self.identity.as_ref().map_or(SLOT_HEADER, |identity| &identity.header)
+    pub fn identity(&self) -> (String, String) {
+        let identity = self.identity.as_ref();
+        identity.map_or_else(|| ("/version".to_owned(), slot_header()), |own| (own.path.clone(), own.header.clone()))
     }
 
     /// The labels that pick a slot's series.
@@ -364,10 +365,8 @@ impl Default for Defaults {
 }
 
 /// The header by which the embedded platform names the slot that served.
-const SLOT_HEADER: &str = "x-lab-slot";
-
 fn slot_header() -> String {
-    SLOT_HEADER.to_owned()
+    "x-lab-slot".to_owned()
 }
 
 const fn five_seconds() -> Span {

@@ -8,5 +8,6 @@ mod command;
 mod contract;
 mod outcomes;
 mod platform;
+mod reach;
 mod stage;
 mod switches;

@@ -181,7 +181,7 @@ impl Stage {
             previews: ["tenant-blue".to_owned(), "tenant-green".to_owned()],
             address: Some(format!("http://{}", self.address("tenant"))),
             preview_header: None,
-            identity: "x-lab-slot".to_owned(),
+            identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
             telling: Some(telling()),
         };
         let cluster = self.runtime.block_on(Cluster::connect(&self.reach())).unwrap();

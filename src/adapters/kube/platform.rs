@@ -27,6 +27,10 @@ use crate::{
 
 /// How long a Service may take to reach its new pods, before whoever asks who serves finds out.
 const FOLLOWED: Duration = Duration::from_secs(5);
+/// How many answers of the new slot in a row say that new requests reach it.
+const IN_A_ROW: u32 = 5;
+/// The pause after another answer.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a pod's page answers all that is asked of one look.
 const FRESH: Duration = Duration::from_millis(400);
 
@@ -45,8 +49,8 @@ pub struct ServiceInCluster {
     pub address: Option<String>,
     /// The header that sends a request through the live path to a slot.
     pub preview_header: Option<String>,
-    /// The header of answers that names the slot.
-    pub identity: String,
+    /// The path whose answer names the slot, and the header of it that does.
+    pub identity: (String, String),
     /// What pods tell of themselves.
     pub telling: Option<Telling>,
 }
@@ -80,7 +84,7 @@ impl KubePlatform {
     /// Where its address makes no sense.
     pub fn new(cluster: &Cluster, service: ServiceInCluster) -> Result<Self, PortError> {
         let router = Router::new(cluster, service.routing.clone());
-        let header = &service.identity;
+        let header = &service.identity.1;
         let preview = |slot: Slot| match (&service.address, &service.preview_header) {
             (Some(address), Some(name)) => Way::address(address, Some((name.clone(), slot.to_string())), header),
             _ => Ok(Way::proxy(cluster, &service.previews[index(slot)], header)),
@@ -138,8 +142,25 @@ impl KubePlatform {
         }
     }
 
-    /// Waits until the Service reaches nothing of what lost its traffic.
+    /// Waits until new requests follow the weights, as far as that can be seen: first the Service's endpoints, then what
+    /// every node makes of them. Whoever asks who serves finds out what has not followed.
     async fn followed(&self, to: &Weights) {
+        self.endpoints_followed(to).await;
+        let Some(sole) = to.sole() else { return };
+        let (mut in_a_row, begun) = (0, Instant::now());
+        while in_a_row < IN_A_ROW && begun.elapsed() < FOLLOWED {
+            match self.live.get(&self.service.identity.0, FOLLOWED).await {
+                Ok(reply) if reply.slot.is_none_or(|slot| slot == sole) => in_a_row += 1,
+                _ => {
+                    in_a_row = 0;
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the Service reaches nothing of what lost its traffic.
+    async fn endpoints_followed(&self, to: &Weights) {
         let Some(endpoints) = &self.endpoints else { return };
         let mut gone = BTreeSet::new();
         for slot in Slot::ALL.into_iter().filter(|slot| to.of(*slot) == 0) {

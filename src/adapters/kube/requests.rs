@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, header::CONNECTION};
 use http_body_util::{BodyExt as _, Limited};
 use k8s_openapi::api::core::v1::Service;
 use kube::client::Body;
@@ -78,7 +78,8 @@ impl Way {
         match &self.through {
             Through::Address { url, client, preview } => {
                 let to = url.join(path).map_err(|e| PortError::odd(self.name(), e))?;
-                let mut request = client.get(to);
+                // A connection that was kept would lead to where it led before.
+                let mut request = client.get(to).header(CONNECTION, "close");
                 if let Some((header, value)) = preview {
                     request = request.header(header, value);
                 }

@@ -111,12 +111,19 @@ pub struct Past {
 pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
     let mut gates =
         vec![lock(around), freeze(around, &switch.spec), credentials(around, &switch.spec), guardian(around)];
-    let weights = weights(switch).await;
-    // Everything else would only repeat that the platform does not answer.
-    let reached = !matches!(weights.answer, crate::guard::Answer::Unreachable { .. });
-    gates.push(weights);
-    if reached {
-        gates.extend(standing::gates(switch).await);
+    let read = switch.ports.traffic.weights().await;
+    // Everything else would only repeat that the platform does not answer, or does not let us look.
+    let (unreachable, forbidden) = match &read {
+        Err(PortError::Forbidden { .. }) => (false, true),
+        Err(_) => (true, false),
+        Ok(_) => (false, false),
+    };
+    gates.push(weights(switch, read));
+    if !unreachable {
+        gates.push(standing::permissions(switch).await);
+    }
+    if !unreachable && !forbidden {
+        gates.push(standing::managers(switch).await);
         let (replicas, version) = workloads(switch).await;
         gates.extend([replicas, version, smoke(switch).await, slo(&switch.spec, around), budget(&switch.spec, around)]);
     }
@@ -192,9 +199,9 @@ fn guardian(around: &Surroundings) -> Gate {
     }
 }
 
-async fn weights(switch: &Switch) -> Gate {
+fn weights(switch: &Switch, read: Result<Weights, PortError>) -> Gate {
     let (from, to) = (switch.spec.from(), switch.spec.to);
-    match switch.ports.traffic.weights().await {
+    match read {
         Err(e) => Gate::failed("weights", &e, switch.ports.preflight.look()),
         Ok(found) if found == Weights::all(from) => Gate::open("weights", found.to_string()),
         Ok(found) if found == Weights::all(to) => {

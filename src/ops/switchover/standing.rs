@@ -6,20 +6,22 @@ use crate::{
     ports::{Footprint, Manager, Missing},
 };
 
-/// Asks both; neither can be asked where the platform does not answer.
-pub(super) async fn gates(switch: &Switch) -> [Gate; 2] {
-    let footprint = footprint(switch);
+/// Whether we may do all that is needed.
+pub(super) async fn permissions(switch: &Switch) -> Gate {
     let preflight = &switch.ports.preflight;
-    let (missing, managers) = futures::join!(preflight.missing(&footprint), preflight.managers(&footprint));
-    let permissions = match missing {
-        Ok(missing) => permissions(&missing, &preflight.grant()),
+    match preflight.missing(&footprint(switch)).await {
+        Ok(missing) => granted(&missing, &preflight.grant()),
         Err(e) => Gate::failed("permissions", &e, preflight.grant()),
-    };
-    let managers = match managers {
+    }
+}
+
+/// Whether nobody else manages what is changed.
+pub(super) async fn managers(switch: &Switch) -> Gate {
+    let preflight = &switch.ports.preflight;
+    match preflight.managers(&footprint(switch)).await {
         Ok(managers) => alone(&managers),
         Err(e) => Gate::failed("managers", &e, preflight.look()),
-    };
-    [permissions, managers]
+    }
 }
 
 /// What a switchover writes: the weights, and the scale of the old slot where it is scaled down in the end.
@@ -28,7 +30,7 @@ fn footprint(switch: &Switch) -> Footprint {
     Footprint { weights: true, scales: if spec.scale_down_old { vec![spec.from()] } else { Vec::new() } }
 }
 
-fn permissions(missing: &[Missing], grant: &str) -> Gate {
+fn granted(missing: &[Missing], grant: &str) -> Gate {
     if missing.is_empty() {
         return Gate::open("permissions", "all that is needed, and to put it back");
     }
