@@ -229,7 +229,7 @@ async fn surroundings(
     service: &Service,
     switch: &Switch,
 ) -> Result<Surroundings, Error> {
-    let store = global.store()?;
+    let store = global.store().await?;
     let target = target(&switch.spec().service)?;
     let lock = store.lock(&target).await?;
     let holder = lock.and_then(|lock| {
@@ -269,7 +269,7 @@ fn target(service: &str) -> Result<Target, Error> {
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
-    let (ports, store) = (snapshot.ports()?, global.store()?);
+    let (ports, store) = (snapshot.ports()?, global.store().await?);
     let unreachable = |e| Error::port(e, "`interlock lab status` shows the lab; `interlock lab up` starts it");
     let weights = ports.traffic.weights().await.map_err(unreachable)?;
     let mut slots = Vec::new();

@@ -4,5 +4,7 @@ mod client;
 mod failure;
 mod names;
 mod patience;
+mod store;
 
 pub use client::{Cluster, Reach};
+pub use store::{Candidate, Guardian, KubeStore};
