@@ -10,7 +10,13 @@
 //! Every write is conditioned on the version that was read before it, waits out an outage of the API server, and can be
 //! told from one that was never made when its answer was lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -33,7 +39,7 @@ use super::{
 use crate::{
     error::Error,
     journal::{Digest, Grant, Lock, Owner, Record, Store, held, superseded},
-    model::{Epoch, RunId, Target},
+    model::{Epoch, RunId, Target, Timestamp},
     ports::Clock,
 };
 
@@ -96,8 +102,14 @@ impl KubeStore {
         }
     }
 
-    fn hold(&self, run: &RunId, owner: &Owner) -> Hold {
-        Hold { run: run.clone(), owner: owner.clone(), acquired: self.clock.now().wall }
+    /// A claim to a target, which no other claim of this process is the same as: whoever finds it in the Lease after an
+    /// answer was lost knows that it was this very one that went through.
+    fn claim(&self, run: &RunId, owner: &Owner) -> Hold {
+        static LAST: AtomicI64 = AtomicI64::new(0);
+        let now = self.clock.now().wall.as_microsecond();
+        let last = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(now.max(last + 1)));
+        let acquired = Timestamp::from_microsecond(last.map_or(now, |last| now.max(last + 1)));
+        Hold { run: run.clone(), owner: owner.clone(), acquired: acquired.unwrap_or_default() }
     }
 
     /// Takes a free target, or one whose owner never began, at the epoch that it was seen with.
@@ -109,13 +121,14 @@ impl KubeStore {
         ttl: Duration,
         seen: Epoch,
     ) -> Result<Epoch, Error> {
+        let claim = self.claim(run, owner);
         self.locks
             .change(target, |found, again| {
                 let before = found.map_or(Epoch(0), |standing| standing.epoch);
                 if let Some(standing) = found
                     && let Some(hold) = &standing.hold
                 {
-                    if again && hold.run == *run && hold.owner == *owner {
+                    if again && *hold == claim {
                         return Ok(Change::Done(standing.epoch));
                     }
                     if standing.epoch != seen {
@@ -123,7 +136,7 @@ impl KubeStore {
                     }
                 }
                 let epoch = before.next();
-                let hold = Some(self.hold(run, owner));
+                let hold = Some(claim.clone());
                 let renewed = self.clock.now().wall;
                 Ok(Change::Write(Box::new(Standing { version: String::new(), epoch, hold, renewed, ttl }), epoch))
             })
@@ -192,7 +205,7 @@ impl Store for KubeStore {
             theirs: theirs.0,
         };
         let Some(run) = run else { return Err(lost(seen.epoch)) };
-        let epoch = seen.epoch.next();
+        let (epoch, claim) = (seen.epoch.next(), self.claim(&run, owner));
         let ttl = self
             .locks
             .change(&seen.target, |found, again| match found {
@@ -200,16 +213,12 @@ impl Store for KubeStore {
                     Err(Error::usage(format!("{} is not locked", seen.target), "`interlock runs list` shows the runs"))
                 }
                 Some(standing) if standing.is(&run, seen.epoch) => {
-                    let hold = Some(self.hold(&run, owner));
+                    let hold = Some(claim.clone());
                     let renewed = self.clock.now().wall;
                     let wanted = Standing { epoch, hold, renewed, ..standing.clone() };
                     Ok(Change::Write(Box::new(wanted), standing.ttl))
                 }
-                Some(standing)
-                    if again
-                        && standing.is(&run, epoch)
-                        && standing.hold.as_ref().is_some_and(|hold| hold.owner == *owner) =>
-                {
+                Some(standing) if again && standing.epoch == epoch && standing.hold.as_ref() == Some(&claim) => {
                     Ok(Change::Done(standing.ttl))
                 }
                 Some(standing) => Err(lost(standing.epoch)),
