@@ -9,13 +9,14 @@ use interlock::{
 use serde_json::{Value, json};
 
 use crate::{
+    lossy::{Lossy, address, redirect},
     server::Server,
-    store::{run, tampering_shows, target},
+    store::{keeps_the_contract, run, tampering_shows, target},
 };
 
 async fn open(store: &dyn Store, name: &str) -> Grant {
     let owner = Owner::current().unwrap();
-    store.open(&run(1), &target(name), &owner, Duration::from_secs(10)).await.unwrap()
+    store.open(&run(0), &target(name), &owner, Duration::from_secs(10)).await.unwrap()
 }
 
 /// An entry of about so many bytes.
@@ -48,7 +49,6 @@ async fn while_the_api_server_hangs_nothing_is_lost_and_nothing_doubled() {
         }
         outage.await.unwrap();
     }
-    // An answer that is lost while the request goes through: the connection ends, the write stands.
     let elsewhere = server.store("hangs").await;
     assert_eq!(elsewhere.load(&grant.run).await.unwrap(), written);
     assert_eq!(elsewhere.head(&grant.run).await.unwrap(), store.head(&grant.run).await.unwrap());
@@ -56,19 +56,37 @@ async fn while_the_api_server_hangs_nothing_is_lost_and_nothing_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_change_nothing_of_the_contract() {
+    let Some(server) = Server::shared() else { return };
+    for each in [7, 10] {
+        let namespace = format!("lossy-{each}");
+        server.namespace(&namespace);
+        let lossy = Lossy::before(address(&server.kubeconfig()), each).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut reach = server.reach(&namespace);
+        reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
+        let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
+        let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+        keeps_the_contract(&store).await;
+
+        let grant = open(&store, "tenant").await;
+        let mut written = Vec::new();
+        for step in 0..40 {
+            written.push(store.append(&grant, entry(step, 20_000)).await.unwrap());
+        }
+        assert_eq!(server.store(&namespace).await.load(&grant.run).await.unwrap(), written);
+        assert!(lossy.lost() > 10, "only {} answers were lost", lossy.lost());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_gone_is_unreachable() {
     let Some(server) = Server::shared() else { return };
     let mut reach = server.reach("gone");
     reach.outage = Duration::from_millis(300);
-    let text = std::fs::read_to_string(server.kubeconfig()).unwrap();
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let text: Vec<_> = text
-        .lines()
-        .map(|line| if line.contains("server:") { format!("    server: https://{nowhere}") } else { line.to_owned() })
-        .collect();
-    std::fs::write(folder.path().join("kubeconfig"), text.join("\n")).unwrap();
-    reach.kubeconfig = Some(folder.path().join("kubeconfig"));
+    reach.kubeconfig = Some(redirect(&server.kubeconfig(), nowhere, folder.path()));
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
     let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
     let refused = store.runs().await.unwrap_err();

@@ -1,18 +1,36 @@
 //! The run store in a cluster, over a real API server: what every store does, and what only this one has to withstand.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is all test code; the lints only see #[test]"
+)]
 
+mod commands;
+#[cfg(feature = "lab")]
+#[path = "../guard/cut_store.rs"]
+#[allow(dead_code, reason = "the world names it; runs here are cut by dropping their owner")]
+mod cut_store;
 mod faults;
 mod guardians;
+mod lossy;
 mod owners;
 mod people;
 mod server;
+#[path = "../guard/shelf.rs"]
+#[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
+mod shelf;
 #[path = "../contract/store.rs"]
 mod store;
 #[cfg(feature = "lab")]
 mod switch;
-#[cfg(feature = "lab")]
 #[path = "../guard/told.rs"]
+#[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
 mod told;
+#[cfg(feature = "lab")]
+#[path = "../guard/world.rs"]
+#[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
+mod world;
 
 use server::Server;
 

@@ -4,18 +4,21 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::ObjectReference};
-use kube::{
-    Resource as _,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+use k8s_openapi::{
+    api::{coordination::v1::Lease, core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
+use kube::{Resource as _, api::PostParams};
 use serde_json::Value;
 
 use super::{
-    super::{client::Cluster, names::MANAGER},
+    super::client::Cluster,
     names::{OUTCOME, STATE, TITLE, lease},
 };
-use crate::model::{RunId, Target};
+use crate::{
+    journal::Owner,
+    model::{RunId, Target, Timestamp},
+};
 
 /// How long an event may take; whoever waits for it has a run to drive.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -23,6 +26,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 const NOTE: usize = 1000;
 /// An annotation is for a glance; the journal has the rest.
 const GLANCE: usize = 500;
+/// Who reports; the server wants a qualified name.
+const REPORTER: &str = "interlock";
 
 /// What a person wants to know of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +87,7 @@ impl Word {
         serde_json::json!({ "labels": { STATE: state }, "annotations": { OUTCOME: outcome } })
     }
 
-    fn event(&self, run: &RunId, holder: &str) -> Event {
+    fn news(&self, run: &RunId, holder: &str) -> News {
         let (reason, action, note) = match self {
             Self::Begun { title } => ("RunBegun", "Begin", format!("{title}: run {run} of {holder}")),
             Self::Held { why } => (
@@ -103,17 +108,38 @@ impl Word {
             Self::Held { .. } => false,
             Self::Ended { word, .. } => word == "kept",
         };
-        event(fine, reason, action, &note)
+        News { fine, reason, action, note }
     }
 }
 
-fn event(fine: bool, reason: &str, action: &str, note: &str) -> Event {
+/// What an event says.
+struct News {
+    fine: bool,
+    reason: &'static str,
+    action: &'static str,
+    note: String,
+}
+
+/// An event about an object. It is not one of a series: kube's own recorder would count a second run with the same reason
+/// into the first one's event, and keep the first one's note.
+fn event(news: &News, about: ObjectReference, instance: &str) -> Event {
+    let now = Timestamp::now();
+    let name = about.name.clone().unwrap_or_default();
     Event {
-        type_: if fine { EventType::Normal } else { EventType::Warning },
-        reason: reason.to_owned(),
-        note: Some(brief(note, NOTE)),
-        action: action.to_owned(),
-        secondary: None,
+        metadata: ObjectMeta {
+            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(now)),
+        type_: Some(if news.fine { "Normal" } else { "Warning" }.to_owned()),
+        reason: Some(news.reason.to_owned()),
+        action: Some(news.action.to_owned()),
+        note: Some(brief(&news.note, NOTE)),
+        regarding: Some(about),
+        reporting_controller: Some(REPORTER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        ..Event::default()
     }
 }
 
@@ -142,38 +168,42 @@ fn brief(text: &str, most: usize) -> String {
 /// Writes events, as well as that goes: a run neither fails nor waits for long because of one.
 pub struct Herald {
     cluster: Cluster,
-    recorder: Recorder,
+    /// The machine or the pod that speaks.
+    instance: String,
 }
 
 impl Herald {
     pub fn new(cluster: Cluster) -> Self {
-        let instance = crate::journal::Owner::current().ok().map(|owner| owner.host);
-        let reporter = Reporter { controller: MANAGER.to_owned(), instance };
-        Self { recorder: Recorder::new(cluster.client.clone(), reporter), cluster }
+        let instance = Owner::current().map_or_else(|_| "unknown".to_owned(), |owner| owner.host);
+        Self { cluster, instance }
     }
 
     /// Tells what an entry says.
     pub async fn word(&self, target: &Target, run: &RunId, word: &Word) {
-        self.publish(target, |holder| word.event(run, holder)).await;
+        self.publish(target, |holder| word.news(run, holder)).await;
     }
 
     /// Tells that a run has another owner.
     pub async fn taken_over(&self, target: &Target, run: &RunId, from: &str) {
-        let event = |holder: &str| {
-            event(false, "RunTakenOver", "TakeOver", &format!("run {run} now belongs to {holder}, before to {from}"))
+        let news = |holder: &str| News {
+            fine: false,
+            reason: "RunTakenOver",
+            action: "TakeOver",
+            note: format!("run {run}: {holder} has taken over from {from}"),
         };
-        self.publish(target, event).await;
+        self.publish(target, news).await;
     }
 
-    async fn publish(&self, target: &Target, event: impl FnOnce(&str) -> Event) {
+    async fn publish(&self, target: &Target, news: impl FnOnce(&str) -> News) {
         let published = tokio::time::timeout(WITHIN, async {
             let lease: Lease = self.cluster.api().get(&lease(target)).await?;
             let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
             let about = ObjectReference { resource_version: None, ..lease.object_ref(&()) };
-            self.recorder.publish(&event(&holder), &about).await
+            let event = event(&news(&holder), about, &self.instance);
+            self.cluster.api().create(&PostParams::default(), &event).await
         });
         match published.await {
-            Ok(Ok(())) => {}
+            Ok(Ok(_)) => {}
             Ok(Err(e)) => tracing::debug!("no event on {target}: {e}"),
             Err(_) => tracing::debug!("no event on {target}: the API server takes too long"),
         }
