@@ -2,6 +2,8 @@
 
 mod cluster;
 
+pub use cluster::reach;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,15 +14,18 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    adapters::{AlertmanagerApi, Prometheus, Scrape, SystemClock, WebhookPost},
+    adapters::{AlertmanagerApi, Candidate, Cluster, KubeStore, Prometheus, Reach, Scrape, SystemClock, WebhookPost},
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target, load},
     error::Error,
     guard::{Operation, Plan, Rebuild},
     journal::{FolderStore, Store},
+    model::Span,
     ops::switchover::{Ports, Switch},
     ports::{Clock, Metrics, Notify, PortError},
 };
 
+/// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
+const LAB_TTL: Span = Span::secs(10);
 /// How long a question to the lab's own sources may take.
 const LAB_WITHIN: Duration = Duration::from_secs(2);
 
@@ -80,6 +85,25 @@ impl Snapshot {
     #[must_use]
     pub fn store_folder(&self) -> PathBuf {
         self.folder.join(".interlock").join("runs")
+    }
+
+    /// Where the runs of this platform are kept: a lab's in a folder, a cluster's in the cluster.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.platform.target {
+            Target::Lab(_) => Place::Folder(self.store_folder()),
+            Target::Kubernetes(target) => Place::Cluster(reach(target)),
+        }
+    }
+
+    /// How long an owner may be silent before its guardian acts: in a cluster half as long again as an outage of the API
+    /// server that is to be tolerated, in which no owner can give a sign of life.
+    #[must_use]
+    pub fn ttl(&self) -> Span {
+        match &self.platform.target {
+            Target::Lab(_) => LAB_TTL,
+            Target::Kubernetes(target) => Span(target.outage.0 * 3 / 2),
+        }
     }
 
     /// The ports of one service.
@@ -227,6 +251,57 @@ fn misconfigured(error: PortError) -> Error {
 #[must_use]
 pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+/// Where runs are kept: one place for each platform, and no copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A namespace of a cluster.
+    Cluster(Reach),
+}
+
+impl Place {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// Where the cluster cannot be found; nothing is asked of it yet.
+    pub async fn open(&self) -> Result<Arc<dyn Store>, Error> {
+        match self {
+            Self::Folder(folder) => Ok(store(folder)),
+            Self::Cluster(reach) => Ok(Arc::new(cluster_store(reach).await?)),
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Cluster(Reach { context: Some(context), namespace, .. }) => {
+                write!(f, "namespace {namespace} of {context}")
+            }
+            Self::Cluster(Reach { namespace, .. }) => write!(f, "namespace {namespace}"),
+        }
+    }
+}
+
+/// The run store in a cluster, with what only a cluster has, such as its guardian.
+///
+/// # Errors
+/// Where the cluster cannot be found.
+pub async fn cluster_store(reach: &Reach) -> Result<KubeStore, Error> {
+    Ok(KubeStore::new(Cluster::connect(reach).await?, clock()))
+}
+
+/// This process as one of a cluster's guardians.
+///
+/// # Errors
+/// Where the cluster cannot be found, or the system does not say who we are.
+pub async fn candidate(reach: &Reach) -> Result<Candidate, Error> {
+    let host = crate::journal::Owner::current()?.host;
+    Ok(Candidate::new(Cluster::connect(reach).await?, clock(), &host, rand::random()))
 }
 
 /// The run store in a folder of this machine.

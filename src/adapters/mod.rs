@@ -11,7 +11,10 @@ mod scrape;
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
-pub use kube::{Cluster, KubePlatform, Moved, PodPages, Reach, Routing, ServiceInCluster, Telling, WorkloadName};
+pub use kube::{
+    Candidate, Cluster, Guardian, KubePlatform, KubeStore, Moved, PodPages, Reach, Routing, ServiceInCluster, Telling,
+    WorkloadName,
+};
 pub use notify::{AlertmanagerApi, WebhookPost};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;

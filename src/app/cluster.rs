@@ -48,8 +48,9 @@ impl Snapshot {
     }
 }
 
-/// Where a cluster is found.
-fn reach(target: &KubernetesTarget) -> Reach {
+/// How a cluster is found that a platform names.
+#[must_use]
+pub fn reach(target: &KubernetesTarget) -> Reach {
     Reach {
         kubeconfig: None,
         context: target.context.clone(),

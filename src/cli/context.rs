@@ -3,8 +3,8 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use crate::{
-    app::{self, Snapshot},
-    document::{Loaded, find, load, locate},
+    app::{Place, Snapshot},
+    document::{Loaded, Target, find, load, locate},
     error::Error,
     journal::Store,
     report::Format,
@@ -54,15 +54,29 @@ impl Global {
         Ok(loaded)
     }
 
-    /// The folder of the run store.
+    /// Where the runs are kept.
     ///
     /// # Errors
-    /// Where it was not named and there is no platform file to put it beside.
-    pub fn store_folder(&self) -> Result<PathBuf, Error> {
-        match &self.store {
-            Some(folder) => Ok(folder.clone()),
-            None => Ok(Snapshot::of(&self.load()?)?.store_folder()),
+    /// Where it was not named and there is no platform file to say it, or where a folder was named for a platform that
+    /// keeps its runs in its cluster.
+    pub fn place(&self) -> Result<Place, Error> {
+        let Some(folder) = &self.store else { return Ok(Snapshot::of(&self.load()?)?.place()) };
+        // A folder that is named needs no platform file; one that is there and cannot be read is not asked either.
+        match self.load().map(|loaded| loaded.platform.target) {
+            Ok(Target::Kubernetes(_)) => Err(Error::usage(
+                format!("--store {}: a cluster keeps its runs itself, and in one place only", folder.display()),
+                "leave out --store and INTERLOCK_STORE",
+            )),
+            _ => Ok(Place::Folder(folder.clone())),
         }
+    }
+
+    /// The folder of what belongs to this machine alone: beside the platform file, else in the working directory.
+    ///
+    /// # Errors
+    /// Where the working directory is gone.
+    pub fn home(&self) -> Result<PathBuf, Error> {
+        Ok(self.load().map_or_else(|_| here(), |loaded| Ok(loaded.folder))?.join(".interlock"))
     }
 
     /// Whether there is a platform file beside the one that a lab brings.
@@ -86,8 +100,8 @@ impl Global {
         }
         let loaded = self.load()?;
         match &loaded.platform.target {
-            crate::document::Target::Lab(lab) => Ok(loaded.folder.join(lab.folder())),
-            crate::document::Target::Kubernetes(_) => Err(Error::usage(
+            Target::Lab(lab) => Ok(loaded.folder.join(lab.folder())),
+            Target::Kubernetes(_) => Err(Error::usage(
                 format!("{} is about a cluster, not about a lab", loaded.file.display()),
                 "name the lab's folder with --folder",
             )),
@@ -97,9 +111,9 @@ impl Global {
     /// The run store.
     ///
     /// # Errors
-    /// As [`Global::store_folder`].
-    pub fn store(&self) -> Result<Arc<dyn Store>, Error> {
-        Ok(app::store(&self.store_folder()?))
+    /// As [`Global::place`], and where a cluster cannot be found.
+    pub async fn store(&self) -> Result<Arc<dyn Store>, Error> {
+        self.place()?.open().await
     }
 }
 

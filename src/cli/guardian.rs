@@ -1,15 +1,17 @@
-//! `interlock guardian`: watches over one run, and puts things back when its operator is gone.
+//! `interlock guardian`: watches over runs, and puts things back when their operators are gone.
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::context::block_on;
+use super::{Global, context::block_on, operate::stop_signal};
 use crate::{
-    app::{self, Rebuilder},
+    app::{self, Place, Rebuilder},
+    document::KubernetesTarget,
     error::{Error, Exit},
-    guard::keep_guard,
+    guard::{Guard, keep_all, keep_guard},
     model::RunId,
     process::{Identity, Launch, Output},
     report,
@@ -17,33 +19,102 @@ use crate::{
 
 /// How long a guardian may take to say that it is there.
 const ARRIVAL: Duration = Duration::from_secs(10);
+/// How often a guardian looks into a folder.
+const PATROL: Duration = Duration::from_millis(250);
+/// How often it asks a cluster, which others ask as well.
+const CLUSTER_PATROL: Duration = Duration::from_secs(1);
 
-/// Watch over one run until it is over: put things back when its operator is gone
+/// Watch over runs: put things back when their operators are gone
 ///
-/// `switchover run` starts one by itself, detached from the terminal. Start one by hand where that one has died.
+/// `switchover run` starts one for its own run by itself, detached from the terminal; start one by hand where that one has
+/// died. With --cluster and without --run it watches over all runs of a cluster, as manifests/guardian deploys it: of
+/// several such guardians one acts, and the others stand by.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The run
-    #[arg(long, value_parser = RunId::parse)]
-    run: RunId,
+    /// The run; all runs of a cluster when left out
+    #[arg(long, value_parser = RunId::parse, required_unless_present = "cluster")]
+    run: Option<RunId>,
     /// The folder of the run store, absolute
-    #[arg(long, value_name = "FOLDER")]
-    runs: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "cluster")]
+    runs: Option<PathBuf>,
+    /// The runs of the cluster that the platform file names, or of --namespace
+    #[arg(long, conflicts_with = "runs")]
+    cluster: bool,
+    /// The namespace, where there is no platform file
+    #[arg(long, requires = "cluster")]
+    namespace: Option<String>,
+    /// The context of the kubeconfig; the current one when left out. A pod uses its own account
+    #[arg(long, requires = "namespace")]
+    context: Option<String>,
+    /// The folder where it says that it is there; the run's own in a folder of runs
+    #[arg(long, value_name = "FOLDER", requires_all = ["cluster", "run"])]
+    sign: Option<PathBuf>,
 }
 
 impl Args {
-    pub fn run(self) -> Result<Exit, Error> {
-        arrive(&self.runs, &self.run)?;
-        let (store, clock) = (app::store(&self.runs), app::clock());
-        let events = report::events(report::Format::Table);
-        // Nothing but the end of the run ends a guardian.
-        let (_keep, stop) = tokio::sync::watch::channel(None);
+    pub fn run(self, global: &Global) -> Result<Exit, Error> {
+        let place = self.place(global)?;
+        let Some(run) = &self.run else { return block_on(all(&place)) };
+        if let Some(sign) = self.sign.as_deref().map(Path::to_owned).or_else(|| sign_folder(&place, run)) {
+            arrive(&sign)?;
+        }
         let outcome = block_on(async {
             ignore_signals()?;
-            keep_guard(&store, &clock, &Rebuilder, &events, &self.run, &stop).await
+            keep_guard(&guard(&place).await?, &report::events(report::Format::Table), run).await
         })?;
         Ok(outcome.exit())
     }
+
+    fn place(&self, global: &Global) -> Result<Place, Error> {
+        if let Some(runs) = &self.runs {
+            return Ok(Place::Folder(runs.clone()));
+        }
+        if let Some(namespace) = &self.namespace {
+            let target = KubernetesTarget { context: self.context.clone(), ..KubernetesTarget::of(namespace) };
+            return Ok(Place::Cluster(app::reach(&target)));
+        }
+        match global.place()? {
+            place @ Place::Cluster(_) => Ok(place),
+            Place::Folder(_) => Err(Error::usage(
+                "the platform file is about a lab, which has no cluster",
+                "name a folder with --runs, or a namespace with --namespace",
+            )),
+        }
+    }
+}
+
+async fn guard(place: &Place) -> Result<Guard, Error> {
+    let pace = match place {
+        Place::Folder(_) => PATROL,
+        Place::Cluster(_) => CLUSTER_PATROL,
+    };
+    Ok(Guard { store: place.open().await?, clock: app::clock(), rebuild: Arc::new(Rebuilder), pace })
+}
+
+/// Watches over all runs of a cluster until it is told to end; another guardian goes on with what it was doing.
+async fn all(place: &Place) -> Result<Exit, Error> {
+    let Place::Cluster(reach) = place else {
+        return Err(Error::usage("a folder has one guardian for each run", "name the run with --run"));
+    };
+    let (guard, candidate) = (guard(place).await?, app::candidate(reach).await?);
+    let (leading, leads) = tokio::sync::watch::channel(false);
+    let stop = stop_signal()?;
+    let (mut told, mut heard) = (leads.clone(), stop.clone());
+    report::remark(&format!("guardian {} stands by for the runs in {place}", candidate.name()));
+    let say = async {
+        while told.changed().await.is_ok() {
+            let now = if *told.borrow_and_update() { "acts now" } else { "stands by" };
+            report::remark(&format!("guardian {} {now}", candidate.name()));
+        }
+    };
+    tokio::select! {
+        _ = async { tokio::join!(candidate.stand(&leading, &mut heard), keep_all(&guard, &report::log_of, leads, stop)) } => {}
+        () = say => {}
+    }
+    // Only now: whoever acts next finds nobody at work.
+    candidate.give_up().await;
+    report::remark(&format!("guardian {} has gone", candidate.name()));
+    Ok(Exit::Kept)
 }
 
 fn ignore_signals() -> Result<(), Error> {
@@ -55,8 +126,12 @@ fn ignore_signals() -> Result<(), Error> {
     Ok(())
 }
 
-fn sign(runs: &Path, run: &RunId) -> PathBuf {
-    runs.join(run.as_str()).join("guardian.json")
+/// Where the guardian of a run in a folder says that it is there.
+fn sign_folder(place: &Place, run: &RunId) -> Option<PathBuf> {
+    match place {
+        Place::Folder(runs) => Some(runs.join(run.as_str())),
+        Place::Cluster(_) => None,
+    }
 }
 
 fn failed(place: &Path, why: &dyn std::fmt::Display) -> Error {
@@ -68,25 +143,41 @@ fn failed(place: &Path, why: &dyn std::fmt::Display) -> Error {
 }
 
 /// Writes down that this guardian is there.
-fn arrive(runs: &Path, run: &RunId) -> Result<(), Error> {
-    let path = sign(runs, run);
+fn arrive(sign: &Path) -> Result<(), Error> {
+    let path = sign.join("guardian.json");
     let identity = Identity::current().map_err(|e| failed(&path, &e))?;
     let text = serde_json::to_vec(&identity).map_err(|e| failed(&path, &e))?;
     std::fs::write(&path, text).map_err(|e| failed(&path, &e))
 }
 
-/// Starts a guardian that outlives this command and its terminal, and waits until it is there.
+/// Starts a guardian that outlives this command and its terminal, and waits until it is there. Of a run in a cluster it
+/// says so, and keeps its log, in a folder below `home`.
 ///
 /// # Errors
 /// Where it cannot be started or does not arrive.
-pub fn post(runs: &Path, run: &RunId) -> Result<Identity, Error> {
-    let path = sign(runs, run);
-    let runs = runs.canonicalize().map_err(|e| failed(runs, &e))?;
-    let program = std::env::current_exe().map_err(|e| failed(&path, &e))?;
-    let log = runs.join(run.as_str()).join("guardian.log");
+pub fn post(place: &Place, home: &Path, run: &RunId) -> Result<Identity, Error> {
+    let program = std::env::current_exe().map_err(|e| failed(home, &e))?;
+    let (sign, arguments) = match place {
+        Place::Folder(runs) => {
+            let runs = runs.canonicalize().map_err(|e| failed(runs, &e))?;
+            (runs.join(run.as_str()), vec!["--runs".into(), runs.into_os_string()])
+        }
+        Place::Cluster(reach) => {
+            let sign = home.join("guardians").join(run.as_str());
+            std::fs::create_dir_all(&sign).map_err(|e| failed(&sign, &e))?;
+            let sign = sign.canonicalize().map_err(|e| failed(&sign, &e))?;
+            let mut arguments = vec!["--cluster".into(), "--namespace".into(), (&reach.namespace).into()];
+            if let Some(context) = &reach.context {
+                arguments.extend(["--context".into(), context.into()]);
+            }
+            arguments.extend(["--sign".into(), sign.clone().into_os_string()]);
+            (sign, arguments)
+        }
+    };
+    let (path, log) = (sign.join("guardian.json"), sign.join("guardian.log"));
     let guardian = Launch::new(&program, &program)
-        .args(["guardian", "--run", run.as_str(), "--runs"])
-        .arg(&runs)
+        .args(["guardian", "--run", run.as_str()])
+        .args(arguments)
         // A cut is meant for the operator, not for who heals it.
         .env("INTERLOCK_CUT", std::env::var_os("INTERLOCK_GUARDIAN_CUT").unwrap_or_default())
         .output(Output::File(log.clone()))

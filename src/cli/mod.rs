@@ -12,6 +12,7 @@ mod operate;
 mod runs;
 mod schema;
 mod slo;
+mod surroundings;
 mod switchover;
 
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(args, global),
-        Command::Guardian(args) => args.run(),
+        Command::Guardian(args) => args.run(global),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),

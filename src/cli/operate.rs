@@ -67,13 +67,13 @@ impl Prepared {
             report::remark(&self.text());
         }
         confirm("Go on?", yes)?;
-        let folder = global.store_folder()?;
-        let store = app::store(&folder);
+        let place = global.place()?;
+        let store = place.open().await?;
         let stop = stop_signal()?;
         let run = RunId::new(app::clock().now().wall, rand::random());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
         if self.plan.guard == Strength::Local
-            && let Err(e) = guardian::post(&folder, &run)
+            && let Err(e) = guardian::post(&place, &global.home()?, &run)
         {
             give_up(&*store, &grant, &e.to_string()).await?;
             return Err(e);

@@ -116,7 +116,7 @@ impl Command {
                     end(context, &run, outcome, global.output).await
                 }
                 Self::Resolve(args) => {
-                    let store = global.store()?;
+                    let store = global.store().await?;
                     let stored = load(&*store, &args.run).await?;
                     let settled = match args.settled {
                         As::Kept => Settled::Kept,
@@ -134,7 +134,7 @@ impl Command {
 
 /// Builds what a run is driven with, from what its journal says.
 async fn prepare(global: &Global, run: &RunId) -> Result<(Context, Stored), Error> {
-    let store = global.store()?;
+    let store = global.store().await?;
     let stored = load(&*store, run).await?;
     let context = Context {
         operation: Rebuilder.operation(&stored.plan).await?,
@@ -150,7 +150,7 @@ async fn prepare(global: &Global, run: &RunId) -> Result<(Context, Stored), Erro
 async fn end(context: Context, run: &RunId, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
     let store = context.store.clone();
     let outcome = match outcome {
-        Err(e @ Error::Store { .. }) => cut_short(&*store, run, e).await?,
+        Err(e @ (Error::Store { .. } | Error::Port { .. })) => cut_short(&*store, run, e).await?,
         other => other?,
     };
     // The progress line goes before the closing table comes.
@@ -164,7 +164,7 @@ async fn end(context: Context, run: &RunId, outcome: Result<Outcome, Error>, for
 /// # Errors
 /// Where no run holds it.
 pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Error> {
-    let store = global.store()?;
+    let store = global.store().await?;
     let holder = store.lock(target).await?.and_then(|lock| lock.run);
     let Some(run) = holder else {
         return Err(Error::usage(format!("no run is at work on {target}"), "`interlock runs list` shows the runs"));
@@ -175,7 +175,7 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
 }
 
 async fn list(global: &Global) -> Result<Exit, Error> {
-    let store = global.store()?;
+    let store = global.store().await?;
     let mut all = Vec::new();
     for run in store.runs().await? {
         // A run that was cut before its plan was durable has touched nothing; one that was tampered with is told by verify.
@@ -196,14 +196,14 @@ async fn list(global: &Global) -> Result<Exit, Error> {
             };
             report::print(&all.iter().map(told).collect::<Vec<_>>());
         }
-        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.store_folder()?.display())),
+        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.place()?)),
         Format::Table => report::say(&report::runs(&all, &app::clock().now(), Style::stdout())),
     }
     Ok(Exit::Kept)
 }
 
 async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
-    let store = global.store()?;
+    let store = global.store().await?;
     let stored = load(&*store, run).await?;
     let records = store.load(run).await?;
     match global.output {
@@ -217,7 +217,7 @@ async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
 }
 
 async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
-    let store: Arc<dyn Store> = global.store()?;
+    let store: Arc<dyn Store> = global.store().await?;
     let runs = match args.run {
         Some(run) => vec![run],
         None => store.runs().await?,
@@ -238,7 +238,7 @@ async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
     }
     match global.output {
         Format::Json => report::print(&all),
-        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.store_folder()?.display())),
+        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.place()?)),
         Format::Table => {
             for Verified { run, standing, head, why } in &all {
                 let told = why.clone().or_else(|| Some(format!("head {}", head.as_ref()?))).unwrap_or_default();

@@ -4,22 +4,18 @@ use std::sync::Arc;
 
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
-use super::{Global, confirm, context::block_on, history, operate::Prepared, runs};
+use super::{Global, confirm, context::block_on, history, operate::Prepared, runs, surroundings};
 use crate::{
     app::{self, Snapshot},
     document::{Defaults, Loaded, Service, Traffic},
     error::{Error, Exit},
-    guard::{Override, Strength, load},
+    guard::{Override, load},
     model::{Slot, Span, Target},
-    ops::switchover::{
-        Credential, Freeze, Fuses, GATES, Guardian, History, Smoke, Spec, Surroundings, Switch, gates, plan,
-    },
+    ops::switchover::{Fuses, GATES, Smoke, Spec, Switch, gates, plan},
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
 };
 
-/// How long a local operator may be silent before its guardian acts.
-const TTL: Span = Span::secs(10);
 /// How many requests that hang blow the fuse.
 const HANGING: u64 = 3;
 
@@ -154,11 +150,12 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let spec = spec(&loaded, service, args, &overrides)?;
     let platform = serde_json::to_value(&snapshot).unwrap_or_default();
     check_weights(service, &spec)?;
-    let plan = plan(&spec, platform, Strength::Local, TTL)?;
     let ports = snapshot.ports(&args.service).await?;
     history::check_edges(&spec, &*ports.metrics).await?;
+    let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
+    let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
     let switch = Switch::new(spec, ports);
-    let around = surroundings(global, &snapshot, service, &switch).await?;
+    let around = surroundings::surroundings(global, &snapshot, service, &switch, guardian).await?;
     let gates = gates(&switch, &around).await;
     Ok(Prepared { plan, operation: Arc::new(switch), gates, overrides, notify: snapshot.notify()? })
 }
@@ -241,54 +238,14 @@ fn fuses(defaults: &Defaults) -> Fuses {
     }
 }
 
-async fn surroundings(
-    global: &Global,
-    snapshot: &Snapshot,
-    service: &Service,
-    switch: &Switch,
-) -> Result<Surroundings, Error> {
-    let store = global.store()?;
-    let target = target(&switch.spec().service)?;
-    let lock = store.lock(&target).await?;
-    let holder = lock.and_then(|lock| {
-        let (run, owner) = (lock.run?, lock.owner.map(|owner| owner.to_string()).unwrap_or_default());
-        Some(format!("run {run} of {owner} holds it, last seen {:.0}", lock.beat_at))
-    });
-    let platform = &snapshot.platform;
-    let freezes = platform.freeze.iter().chain(&service.freeze);
-    let history = match snapshot.prometheus()? {
-        Some(prometheus) => history::past(switch.spec(), &prometheus).await,
-        None => History::None,
-    };
-    Ok(Surroundings {
-        now: app::clock().now().wall,
-        holder,
-        guardian: Guardian::Local,
-        freezes: freezes.map(|w| Freeze { from: w.from, to: w.to, reason: w.reason.clone() }).collect(),
-        credentials: platform.credentials.iter().map(credential).collect(),
-        history,
-        budget_floor: platform.defaults.budget_floor.fraction(),
-    })
-}
-
-/// Whether a credential is there and when it expires; its value is not looked at.
-fn credential(document: &crate::document::Credential) -> Credential {
-    let expires = document.expires_env.as_ref().and_then(|name| std::env::var(name).ok());
-    Credential {
-        name: document.env.clone(),
-        present: std::env::var_os(&document.env).is_some_and(|value| !value.is_empty()),
-        expires: expires.map(|text| text.parse().map_err(|_| text)),
-    }
-}
-
-fn target(service: &str) -> Result<Target, Error> {
+pub(super) fn target(service: &str) -> Result<Target, Error> {
     Target::parse(service).map_err(|what| Error::usage(what, "name a service of the platform file"))
 }
 
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
-    let (ports, store) = (snapshot.ports(service).await?, global.store()?);
+    let (ports, store) = (snapshot.ports(service).await?, global.store().await?);
     let unreachable = |e| Error::port(e, ports.preflight.look());
     let weights = ports.traffic.weights().await.map_err(unreachable)?;
     let mut slots = Vec::new();

@@ -20,6 +20,14 @@ pub struct KubernetesTarget {
     pub outage: Span,
 }
 
+impl KubernetesTarget {
+    /// A namespace of the current context.
+    #[must_use]
+    pub fn of(namespace: impl Into<String>) -> Self {
+        Self { context: None, namespace: namespace.into(), outage: twenty_seconds() }
+    }
+}
+
 /// How traffic reaches the slots of a service in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -106,7 +106,7 @@ impl Driver<'_> {
             self.context
                 .store
                 .is_exhausted(&self.grant.run)
-                .then(|| "the disk of the journal is full: nothing more can be recorded than the way back".to_owned())
+                .then(|| "the journal is full: nothing more can be recorded than the way back".to_owned())
         };
         self.context.stop.borrow().clone().or_else(full).filter(|_| forward)
     }

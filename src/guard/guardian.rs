@@ -1,21 +1,23 @@
 //! The guardian: `runs recover` in a loop over the run store, nothing more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{Context, Event, Events, Mode, Outcome, Plan, Role, StopSignal, load, recover};
 use crate::{
     error::Error,
     journal::Store,
-    model::RunId,
+    model::{Epoch, RunId, Target},
     ports::{Clock, Notify},
 };
 
-/// How often the guardian looks whether an owner is gone.
-const PATROL: Duration = Duration::from_millis(250);
-
-/// How long the guardian tries to act for a run whose platform, or store, does not let it.
+/// How long the guardian of one run tries to act whose platform, or store, does not let it.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Builds an operation and its receivers of notices from what a journal says.
@@ -30,66 +32,183 @@ pub trait Rebuild: Send + Sync {
     fn notify(&self, plan: &Plan) -> Vec<Arc<dyn Notify>>;
 }
 
+/// What a guardian needs to look after runs.
+#[derive(Clone)]
+pub struct Guard {
+    /// Where the runs are kept.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What their plans mean.
+    pub rebuild: Arc<dyn Rebuild>,
+    /// How often it looks whether an owner is gone.
+    pub pace: Duration,
+}
+
+/// Makes the renderer of one run's events.
+pub type EventsOf = dyn Fn(&RunId) -> Arc<dyn Events> + Send + Sync;
+
 /// Watches over one run until it is over: acts when its owner is gone, and looks after it while it is held.
 ///
 /// # Errors
 /// Where the journal is not what was written (nothing is touched then, for it cannot be known what was there before),
 /// or where the platform or the store have not let it act for a quarter of an hour.
-pub async fn keep_guard(
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    rebuild: &dyn Rebuild,
-    events: &Arc<dyn Events>,
-    run: &RunId,
-    stop: &StopSignal,
-) -> Result<Outcome, Error> {
+pub async fn keep_guard(guard: &Guard, events: &Arc<dyn Events>, run: &RunId) -> Result<Outcome, Error> {
+    let mut patrol = Patrol { guard, events, run, target: None };
     let mut failing_since = None;
     loop {
-        match patrol(store, clock, rebuild, events, run, stop).await {
+        match patrol.look().await {
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) => failing_since = None,
             Err(e @ Error::Tampered { .. }) => return Err(e),
             Err(e) => {
-                let since = *failing_since.get_or_insert_with(|| clock.now());
+                let since = *failing_since.get_or_insert_with(|| guard.clock.now());
                 events.event(&Event::Remark(&e.to_string()));
-                if clock.now().since(&since) > PATIENCE {
+                if guard.clock.now().since(&since) > PATIENCE {
                     return Err(e);
                 }
-                clock.sleep(PATROL * 4).await;
+                guard.clock.sleep(guard.pace * 4).await;
             }
         }
-        clock.sleep(PATROL).await;
+        guard.clock.sleep(guard.pace).await;
     }
 }
 
-/// Looks once at the run, and acts where its owner is gone; says how it ended, if it did.
-async fn patrol(
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    rebuild: &dyn Rebuild,
-    events: &Arc<dyn Events>,
-    run: &RunId,
-    stop: &StopSignal,
-) -> Result<Option<Outcome>, Error> {
-    let stored = load(&**store, run).await?;
-    match (stored.mode(), &stored.lock) {
-        (Mode::Finished(outcome), None) => return Ok(Some(outcome)),
-        (Mode::Finished(outcome), Some(_)) if outcome.needs_person() => return Ok(Some(outcome)),
-        (_, Some(lock)) if lock.is_abandoned(&clock.now()) => {}
-        _ => return Ok(None),
+/// Watches over all runs of a store, several at once, as long as it is this guardian that acts, until `stop` has a reason.
+///
+/// When another one is to act, or at the end, it drops what it does at once: a run that it was putting back has an owner
+/// that is gone, and whoever acts next goes on with it.
+pub async fn keep_all(guard: &Guard, events: &EventsOf, mut leading: watch::Receiver<bool>, mut stop: StopSignal) {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok(_) = leading.wait_for(|leads| *leads) => {}
+            _ = stop.wait_for(Option::is_some) => return,
+        }
+        tokio::select! {
+            () = lead(guard, events, &mut tasks) => {}
+            _ = leading.wait_for(|leads| !*leads) => {}
+            _ = stop.wait_for(Option::is_some) => {}
+        }
+        tasks.shutdown().await;
     }
-    let context = Context {
-        store: store.clone(),
-        operation: rebuild.operation(&stored.plan).await?,
-        clock: clock.clone(),
-        events: events.clone(),
-        notify: rebuild.notify(&stored.plan),
-        stop: stop.clone(),
+}
+
+/// How a run was left that needs no guardian for now: its target, and its term there.
+type Settled = Option<(Target, Epoch)>;
+
+async fn lead(guard: &Guard, events: &EventsOf, tasks: &mut JoinSet<(RunId, Settled)>) {
+    let mut kept: HashSet<RunId> = HashSet::new();
+    let mut settled: HashMap<RunId, Settled> = HashMap::new();
+    loop {
+        while let Some(done) = tasks.try_join_next() {
+            let Ok((run, how)) = done else { continue };
+            kept.remove(&run);
+            settled.insert(run, how);
+        }
+        // A store that does not answer is the patrols' to complain of.
+        if let Ok(runs) = guard.store.holding().await {
+            settled.retain(|run, _| runs.contains(run));
+            for run in runs {
+                if kept.contains(&run) || stays_settled(guard, &run, &settled).await {
+                    continue;
+                }
+                settled.remove(&run);
+                kept.insert(run.clone());
+                tasks.spawn(keep_one(guard.clone(), events(&run), run));
+            }
+        }
+        guard.clock.sleep(guard.pace).await;
+    }
+}
+
+/// Whether nobody has taken the run up again since it was left.
+async fn stays_settled(guard: &Guard, run: &RunId, settled: &HashMap<RunId, Settled>) -> bool {
+    match settled.get(run) {
+        None => false,
+        Some(None) => true,
+        Some(Some((target, epoch))) => {
+            guard.store.lock(target).await.map_or(true, |lock| lock.is_none_or(|lock| lock.epoch == *epoch))
+        }
+    }
+}
+
+/// Watches over one run of many: never tires of it, and complains once of what is in its way.
+async fn keep_one(guard: Guard, events: Arc<dyn Events>, run: RunId) -> (RunId, Settled) {
+    let mut patrol = Patrol { guard: &guard, events: &events, run: &run, target: None };
+    let mut complaints = (String::new(), 0);
+    loop {
+        match patrol.look().await {
+            Ok(Some(_)) => break,
+            Ok(None) => complaints = (String::new(), 0),
+            Err(e) => {
+                let said = e.to_string();
+                complaints = if complaints.0 == said { (said, complaints.1 + 1) } else { (said, 1) };
+                // Once may be a run that is just about to write its plan.
+                if complaints.1 == 2 {
+                    events.event(&Event::Remark(&complaints.0));
+                }
+                if matches!(e, Error::Tampered { .. }) {
+                    events.event(&Event::Remark(e.mend()));
+                    break;
+                }
+                guard.clock.sleep(guard.pace * 4).await;
+            }
+        }
+        guard.clock.sleep(guard.pace).await;
+    }
+    let target = patrol.target;
+    let lock = match &target {
+        Some(target) => guard.store.lock(target).await.ok().flatten(),
+        None => None,
     };
-    match recover(&context, &stored, Role::Guardian).await {
-        Ok(outcome) => Ok(Some(outcome)),
-        // Someone was faster, or a person took a held run back: go on watching.
-        Err(Error::Superseded { .. } | Error::Refused { .. }) => Ok(None),
-        Err(e) => Err(e),
+    let settled = target.zip(lock.map(|lock| lock.epoch));
+    (run, settled)
+}
+
+/// One run that is looked after.
+struct Patrol<'a> {
+    guard: &'a Guard,
+    events: &'a Arc<dyn Events>,
+    run: &'a RunId,
+    /// What it locks, once its plan was read.
+    target: Option<Target>,
+}
+
+impl Patrol<'_> {
+    /// Looks once at the run, and acts where its owner is gone; says how it ended, if it did.
+    async fn look(&mut self) -> Result<Option<Outcome>, Error> {
+        let Guard { store, clock, rebuild, .. } = self.guard;
+        if let Some(target) = &self.target {
+            // The lock alone tells that all is well; the journal may be long.
+            let lock = store.lock(target).await?;
+            if lock.is_some_and(|lock| lock.run.as_ref() == Some(self.run) && !lock.is_abandoned(&clock.now())) {
+                return Ok(None);
+            }
+        }
+        let stored = load(&**store, self.run).await?;
+        self.target = Some(stored.plan.target.clone());
+        match (stored.mode(), &stored.lock) {
+            (Mode::Finished(outcome), None) => return Ok(Some(outcome)),
+            (Mode::Finished(outcome), Some(_)) if outcome.needs_person() => return Ok(Some(outcome)),
+            (_, Some(lock)) if lock.is_abandoned(&clock.now()) => {}
+            _ => return Ok(None),
+        }
+        let (_, never) = watch::channel(None);
+        let context = Context {
+            store: store.clone(),
+            operation: rebuild.operation(&stored.plan).await?,
+            clock: clock.clone(),
+            events: self.events.clone(),
+            notify: rebuild.notify(&stored.plan),
+            // Nothing but the end of the run ends what a guardian has begun, or its own death.
+            stop: never,
+        };
+        match recover(&context, &stored, Role::Guardian).await {
+            Ok(outcome) => Ok(Some(outcome)),
+            // Someone was faster, or a person took a held run back: go on watching.
+            Err(Error::Superseded { .. } | Error::Refused { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 }

@@ -17,7 +17,7 @@ pub use drive::{Context, StopSignal, drive};
 pub use entry::{Entry, Resume, Role, Settled, entries};
 pub use event::{Event, Events, Silent};
 pub use gate::{Answer, Gate, Override, refusal};
-pub use guardian::{Rebuild, keep_guard};
+pub use guardian::{EventsOf, Guard, Rebuild, keep_all, keep_guard};
 pub use next::{Mode, Next, State, StepState, Why, fold, next};
 pub use operation::{Look, Looked, Operation, Verdict};
 pub use outcome::Outcome;

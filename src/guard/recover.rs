@@ -1,17 +1,23 @@
 //! How a run gets an owner: begun, taken over, resumed, aborted, settled. All of them end in the one loop.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::{Context, Entry, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold};
+use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold};
 use crate::{
     error::Error,
     journal::{Grant, Lock, Owner, Store},
     model::RunId,
-    ports::Clock,
 };
 
 /// How often a person's word is tried against owners who come at the same time.
 const SEIZE_TRIES: u32 = 5;
+
+/// How often an owner elsewhere is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How much longer than its time to live it is looked at, so that a look falls behind its end.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// A run as it stands in its store.
 #[derive(Debug, Clone)]
@@ -97,7 +103,7 @@ pub async fn recover(context: &Context, stored: &Stored, role: Role) -> Result<O
             mend: format!("decide: `interlock runs resume {} --keep`, `--undo` or `--watch`", stored.run),
         });
     }
-    let grant = take(&*context.store, &*context.clock, stored, role).await?;
+    let grant = take(context, stored, role).await?;
     drive(context, &grant).await
 }
 
@@ -133,7 +139,7 @@ pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<O
     let grant = if held {
         seize(&*context.store, stored, Role::Resume).await?
     } else {
-        take(&*context.store, &*context.clock, stored, Role::Resume).await?
+        take(context, stored, Role::Resume).await?
     };
     append(&*context.store, &grant, &Entry::Resumed { how }).await?;
     drive(context, &grant).await
@@ -165,17 +171,50 @@ pub async fn resolve(store: &dyn Store, stored: &Stored, settled: Settled, reaso
 }
 
 /// Takes over from an owner who is gone.
-async fn take(store: &dyn Store, clock: &dyn Clock, stored: &Stored, role: Role) -> Result<Grant, Error> {
-    let lock = held_lock(stored)?;
+async fn take(context: &Context, stored: &Stored, role: Role) -> Result<Grant, Error> {
+    let mut lock = held_lock(stored)?.clone();
     let waits = matches!(stored.mode(), Mode::Finished(_));
-    if !waits && !lock.is_abandoned(&clock.now()) {
-        let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
-        return Err(Error::Refused {
-            what: format!("run {} belongs to {owner}, who is alive", stored.run),
-            mend: format!("wait for it, or end it: `interlock switchover abort {}`", stored.plan.target),
-        });
+    if !waits && lock.remote {
+        lock = until_silent(context, stored, lock).await?;
     }
-    take_from(store, lock, role).await
+    if !waits && !lock.is_abandoned(&context.clock.now()) {
+        return Err(is_alive(stored, &lock));
+    }
+    take_from(&*context.store, &lock, role).await
+}
+
+/// Looks at an owner on another machine until it has been silent for its time to live, since nothing else shows that it is
+/// gone; its first sign of life ends the wait.
+async fn until_silent(context: &Context, stored: &Stored, first: Lock) -> Result<Lock, Error> {
+    let Context { store, clock, events, .. } = context;
+    let begun = clock.now();
+    let mut lock = first.clone();
+    if !lock.is_abandoned(&begun) {
+        let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+        let told = format!(
+            "{owner} is on another machine: waiting {} s for a sign of life, last seen {:.0}",
+            lock.ttl.as_secs(),
+            lock.beat_at
+        );
+        events.event(&Event::Remark(&told));
+    }
+    while !lock.is_abandoned(&clock.now()) && clock.now().since(&begun) < lock.ttl + MARGIN {
+        clock.sleep(LOOK).await;
+        let standing = store.lock(&lock.target).await?;
+        lock = standing.filter(|now| now.run == first.run).ok_or_else(|| is_over(&stored.run))?;
+        if (lock.beat_at, lock.epoch) != (first.beat_at, first.epoch) {
+            return Err(is_alive(stored, &lock));
+        }
+    }
+    Ok(lock)
+}
+
+fn is_alive(stored: &Stored, lock: &Lock) -> Error {
+    let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
+    Error::Refused {
+        what: format!("run {} belongs to {owner}, who is alive", stored.run),
+        mend: format!("wait for it, or end it: `interlock switchover abort {}`", stored.plan.target),
+    }
 }
 
 /// Takes a run from its owner for a person, also where another owner takes it at the very same time: right after a run

@@ -26,9 +26,10 @@ use nix::fcntl::Flock;
 
 use super::{
     Digest, Grant, Lock, Owner, Record, Store,
+    chain::Sealed,
     disk::{exclusive, failed, replace, sync_folder},
-    record::seal,
-    verify::{Head, Tail, read_journal, verify},
+    lock::{held, superseded},
+    verify::{Tail, read_journal, verify},
 };
 use crate::{
     error::Error,
@@ -140,15 +141,13 @@ impl FolderStore {
             Some(tail) if tail.bytes == size => tail.clone(),
             _ => read_journal(&folder)?.1,
         };
-        let record =
-            Record { seq: tail.records, at: self.clock.now().wall, epoch: grant.epoch, prev: tail.hash.clone(), entry };
-        let (line, hash) = seal(&record).map_err(|e| failed(&path, &io::Error::other(e)))?;
+        let sealed = tail.chain.seal(self.clock.now().wall, grant.epoch, entry);
+        let Sealed { record, line, chain } = sealed.map_err(|e| failed(&path, &io::Error::other(e)))?;
         append_line(&path, tail.bytes, line.as_bytes()).map_err(|e| failed(&path, &e))?;
-        let head = Head { seq: record.seq, hash: hash.clone() };
-        let text = serde_json::to_vec(&head).map_err(|e| failed(&folder, &io::Error::other(e)))?;
+        let text = serde_json::to_vec(&chain.head()).map_err(|e| failed(&folder, &io::Error::other(e)))?;
         // Not synced and allowed to fail: a head that lags behind is no contradiction.
         let _ = replace(&folder.join("head.json"), &text, false);
-        tails.insert(grant.run.clone(), Tail { bytes: tail.bytes + line.len() as u64, records: record.seq + 1, hash });
+        tails.insert(grant.run.clone(), Tail { bytes: tail.bytes + line.len() as u64, chain });
         Ok(record)
     }
 }
@@ -161,18 +160,6 @@ fn append_line(path: &Path, offset: u64, line: &[u8]) -> io::Result<()> {
     file.write_all(line).and_then(|()| file.sync_data()).inspect_err(|_| {
         let _ = file.set_len(offset);
     })
-}
-
-fn superseded(grant: &Grant, theirs: Epoch) -> Error {
-    Error::Superseded { run: grant.run.to_string(), ours: grant.epoch.0, theirs: theirs.0 }
-}
-
-fn held(lock: &Lock, run: &RunId) -> Error {
-    let owner = lock.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-    Error::Refused {
-        what: format!("{} is locked by run {run} of {owner}, last seen {}", lock.target, lock.beat_at),
-        mend: format!("wait for it, or end it: `interlock runs show {run}`, `interlock runs recover {run}`"),
-    }
 }
 
 #[async_trait]
@@ -200,6 +187,7 @@ impl Store for FolderStore {
                 beat: now.boot,
                 beat_at: now.wall,
                 ttl,
+                remote: false,
             },
             true,
         )?;

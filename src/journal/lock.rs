@@ -20,6 +20,9 @@ pub struct Owner {
     pub process: Identity,
     /// The user, for people.
     pub user: String,
+    /// The pid namespace that the process has its number in, such as `pid:[4026531836]`; locks of older releases lack it.
+    #[serde(default)]
+    pub pid_namespace: Option<String>,
 }
 
 impl Owner {
@@ -28,7 +31,6 @@ impl Owner {
     /// # Errors
     /// Where the system does not say when it started, so that nobody could tell it from a later one.
     pub fn current() -> Result<Self, Error> {
-        let host = nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |h| h.to_string_lossy().into_owned());
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
             .ok()
             .flatten()
@@ -38,8 +40,26 @@ impl Owner {
             why: e.to_string(),
             mend: "interlock needs /proc to tell whether an owner is alive".to_owned(),
         })?;
-        Ok(Self { host, process, user })
+        Ok(Self { host: host(), process, user, pid_namespace: pid_namespace() })
     }
+
+    /// Whether its process can be asked from here: on this machine, since this boot, and among the processes that we see.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        let namespace = pid_namespace();
+        self.host == host()
+            && namespace.is_some()
+            && self.pid_namespace == namespace
+            && Identity::current().is_ok_and(|own| own.boot_id == self.process.boot_id)
+    }
+}
+
+fn host() -> String {
+    nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |host| host.to_string_lossy().into_owned())
+}
+
+fn pid_namespace() -> Option<String> {
+    std::fs::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned())
 }
 
 impl std::fmt::Display for Owner {
@@ -60,12 +80,16 @@ pub struct Lock {
     pub run: Option<RunId>,
     /// Who acts for it.
     pub owner: Option<Owner>,
-    /// The owner's last sign of life, by the boot clock.
+    /// The owner's last sign of life, by this machine's boot clock. Of a store that several machines share: when this
+    /// process first saw the present sign of life, for two machines' clocks cannot be compared.
     pub beat: Duration,
     /// The same by the wall clock, for people.
     pub beat_at: Timestamp,
     /// How long after its last sign of life an owner counts as gone.
     pub ttl: Duration,
+    /// The owner is on another machine or in a pod: whether it is gone shows by its silence alone.
+    #[serde(skip)]
+    pub remote: bool,
 }
 
 impl Lock {
@@ -73,7 +97,7 @@ impl Lock {
     #[must_use]
     pub fn is_abandoned(&self, now: &Moment) -> bool {
         let Some(owner) = &self.owner else { return true };
-        !owner.process.is_alive() || now.boot.saturating_sub(self.beat) > self.ttl
+        (!self.remote && !owner.process.is_alive()) || now.boot.saturating_sub(self.beat) > self.ttl
     }
 }
 
@@ -88,4 +112,68 @@ pub struct Grant {
     pub epoch: Epoch,
     /// How long we may be silent.
     pub ttl: Duration,
+}
+
+/// Another owner has the run.
+pub fn superseded(grant: &Grant, theirs: Epoch) -> Error {
+    Error::Superseded { run: grant.run.to_string(), ours: grant.epoch.0, theirs: theirs.0 }
+}
+
+/// A run has the target.
+pub fn held(lock: &Lock, run: &RunId) -> Error {
+    let owner = lock.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    Error::Refused {
+        what: format!("{} is locked by run {run} of {owner}, last seen {}", lock.target, lock.beat_at),
+        mend: format!("wait for it, or end it: `interlock runs show {run}`, `interlock runs recover {run}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(owner: Owner, remote: bool) -> Lock {
+        Lock {
+            target: Target::parse("tenant").unwrap(),
+            epoch: Epoch(1),
+            run: None,
+            owner: Some(owner),
+            beat: Duration::from_secs(100),
+            beat_at: "2026-11-21T09:30:00Z".parse().unwrap(),
+            ttl: Duration::from_secs(10),
+            remote,
+        }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment { wall: "2026-11-21T09:30:00Z".parse().unwrap(), boot: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn of_an_owner_elsewhere_only_silence_counts() {
+        let mut ended = Owner::current().unwrap();
+        ended.process.start_ticks -= 1;
+        assert!(lock(ended.clone(), false).is_abandoned(&at(100)), "its process is gone, as anyone here can see");
+        assert!(!lock(ended.clone(), true).is_abandoned(&at(110)));
+        assert!(lock(ended, true).is_abandoned(&at(111)));
+    }
+
+    #[test]
+    fn here_is_this_machine_this_boot_and_these_processes() {
+        let own = Owner::current().unwrap();
+        assert!(own.is_here());
+        assert!(!Owner { host: "another".to_owned(), ..own.clone() }.is_here());
+        assert!(!Owner { pid_namespace: Some("pid:[1]".to_owned()), ..own.clone() }.is_here());
+        let rebooted = Identity { boot_id: "another".to_owned(), ..own.process.clone() };
+        assert!(!Owner { process: rebooted, ..own.clone() }.is_here());
+    }
+
+    #[test]
+    fn locks_of_older_releases_still_read() {
+        let own = Owner::current().unwrap();
+        let mut old = serde_json::to_value(&own).unwrap();
+        old.as_object_mut().unwrap().remove("pid_namespace");
+        let old: Owner = serde_json::from_value(old).unwrap();
+        assert_eq!((old.pid_namespace.as_ref(), old.is_here()), (None, false));
+    }
 }

@@ -58,6 +58,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be read.
     async fn runs(&self) -> Result<Vec<RunId>, Error>;
+    /// Lists the runs that hold a target, and maybe others; oldest first. Only these can have anything to put back.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    async fn holding(&self) -> Result<Vec<RunId>, Error> {
+        self.runs().await
+    }
     /// Reads a target's lock, if it was ever locked.
     ///
     /// # Errors

@@ -2,25 +2,20 @@
 
 use std::{fs, io, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Digest, Record, disk::failed, record::open};
+use super::{
+    Digest, Record,
+    chain::{Chain, Head, tampered},
+    disk::failed,
+};
 use crate::error::Error;
-
-/// What a journal's last append left in `head.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Head {
-    pub(super) seq: u64,
-    pub(super) hash: Digest,
-}
 
 /// Where the next record goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tail {
     pub(super) bytes: u64,
-    pub(super) records: u64,
-    pub(super) hash: Digest,
+    pub(super) chain: Chain,
 }
 
 /// A journal whose chain holds.
@@ -40,7 +35,7 @@ pub struct Verified {
 /// # Errors
 /// [`Error::Tampered`] says which record does not fit, and how.
 pub fn verify(folder: &Path) -> Result<Verified, Error> {
-    read_journal(folder).map(|(_, tail)| Verified { records: tail.records, head: tail.hash })
+    read_journal(folder).map(|(_, tail)| Verified { records: tail.chain.records, head: tail.chain.hash })
 }
 
 pub(super) fn read_journal(folder: &Path) -> Result<(Vec<Record>, Tail), Error> {
@@ -49,25 +44,25 @@ pub(super) fn read_journal(folder: &Path) -> Result<(Vec<Record>, Tail), Error> 
     let head = read_head(folder)?;
     let path = folder.join("journal.jsonl");
     let bytes = fs::read(&path).map_err(|e| failed(&path, &e))?;
-    let (records, tail) = read_chain(&bytes).map_err(|(seq, why)| tampered(&path, seq, &why))?;
+    let (records, tail) = read_chain(&bytes).map_err(|(seq, why)| broken(&path, seq, &why))?;
     if let Some(head) = head
-        && let Some(why) = contradiction(&head, &records, &tail)
+        && let Some(why) = head.contradiction(&records, &tail.chain)
     {
-        return Err(tampered(&path, head.seq, &why));
+        return Err(broken(&path, head.seq, &why));
     }
     Ok((records, tail))
 }
 
 /// Folds the lines; an end without a newline is what a crash left of a write, and is no record.
 fn read_chain(bytes: &[u8]) -> Result<(Vec<Record>, Tail), (u64, String)> {
-    let mut tail = Tail { bytes: 0, records: 0, hash: Digest::origin() };
+    let mut tail = Tail { bytes: 0, chain: Chain::default() };
     let mut records = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let Some(content) = line.strip_suffix(b"\n") else { break };
-        let text = std::str::from_utf8(content).map_err(|e| (tail.records, format!("unreadable: {e}")))?;
-        let (record, hash) = open(text, tail.records, &tail.hash).map_err(|why| (tail.records, why))?;
-        records.push(record);
-        tail = Tail { bytes: tail.bytes + line.len() as u64, records: tail.records + 1, hash };
+        let seq = tail.chain.records;
+        let text = std::str::from_utf8(content).map_err(|e| (seq, format!("unreadable: {e}")))?;
+        records.push(tail.chain.follow(text).map_err(|why| (seq, why))?);
+        tail.bytes += line.len() as u64;
     }
     Ok((records, tail))
 }
@@ -78,53 +73,31 @@ fn read_head(folder: &Path) -> Result<Option<Head>, Error> {
         // An empty file is what a power cut may leave of one that is never synced.
         Ok(bytes) if bytes.is_empty() => Ok(None),
         Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|e| tampered(&path, 0, &format!("unreadable: {e}")))
+            serde_json::from_slice(&bytes).map(Some).map_err(|e| broken(&path, 0, &format!("unreadable: {e}")))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(failed(&path, &e)),
     }
 }
 
-fn contradiction(head: &Head, records: &[Record], tail: &Tail) -> Option<String> {
-    let found = match head.seq + 1 {
-        next if next == tail.records => Some(&tail.hash),
-        next => usize::try_from(next).ok().and_then(|next| records.get(next)).map(|record| &record.prev),
-    };
-    match found {
-        None => {
-            Some(format!("the journal ends at record {}, but it once had this one", tail.records.saturating_sub(1)))
-        }
-        Some(hash) if *hash == head.hash => None,
-        Some(hash) => Some(format!("it has hash {}, but it was written with {}", hash.short(), head.hash.short())),
-    }
-}
-
-fn tampered(path: &Path, seq: u64, why: &str) -> Error {
-    Error::Tampered {
-        what: format!("{} record {seq}: {why}", path.display()),
-        mend: "do not trust this journal; restore it from a copy, or look at the platform and \
-               `interlock runs resolve` the run"
-            .to_owned(),
-    }
+fn broken(path: &Path, seq: u64, why: &str) -> Error {
+    tampered(&path.display().to_string(), seq, why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        journal::{disk::replace, record::seal},
-        model::Epoch,
-    };
+    use crate::{journal::disk::replace, model::Epoch};
 
     fn journal(count: u64) -> Vec<String> {
-        let mut prev = Digest::origin();
+        let mut chain = Chain::default();
         (0..count)
             .map(|seq| {
                 let at = "2026-11-21T09:30:00Z".parse().unwrap();
                 let entry = serde_json::json!({ "applied": { "step": seq } });
-                let (line, hash) = seal(&Record { seq, at, epoch: Epoch(1), prev: prev.clone(), entry }).unwrap();
-                prev = hash;
-                line
+                let sealed = chain.seal(at, Epoch(1), entry).unwrap();
+                chain = sealed.chain;
+                sealed.line
             })
             .collect()
     }
@@ -151,7 +124,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lines = journal(4);
         let (_, tail) = read_chain(lines.concat().as_bytes()).unwrap();
-        let head = serde_json::to_vec(&Head { seq: 3, hash: tail.hash }).unwrap();
+        let head = serde_json::to_vec(&Head { seq: 3, hash: tail.chain.hash }).unwrap();
         fs::write(folder.path().join("head.json"), head).unwrap();
         fs::write(folder.path().join("journal.jsonl"), lines.concat()).unwrap();
         assert_eq!(verify(folder.path()).unwrap().records, 4);

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Narrator, Told, is_plain, json, terminal::Terminal};
-use crate::guard::{Event, Events};
+use crate::{
+    guard::{Event, Events},
+    model::RunId,
+};
 
 /// How output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -24,9 +27,15 @@ pub enum Format {
 pub fn events(format: Format) -> Arc<dyn Events> {
     match format {
         Format::Json => Arc::new(JsonLines),
-        Format::Table if is_plain() => Arc::new(Plain::default()),
+        Format::Table if is_plain() => Arc::new(Plain::about(String::new())),
         Format::Table => Arc::new(Terminal::new()),
     }
+}
+
+/// Renders the events of one run among others: plain lines, each with the run's name before it.
+#[must_use]
+pub fn log_of(run: &RunId) -> Arc<dyn Events> {
+    Arc::new(Plain::about(format!("{run} ")))
 }
 
 /// Writes one line for people on standard error.
@@ -62,23 +71,31 @@ impl Events for JsonLines {
 const PACE: Duration = Duration::from_secs(5);
 
 /// Lines on standard error; progress only every few seconds.
-#[derive(Default)]
-struct Plain(Mutex<(Narrator, Option<Instant>)>);
+struct Plain {
+    before: String,
+    told: Mutex<(Narrator, Option<Instant>)>,
+}
+
+impl Plain {
+    fn about(before: String) -> Self {
+        Self { before, told: Mutex::default() }
+    }
+}
 
 impl Events for Plain {
     fn event(&self, event: &Event<'_>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let (narrator, last) = &mut *inner;
         match narrator.tell(event) {
             Some(Told::Line(line)) => {
                 *last = None;
-                remark(&line);
+                remark(&format!("{}{line}", self.before));
             }
             Some(Told::Progress(line)) => {
                 let first = last.get_or_insert_with(Instant::now);
                 if first.elapsed() >= PACE {
                     *first = Instant::now();
-                    remark(&line);
+                    remark(&format!("{}{line}", self.before));
                 }
             }
             None => {}

@@ -10,7 +10,7 @@ mod table;
 mod terminal;
 
 pub use diagnostic::{plain_wanted, render};
-pub use event::{Format, events, remark, say};
+pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};
 pub use narrate::{Narrator, Told};
 pub use status::{SlotNow, status, status_json};

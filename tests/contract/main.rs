@@ -1,8 +1,10 @@
-//! What every platform has to do as the ports say: run over memory and over a real lab.
+//! What every platform and every run store has to do: run over memory, a real lab, and folders.
 #![cfg(feature = "lab")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
 
 mod contract;
+mod folder;
 mod lab;
 mod memory;
 mod process;
+mod store;

@@ -1,0 +1,41 @@
+//! The contract of the run store over a folder.
+
+use std::sync::Arc;
+
+use interlock::{adapters::SystemClock, journal::FolderStore};
+
+use crate::store;
+
+fn open(folder: &tempfile::TempDir) -> FolderStore {
+    FolderStore::new(folder.path(), Arc::new(SystemClock))
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    store::keeps_the_contract(&open(&folder)).await;
+}
+
+#[tokio::test]
+async fn two_stores_in_a_folder_are_one_place() {
+    let folder = tempfile::tempdir().unwrap();
+    store::two_stores_are_one_place(&open(&folder), &open(&folder)).await;
+}
+
+#[tokio::test]
+async fn a_folder_shows_what_was_tampered_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = open(&folder);
+    let change = |edit: fn(Vec<&str>) -> String| {
+        let kept = &kept;
+        async move |run: &interlock::model::RunId| {
+            let path = kept.folder(run).join("journal.jsonl");
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, edit(text.split_inclusive('\n').collect())).unwrap();
+        }
+    };
+    store::tampering_shows(&kept, 1, change(|lines| lines.concat().replace("\"step\":2", "\"step\":3"))).await;
+    store::tampering_shows(&kept, 2, change(|lines| [lines[0], lines[2], lines[3]].concat())).await;
+    store::tampering_shows(&kept, 3, change(|lines| [lines[0], lines[2], lines[1], lines[3]].concat())).await;
+    store::tampering_shows(&kept, 4, change(|lines| lines[..3].concat())).await;
+}

@@ -1,0 +1,71 @@
+//! What a person sees of runs with kubectl alone.
+
+use std::time::Duration;
+
+use interlock::journal::{Owner, Store};
+use serde_json::json;
+
+use crate::{
+    server::Server,
+    store::{run, target},
+};
+
+/// A table of kubectl's without what differs from run to run: ages, process ids, machines.
+fn settled(table: &str) -> String {
+    let owner = Owner::current().unwrap();
+    let table = table
+        .replace(&owner.to_string(), "sre@laptop (pid 7)")
+        .replace(&Owner { host: "runner-5".to_owned(), ..owner }.to_string(), "ci@runner-5 (pid 9)");
+    table
+        .lines()
+        .map(|line| {
+            let cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+            // An age is a number and a unit.
+            let is_age = |cell: &str| cell.strip_suffix('s').is_some_and(|n| n.parse::<u32>().is_ok());
+            cells.map(|cell| if is_age(cell) { "AGE" } else { cell }).collect::<Vec<_>>().join("  ")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_alone_tells_a_person_how_things_stand() {
+    let Some(server) = Server::shared() else { return };
+    server.namespace("people");
+    let store = server.store("people").await;
+    let (owner, ttl) = (Owner::current().unwrap(), Duration::from_secs(10));
+    let planned = |title: &str| json!({ "planned": { "plan": { "title": title } } });
+
+    let kept = store.open(&run(1), &target("tenant"), &owner, ttl).await.unwrap();
+    store.append(&kept, planned("switchover tenant from blue to green")).await.unwrap();
+    store.append(&kept, json!({ "applied": { "step": 0 } })).await.unwrap();
+    store.append(&kept, json!({ "finished": { "outcome": { "kept": { "reserve": null } } } })).await.unwrap();
+    store.release(&kept).await.unwrap();
+
+    let other = Owner { host: "runner-5".to_owned(), ..owner.clone() };
+    let taken = store.open(&run(2), &target("tenant"), &other, ttl).await.unwrap();
+    store.append(&taken, planned("switchover tenant from green to blue")).await.unwrap();
+    let seen = store.lock(&target("tenant")).await.unwrap().unwrap();
+    let taken = store.take_over(&seen, &owner).await.unwrap();
+    let outcome = json!({ "rolledBack": { "why": "availability: 12 of 400 requests failed" } });
+    store.append(&taken, json!({ "finished": { "outcome": outcome } })).await.unwrap();
+    store.release(&taken).await.unwrap();
+
+    let held = store.open(&run(3), &target("Billing_API"), &owner, ttl).await.unwrap();
+    store.append(&held, planned("switchover Billing_API from blue to green")).await.unwrap();
+    store.append(&held, json!({ "held": { "why": "Prometheus has not answered for 30 s" } })).await.unwrap();
+
+    let get = |args: &[&str]| {
+        let table = settled(&server.kubectl(&[&["get", "-n", "people"], args].concat()));
+        println!("$ kubectl get {}\n{table}\n", args.join(" "));
+        table
+    };
+    insta::assert_snapshot!("leases", get(&["lease"]));
+    insta::assert_snapshot!("journals", get(&["cm", "-L", "interlock/target,interlock/state"]));
+    let told = "custom-columns=RUN:.metadata.labels.interlock/run,TITLE:.metadata.annotations.interlock/title,\
+                OUTCOME:.metadata.annotations.interlock/outcome";
+    insta::assert_snapshot!("outcomes", get(&["cm", "-l", "interlock/part=journal", "-o", told]));
+    let events = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message";
+    insta::assert_snapshot!("events", get(&["events", "--sort-by=.eventTime", "-o", events]));
+    assert!(server.kubectl(&["describe", "lease", "interlock-tenant", "-n", "people"]).contains("RunEnded"));
+}
