@@ -87,7 +87,7 @@ impl Prepared {
             stop,
         };
         let outcome = match drive(&context, &grant).await {
-            Err(Error::Superseded { .. }) => follow(&*store, &run).await?,
+            Err(Error::Superseded { .. }) => follow(&*store, &run).await,
             Err(e) => cut_short(&*store, &run, e).await?,
             Ok(outcome) => outcome,
         };
@@ -143,25 +143,33 @@ pub async fn cut_short(store: &dyn Store, run: &RunId, error: Error) -> Result<O
 }
 
 /// Waits for the end of a run that another owner has taken over.
-async fn follow(store: &dyn Store, run: &RunId) -> Result<Outcome, Error> {
+async fn follow(store: &dyn Store, run: &RunId) -> Outcome {
     let begun = std::time::Instant::now();
     loop {
-        match load(store, run).await?.mode() {
-            Mode::Finished(outcome) => return Ok(outcome),
-            Mode::Held { why, declared: true } => return Ok(Outcome::Held { why }),
-            _ if begun.elapsed() > FOLLOW => {
-                return Ok(Outcome::Stuck {
-                    why: format!("another owner has the run and has not ended it; see `interlock runs show {run}`"),
-                });
-            }
-            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        let why = match load(store, run).await.map(|stored| stored.mode()) {
+            Ok(Mode::Finished(outcome)) => return outcome,
+            Ok(Mode::Held { why, declared: true }) => return Outcome::Held { why },
+            Ok(_) => format!("another owner has the run and has not ended it; see `interlock runs show {run}`"),
+            // Lock and journal are gone together, such as with their namespace.
+            Err(e @ Error::Usage { .. }) => return Outcome::Stuck { why: format!("its journal is gone: {e}") },
+            Err(e) => e.to_string(),
+        };
+        if begun.elapsed() > FOLLOW {
+            return Outcome::Stuck { why };
         }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
 /// Says how a run ended, with the evidence, and the hash that ends its journal.
 pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
-    let (Ok(stored), Ok(head)) = (load(store, run).await, store.head(run).await) else { return };
+    let (Ok(stored), Ok(head)) = (load(store, run).await, store.head(run).await) else {
+        match format {
+            Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome })),
+            Format::Table => report::say(&format!("{outcome}\nrun {run}, whose journal cannot be read")),
+        }
+        return;
+    };
     match format {
         Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
         Format::Table => {

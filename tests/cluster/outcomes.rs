@@ -37,7 +37,7 @@ fn promoted(stage: &Stage) -> Cli {
 
 fn put_back(stage: &Stage, done: &Done, why: &str) {
     assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
-    assert!(done.out.contains(why), "{}", done.out);
+    assert!(done.out.contains(why), "{}\n{}", done.out, done.err);
     assert_eq!(stage.serving(), "blue");
 }
 
@@ -95,7 +95,7 @@ fn a_green_that_cannot_serve_is_refused_with_its_reason() {
 #[test]
 fn a_selector_that_somebody_edits_in_the_middle_is_left_to_a_person() {
     let Some(stage) = Stage::up("edited") else { return };
-    let load = stage.offer(100, 60, true);
+    let load = stage.offer(300, 60, true);
     let run = promoted(&stage);
     stage.kubectl(&["patch", "service", "tenant", "-p", r#"{"spec":{"selector":{"slot":"canary"}}}"#]);
     let done = run.wait();
@@ -138,7 +138,7 @@ fn an_autoscaler_of_the_old_slot_stands_in_the_way_of_scaling_it_down() {
 #[test]
 fn a_namespace_that_is_deleted_in_the_middle_ends_bounded_and_stuck() {
     let Some(stage) = Stage::up("deleted") else { return };
-    let load = stage.offer(100, 60, true);
+    let load = stage.offer(300, 60, true);
     let run = promoted(&stage);
     stage.kubectl(&["delete", "namespace", &stage.namespace, "--wait=false"]);
     let done = run.wait();

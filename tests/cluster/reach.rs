@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use crate::stage::{Done, Stage};
 
-const PLAN: [&str; 5] = ["switchover", "plan", "tenant", "--to", "green"];
+const PLAN: [&str; 7] = ["switchover", "plan", "tenant", "--to", "green", "-o", "json"];
 
 /// A kubeconfig of the stage with something else in it.
 fn changed(stage: &mut Stage, name: &str, change: impl FnOnce(String) -> String) -> PathBuf {
@@ -80,15 +80,14 @@ fn a_server_that_proves_to_be_another_ends_in_4() {
 fn whoever_may_nothing_is_refused_with_what_is_missing() {
     let Some(mut stage) = Stage::up("forbidden") else { return };
     stage.kubectl(&["create", "serviceaccount", "nobody"]);
-    let secret = stage.kubectl(&["get", "serviceaccount", "nobody", "-o", "jsonpath={.secrets[0].name}"]);
-    let token = stage.kubectl(&["get", "secret", &secret, "-o", "go-template={{.data.token | base64decode}}"]);
+    let token = stage.token("nobody");
     let nobody = changed(&mut stage, "nobody", |text| {
         let own = value(&text, "token:");
         text.replace(&own, &token)
     });
     let done = with(&mut stage, nobody);
     assert_eq!(done.code, Some(3), "{done:?}");
-    assert!(done.err.contains("get services/tenant"), "{done:?}");
-    assert!(done.err.contains("manifests/rbac/switchover"), "{done:?}");
+    assert!(done.out.contains("patch services tenant"), "{done:?}");
+    assert!(done.out.contains("manifests/rbac/switchover"), "{done:?}");
     assert!(!done.err.contains(&token));
 }

@@ -128,6 +128,16 @@ impl Stage {
         self.kubectl(&["get", "service", "tenant", "-o", "jsonpath={.spec.selector.slot}"])
     }
 
+    /// The token of a service account; the controller that makes it takes a moment.
+    pub fn token(&self, account: &str) -> String {
+        let mut secret = String::new();
+        until("the account to have a token", || {
+            secret = self.kubectl(&["get", "serviceaccount", account, "-o", "jsonpath={.secrets[0].name}"]);
+            !secret.is_empty()
+        });
+        self.kubectl(&["get", "secret", &secret, "-o", "go-template={{.data.token | base64decode}}"])
+    }
+
     /// Starts interlock in the stage's folder.
     pub fn start(&self, args: &[&str]) -> Cli {
         self.start_from(self.folder.path(), args)
