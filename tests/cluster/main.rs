@@ -2,10 +2,12 @@
 #![cfg(feature = "lab")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
 
+mod api_server;
 #[path = "../lab/command.rs"]
 mod command;
 #[path = "../contract/contract.rs"]
 mod contract;
+mod faults;
 mod outcomes;
 mod platform;
 mod reach;

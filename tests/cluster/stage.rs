@@ -16,7 +16,8 @@ use interlock::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-pub use crate::command::{Cli, Done, PATIENCE, until, within};
+use crate::api_server::{Use, alone, shared};
+pub use crate::command::{Cli, Done, until};
 
 const INTERLOCK: &str = env!("CARGO_BIN_EXE_interlock");
 
@@ -41,8 +42,8 @@ pub struct Setup {
     pub faults: &'static str,
     /// Green's image.
     pub image: Option<&'static str>,
-    /// Further lines of the platform file.
-    pub platform: &'static str,
+    /// No other test may use the API server meanwhile.
+    pub alone: bool,
 }
 
 /// A namespace with the tenant service.
@@ -52,6 +53,7 @@ pub struct Stage {
     pub kubeconfig: PathBuf,
     folder: TempDir,
     outputs: AtomicUsize,
+    _use: Use,
 }
 
 impl Stage {
@@ -60,8 +62,13 @@ impl Stage {
         Self::with(name, &Setup::default())
     }
 
+    /// The same, while no other test uses the API server, so that it can be made to fail.
+    pub fn up_alone(name: &str) -> Option<Self> {
+        Self::with(name, &Setup { alone: true, ..Setup::default() })
+    }
+
     pub fn with(name: &str, setup: &Setup) -> Option<Self> {
-        let stage = Self::bare(name, setup.platform)?;
+        let stage = Self::bare(name, if setup.alone { alone } else { shared })?;
         stage.apply(&manifests(setup));
         stage.kubectl(&["rollout", "status", "deployment/tenant-blue", "--timeout=120s"]);
         if setup.image.is_none() {
@@ -71,8 +78,9 @@ impl Stage {
     }
 
     /// A namespace with nothing in it.
-    pub fn bare(name: &str, platform: &str) -> Option<Self> {
+    pub fn bare(name: &str, take: impl FnOnce() -> Use) -> Option<Self> {
         let kubeconfig = cluster()?.join("kubeconfig");
+        let taken = take();
         let folder = tempfile::Builder::new().prefix("interlock-cluster-test-").tempdir().unwrap();
         let chance: u32 = rand::random();
         let stage = Self {
@@ -81,11 +89,12 @@ impl Stage {
             kubeconfig,
             folder,
             outputs: AtomicUsize::new(0),
+            _use: taken,
         };
         stage.kubectl(&["create", "namespace", &stage.namespace]);
         let text = include_str!("../../scenarios/cluster/interlock.yaml");
         let text = text.replace("namespace: shop", &format!("namespace: {}, outage: 15s", stage.namespace));
-        fs::write(stage.folder.path().join("interlock.yaml"), text + platform).unwrap();
+        fs::write(stage.folder.path().join("interlock.yaml"), text).unwrap();
         let slo = include_str!("../../scenarios/cluster/slo.yaml");
         fs::write(stage.folder.path().join("slo.yaml"), slo).unwrap();
         Some(stage)
@@ -115,6 +124,19 @@ impl Stage {
         let kubectl = kubectl.as_mut().unwrap();
         kubectl.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
         assert!(kubectl.wait().unwrap().success());
+    }
+
+    /// Puts the guardian into the namespace, with its role, and waits until it acts.
+    pub fn guardian(&self) {
+        for part in ["rbac/guardian", "guardian"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(part);
+            self.kubectl(&["apply", "-k", folder.to_str().unwrap()]);
+        }
+        until("the guardian to act", || {
+            let lease =
+                ["get", "lease", "interlock-guardian", "--ignore-not-found", "-o", "jsonpath={.spec.holderIdentity}"];
+            !self.kubectl(&lease).is_empty()
+        });
     }
 
     /// The address of a Service.
