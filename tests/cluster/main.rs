@@ -7,6 +7,7 @@ mod command;
 #[path = "../contract/contract.rs"]
 mod contract;
 mod outcomes;
+mod permissions;
 mod platform;
 mod reach;
 mod stage;
