@@ -5,13 +5,21 @@ use async_trait::async_trait;
 use super::PortError;
 use crate::model::Slot;
 
-/// What an operation is going to write.
+/// What an operation is going to write; nothing, for those who only look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Footprint {
     /// It sets the shares of live traffic.
     pub weights: bool,
     /// It sets how many replicas these slots have.
     pub scales: Vec<Slot>,
+}
+
+impl Footprint {
+    /// Whether nothing is written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        !self.weights && self.scales.is_empty()
+    }
 }
 
 /// Someone who manages what an operation is going to write, and would put it back within seconds.
@@ -40,7 +48,7 @@ pub trait Preflight: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn managers(&self, footprint: &Footprint) -> Result<Vec<Manager>, PortError>;
-    /// Names what the operation needs, puts back included, and may not do; every write is tried without effect where
+    /// Names what the operation needs, putting back included, and may not do; every write is tried without effect where
     /// the platform can do that.
     ///
     /// # Errors

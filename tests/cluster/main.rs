@@ -9,6 +9,7 @@ mod command;
 mod contract;
 mod faults;
 mod outcomes;
+mod permissions;
 mod platform;
 mod reach;
 mod stage;

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, api::PostParams};
 
-use super::Cluster;
+use super::{Cluster, store::GUARDIAN_LEASE};
 use crate::ports::{Missing, PortError};
 
 /// One verb on one resource.
@@ -42,11 +42,20 @@ impl std::fmt::Display for Need {
     }
 }
 
-/// What a switchover's own bookkeeping needs: the lock, the journal, and a word on what was touched.
-pub fn bookkeeping() -> Vec<Need> {
-    let mut needs: Vec<_> =
-        ["get", "create", "patch"].map(|verb| Need::any(verb, "coordination.k8s.io", "leases")).into();
-    needs.extend(["get", "list", "create", "patch"].map(|verb| Need::any(verb, "", "configmaps")));
+const LEASES: &str = "coordination.k8s.io";
+
+/// What is read of the run store: who holds the target, which guardian acts, and the journals.
+pub fn store_reads(lock: &str) -> Vec<Need> {
+    let mut needs: Vec<_> = [lock, GUARDIAN_LEASE].map(|name| Need::one("get", LEASES, "leases", name)).into();
+    needs.push(Need::any("get", "", "configmaps"));
+    needs
+}
+
+/// What a run writes of its own: its lock, its journal, and a word on what it touched. Objects are created without a name
+/// that a role could give.
+pub fn store_writes(lock: &str) -> Vec<Need> {
+    let mut needs = vec![Need::any("create", LEASES, "leases"), Need::one("patch", LEASES, "leases", lock)];
+    needs.extend(["create", "patch"].map(|verb| Need::any(verb, "", "configmaps")));
     needs.push(Need::any("create", "events.k8s.io", "events"));
     needs
 }

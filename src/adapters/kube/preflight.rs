@@ -1,21 +1,24 @@
 //! What has to be known of a cluster before a switchover changes it.
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 
 use super::{
     managers::{autoscalers, of_field},
-    permissions::{Need, bookkeeping, missing},
+    permissions::{Need, missing, store_reads, store_writes},
     platform::KubePlatform,
+    requests::first_port,
+    store::lock_name,
     traffic::Routing,
 };
 use crate::{
-    model::Slot,
+    model::{Slot, Target},
     ports::{Footprint, Manager, Missing, PortError, Preflight},
 };
 
 impl KubePlatform {
     /// What is read of the service, by anyone who only looks.
-    pub(super) fn reads(&self) -> Vec<Need> {
+    async fn reads(&self) -> Result<Vec<Need>, PortError> {
         let mut needs: Vec<_> = ["list", "watch"].map(|verb| Need::any(verb, "", "pods")).into();
         for slot in Slot::ALL {
             let workload = &self.behind(slot).name;
@@ -27,26 +30,46 @@ impl KubePlatform {
         if self.service.telling.is_some() {
             needs.push(Need::any("get", "", "pods/proxy"));
         }
-        match &self.service.routing {
-            Routing::Selector { service, .. } => needs.push(Need::one("get", "", "services", service)),
-            Routing::Route { route, .. } => needs.push(Need::one("get", super::route::GROUP, "httproutes", route)),
+        if let Routing::Route { route, .. } = &self.service.routing {
+            needs.push(Need::one("get", super::route::GROUP, "httproutes", route));
         }
+        let proxied = self.proxied();
+        if let Some(service) = self.router.service().filter(|service| !proxied.contains(service)) {
+            needs.push(Need::one("get", "", "services", service));
+        }
+        needs.extend(proxied.iter().map(|service| Need::one("get", "", "services", service)));
+        needs.extend(try_join_all(proxied.into_iter().map(|service| self.proxy(service))).await?.into_iter().flatten());
+        Ok(needs)
+    }
+
+    /// The Services that are asked through the API server.
+    fn proxied(&self) -> Vec<&String> {
         let mut proxied: Vec<_> = match &self.service.preview_header {
             Some(_) => Vec::new(),
             None => self.service.previews.iter().collect(),
         };
-        if let (None, Some(service)) = (&self.service.address, self.router.service()) {
-            proxied.push(service);
+        proxied.extend(self.router.service().filter(|_| self.service.address.is_none()));
+        proxied
+    }
+
+    /// Asking a Service through the API server, which takes the port for a part of the name. Where the Service may not be
+    /// read, that is what is missing first.
+    async fn proxy(&self, service: &str) -> Result<Option<Need>, PortError> {
+        match first_port(&self.cluster, service).await {
+            Ok(port) => Ok(Some(Need::one("get", "", "services/proxy", &format!("{service}:{port}")))),
+            Err(PortError::Forbidden { .. } | PortError::NotFound { .. } | PortError::Odd { .. }) => Ok(None),
+            Err(e) => Err(e),
         }
-        for service in proxied {
-            needs.push(Need::one("get", "", "services", service));
-            needs.push(Need::one("get", "", "services/proxy", service));
-        }
-        needs
+    }
+
+    /// The Lease that locks the service.
+    fn lock(&self) -> Result<String, PortError> {
+        let target = Target::parse(&self.service.name);
+        target.map(|target| lock_name(&target)).map_err(|why| PortError::odd(&self.service.name, why))
     }
 
     /// What is written, by a switchover and by whoever puts it back.
-    pub(super) fn writes(&self) -> Vec<Need> {
+    fn writes(&self) -> Vec<Need> {
         let mut needs = Vec::new();
         match &self.service.routing {
             Routing::Selector { service, .. } => {
@@ -89,7 +112,13 @@ impl Preflight for KubePlatform {
     }
 
     async fn missing(&self, footprint: &Footprint) -> Result<Vec<Missing>, PortError> {
-        let mut needs = [self.reads(), self.writes(), bookkeeping()].concat();
+        let lock = self.lock()?;
+        let mut needs = [self.reads().await?, store_reads(&lock)].concat();
+        if footprint.is_empty() {
+            needs.push(Need::any("list", "", "configmaps"));
+        } else {
+            needs.extend([self.writes(), store_writes(&lock)].concat());
+        }
         if !footprint.scales.is_empty() {
             needs.push(Need::any("list", "autoscaling", "horizontalpodautoscalers"));
         }
@@ -107,7 +136,8 @@ impl Preflight for KubePlatform {
 
     fn grant(&self) -> String {
         format!(
-            "`kubectl apply -k manifests/rbac/switchover -n {}` and bind the role to whom you are there",
+            "`kubectl apply -k manifests/rbac/switchover -n {}` (read-only beside it is for those who only look), with your \
+             names in it, and bind the role to whom you are there",
             self.cluster.namespace
         )
     }

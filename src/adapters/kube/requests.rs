@@ -94,8 +94,11 @@ impl Way {
     }
 }
 
-/// The first port of a Service.
-async fn first_port(cluster: &Cluster, service: &str) -> Result<i32, PortError> {
+/// The first port of a Service, by which it is asked through the API server.
+///
+/// # Errors
+/// Where it cannot be read, or has none.
+pub async fn first_port(cluster: &Cluster, service: &str) -> Result<i32, PortError> {
     let found = cluster.api::<Service>().get(service).await;
     let found = found.map_err(|e| cluster.failure(&format!("get services/{service}"), &e))?;
     let port = found.spec.and_then(|spec| spec.ports?.first().map(|port| port.port));

@@ -13,3 +13,4 @@ mod trouble;
 
 pub use guardian::{Candidate, Guardian};
 pub use keep::KubeStore;
+pub use names::{GUARDIAN_LEASE, lease as lock_name};
