@@ -177,7 +177,7 @@ fn a_switchover_runs_under_its_role_there_and_back() {
     let args = [&RUN[..], &["--accept-local-guardian", "--scale-down-old"]].concat();
     let mut run = start(&mut stage, &switching, &args);
     until("green to get traffic", || run.has_ended() || stage.serving() == "green");
-    run.signal(Signal::Int);
+    run.signal(Signal::SIGINT);
     let done = run.wait();
     assert_eq!(done.code, Some(7), "{}\n{}", done.out, done.err);
     assert_eq!(stage.serving(), "blue");
@@ -220,7 +220,7 @@ fn a_guardian_puts_back_under_its_role() {
     until("the guardian to put it back", || stage.serving() == "blue");
     let state = "jsonpath={.items[*].metadata.labels.interlock/state}";
     until("the run to be over", || !stage.kubectl(&["get", "configmaps", "-o", state]).contains("running"));
-    guardian.signal(Signal::Term);
+    guardian.signal(Signal::SIGTERM);
     let done = guardian.wait();
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(!unfolded(&done.err).contains("not allowed"), "{}", done.err);
