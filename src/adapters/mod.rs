@@ -8,10 +8,10 @@ mod notify;
 mod prometheus;
 mod scrape;
 
+pub use self::kube::{Candidate, Cluster, Guardian, KubeStore, Reach};
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
-pub use kube::{Candidate, Cluster, Guardian, KubeStore, Reach};
 pub use notify::{AlertmanagerApi, WebhookPost};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
