@@ -8,13 +8,13 @@ mod notify;
 mod prometheus;
 mod scrape;
 
-pub use clock::SystemClock;
-pub use exposition::{Sample, parse as parse_exposition};
-pub use http::{client, install_crypto, place};
-pub use kube::{
+pub use self::kube::{
     Candidate, Cluster, Guardian, KubePlatform, KubeStore, Moved, PodPages, Reach, Routing, ServiceInCluster, Telling,
     WorkloadName,
 };
+pub use clock::SystemClock;
+pub use exposition::{Sample, parse as parse_exposition};
+pub use http::{client, install_crypto, place};
 pub use notify::{AlertmanagerApi, WebhookPost};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;

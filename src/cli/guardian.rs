@@ -107,8 +107,12 @@ async fn all(place: &Place) -> Result<Exit, Error> {
             report::remark(&format!("guardian {} {now}", candidate.name()));
         }
     };
+    let general = report::events(report::Format::Table);
+    let complain = |trouble: &str| report::remark(&format!("! {trouble}"));
+    let stand = candidate.stand(&leading, &mut heard, &complain);
+    let keep = keep_all(&guard, &general, &report::log_of, leads, stop);
     tokio::select! {
-        _ = async { tokio::join!(candidate.stand(&leading, &mut heard), keep_all(&guard, &report::log_of, leads, stop)) } => {}
+        _ = async { tokio::join!(stand, keep) } => {}
         () = say => {}
     }
     // Only now: whoever acts next finds nobody at work.

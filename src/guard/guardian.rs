@@ -78,7 +78,15 @@ pub async fn keep_guard(guard: &Guard, events: &Arc<dyn Events>, run: &RunId) ->
 ///
 /// When another one is to act, or at the end, it drops what it does at once: a run that it was putting back has an owner
 /// that is gone, and whoever acts next goes on with it.
-pub async fn keep_all(guard: &Guard, events: &EventsOf, mut leading: watch::Receiver<bool>, mut stop: StopSignal) {
+///
+/// What concerns no single run, such as a store that does not answer, is told to `general`.
+pub async fn keep_all(
+    guard: &Guard,
+    general: &Arc<dyn Events>,
+    events: &EventsOf,
+    mut leading: watch::Receiver<bool>,
+    mut stop: StopSignal,
+) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -86,7 +94,7 @@ pub async fn keep_all(guard: &Guard, events: &EventsOf, mut leading: watch::Rece
             _ = stop.wait_for(Option::is_some) => return,
         }
         tokio::select! {
-            () = lead(guard, events, &mut tasks) => {}
+            () = lead(guard, general, events, &mut tasks) => {}
             _ = leading.wait_for(|leads| !*leads) => {}
             _ = stop.wait_for(Option::is_some) => {}
         }
@@ -97,7 +105,8 @@ pub async fn keep_all(guard: &Guard, events: &EventsOf, mut leading: watch::Rece
 /// How a run was left that needs no guardian for now: its target, and its term there.
 type Settled = Option<(Target, Epoch)>;
 
-async fn lead(guard: &Guard, events: &EventsOf, tasks: &mut JoinSet<(RunId, Settled)>) {
+async fn lead(guard: &Guard, general: &Arc<dyn Events>, events: &EventsOf, tasks: &mut JoinSet<(RunId, Settled)>) {
+    let mut complaint = String::new();
     let mut kept: HashSet<RunId> = HashSet::new();
     let mut settled: HashMap<RunId, Settled> = HashMap::new();
     loop {
@@ -106,17 +115,27 @@ async fn lead(guard: &Guard, events: &EventsOf, tasks: &mut JoinSet<(RunId, Sett
             kept.remove(&run);
             settled.insert(run, how);
         }
-        // A store that does not answer is the patrols' to complain of.
-        if let Ok(runs) = guard.store.holding().await {
-            settled.retain(|run, _| runs.contains(run));
-            for run in runs {
-                if kept.contains(&run) || stays_settled(guard, &run, &settled).await {
-                    continue;
+        let runs = match guard.store.holding().await {
+            Ok(runs) => runs,
+            Err(e) => {
+                let said = format!("{e}; {}", e.mend());
+                if said != complaint {
+                    general.event(&Event::Remark(&said));
+                    complaint = said;
                 }
-                settled.remove(&run);
-                kept.insert(run.clone());
-                tasks.spawn(keep_one(guard.clone(), events(&run), run));
+                guard.clock.sleep(guard.pace * 4).await;
+                continue;
             }
+        };
+        complaint.clear();
+        settled.retain(|run, _| runs.contains(run));
+        for run in runs {
+            if kept.contains(&run) || stays_settled(guard, &run, &settled).await {
+                continue;
+            }
+            settled.remove(&run);
+            kept.insert(run.clone());
+            tasks.spawn(keep_one(guard.clone(), events(&run), run));
         }
         guard.clock.sleep(guard.pace).await;
     }

@@ -12,6 +12,11 @@ pub fn counts(done: &Done) -> (u64, u64) {
     (report["ok"].as_u64().unwrap(), report["failed"].as_u64().unwrap())
 }
 
+/// All requests of a load were answered well.
+pub fn none_lost(done: &Done, offered: u64) {
+    assert_eq!(counts(done), (offered, 0), "{}", done.out.split("\"latency\"").next().unwrap_or_default());
+}
+
 #[test]
 fn a_good_release_is_switched_to_and_back_without_a_lost_request() {
     let Some(stage) = Stage::up("switches") else { return };
@@ -41,6 +46,6 @@ fn a_good_release_is_switched_to_and_back_without_a_lost_request() {
         stage.kubectl(&["scale", "deployment", &format!("tenant-{old}"), "--replicas=2"]);
         stage.kubectl(&["rollout", "status", &format!("deployment/tenant-{old}"), "--timeout=120s"]);
     }
-    assert_eq!(counts(&kept.wait()), (21_000, 0));
-    assert_eq!(counts(&new.wait()), (7_000, 0));
+    none_lost(&kept.wait(), 21_000);
+    none_lost(&new.wait(), 7_000);
 }

@@ -17,6 +17,8 @@ kind: Platform
 metadata: {name: shop}
 target:
   kubernetes: {namespace: commands}
+metrics:
+  prometheus: {url: http://127.0.0.1:9}
 ";
 
 /// Runs the binary in a folder with a platform file; its exit code, and all that it said.

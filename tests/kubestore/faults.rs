@@ -31,24 +31,22 @@ async fn while_the_api_server_hangs_nothing_is_lost_and_nothing_doubled() {
     let store = server.store("hangs").await;
     let grant = open(&store, "tenant").await;
     let mut written = Vec::new();
-    for round in 0..2 {
-        let paused = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let pausing = paused.clone();
-        let hung = server.clone();
-        let outage = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            *pausing.lock().unwrap() = Some(hung.pause());
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            pausing.lock().unwrap().take();
-        });
-        let mut step = 0;
-        while !outage.is_finished() || step < 20 {
-            written.push(store.append(&grant, entry(round * 1000 + step, 50)).await.unwrap());
-            store.check(&grant).await.unwrap();
-            step += 1;
-        }
-        outage.await.unwrap();
+    let paused = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let pausing = paused.clone();
+    let hung = server.clone();
+    let outage = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        *pausing.lock().unwrap() = Some(hung.pause());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        pausing.lock().unwrap().take();
+    });
+    let mut step = 0;
+    while !outage.is_finished() || step < 20 {
+        written.push(store.append(&grant, entry(step, 50)).await.unwrap());
+        store.check(&grant).await.unwrap();
+        step += 1;
     }
+    outage.await.unwrap();
     let elsewhere = server.store("hangs").await;
     assert_eq!(elsewhere.load(&grant.run).await.unwrap(), written);
     assert_eq!(elsewhere.head(&grant.run).await.unwrap(), store.head(&grant.run).await.unwrap());
@@ -58,25 +56,23 @@ async fn while_the_api_server_hangs_nothing_is_lost_and_nothing_doubled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answers_change_nothing_of_the_contract() {
     let Some(server) = Server::shared() else { return };
-    for each in [7, 10] {
-        let namespace = format!("lossy-{each}");
-        server.namespace(&namespace);
-        let lossy = Lossy::before(address(&server.kubeconfig()), each).await;
-        let folder = tempfile::tempdir().unwrap();
-        let mut reach = server.reach(&namespace);
-        reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
-        let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
-        let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
-        keeps_the_contract(&store).await;
+    let namespace = "lossy";
+    server.namespace(namespace);
+    let lossy = Lossy::before(address(&server.kubeconfig()), 7).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut reach = server.reach(namespace);
+    reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
+    let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
+    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    keeps_the_contract(&store).await;
 
-        let grant = open(&store, "tenant").await;
-        let mut written = Vec::new();
-        for step in 0..40 {
-            written.push(store.append(&grant, entry(step, 20_000)).await.unwrap());
-        }
-        assert_eq!(server.store(&namespace).await.load(&grant.run).await.unwrap(), written);
-        assert!(lossy.lost() > 10, "only {} answers were lost", lossy.lost());
+    let grant = open(&store, "tenant").await;
+    let mut written = Vec::new();
+    for step in 0..40 {
+        written.push(store.append(&grant, entry(step, 20_000)).await.unwrap());
     }
+    assert_eq!(server.store(namespace).await.load(&grant.run).await.unwrap(), written);
+    assert!(lossy.lost() > 10, "only {} answers were lost", lossy.lost());
 }
 
 #[tokio::test(flavor = "multi_thread")]

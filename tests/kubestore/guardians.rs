@@ -33,12 +33,12 @@ use crate::{
 struct Process(Child, PathBuf);
 
 impl Process {
-    fn start(server: &Server, namespace: &str, folder: &Path, name: &str) -> Self {
+    fn start(kubeconfig: &Path, namespace: &str, folder: &Path, name: &str) -> Self {
         let log = folder.join(name);
         let file = fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_interlock"))
             .args(["guardian", "--cluster", "--namespace", namespace])
-            .env("KUBECONFIG", server.kubeconfig())
+            .env("KUBECONFIG", kubeconfig)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
@@ -93,8 +93,9 @@ fn one_guardian_acts_and_another_follows_whether_it_leaves_or_dies() {
     let seen = || runtime.block_on(async { server.store("guardians").await.guardian().await.unwrap() });
     assert!(seen().is_none());
     let folder = tempfile::tempdir().unwrap();
-    let mut all: Vec<_> =
-        (0..2).map(|n| Process::start(&server, "guardians", folder.path(), &format!("guardian-{n}.log"))).collect();
+    let mut all: Vec<_> = (0..2)
+        .map(|n| Process::start(&server.kubeconfig(), "guardians", folder.path(), &format!("guardian-{n}.log")))
+        .collect();
     until("one acts", 20, || all.iter().any(Process::acts));
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(all.iter().filter(|one| one.acts()).count(), 1);
@@ -115,7 +116,7 @@ fn one_guardian_acts_and_another_follows_whether_it_leaves_or_dies() {
     assert_eq!(code, Some(0), "{}", all[first].log());
     let took = until("the other one acts", 10, || all[1 - first].acts());
     assert!(took < Duration::from_secs(5), "{took:?}");
-    all.push(Process::start(&server, "guardians", folder.path(), "guardian-2.log"));
+    all.push(Process::start(&server.kubeconfig(), "guardians", folder.path(), "guardian-2.log"));
 
     // It dies: the next one waits for its silence.
     all[1 - first].signal(Signal::SIGKILL);
@@ -126,6 +127,19 @@ fn one_guardian_acts_and_another_follows_whether_it_leaves_or_dies() {
     drop(all);
     std::thread::sleep(Duration::from_secs(6));
     assert!(seen().is_none(), "whoever died is not taken for alive");
+}
+
+#[test]
+fn a_guardian_that_may_nothing_says_which_role_it_lacks() {
+    let Some(server) = Server::shared() else { return };
+    server.namespace("powerless");
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = fs::read_to_string(server.kubeconfig()).unwrap().replace("    token:", "    as: nobody\n    token:");
+    fs::write(folder.path().join("kubeconfig"), nobody).unwrap();
+    let guardian = Process::start(&folder.path().join("kubeconfig"), "powerless", folder.path(), "guardian.log");
+    until("it complains", 20, || guardian.log().contains("manifests/rbac"));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(guardian.log().matches("not allowed to").count(), 1, "once: {}", guardian.log());
 }
 
 /// Builds the operation from a shelf for each target.
@@ -191,7 +205,8 @@ async fn whoever_acts_puts_back_what_several_owners_have_left() {
     };
     let (leading, leads) = watch::channel(false);
     let (end, stop) = watch::channel(None);
-    let keeping = tokio::spawn(async move { keep_all(&guard, &|_| Arc::new(Silent) as _, leads, stop).await });
+    let silent: Arc<dyn Events> = Arc::new(Silent);
+    let keeping = tokio::spawn(async move { keep_all(&guard, &silent, &|_| Arc::new(Silent) as _, leads, stop).await });
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(shelves.iter().all(|(_, shelf)| shelf.values()["weights"] == json!(100)), "it only stands by");
 

@@ -16,6 +16,7 @@ use super::{
     super::{client::Cluster, names::MANAGER, names::PART},
     names::{GUARDIAN, GUARDIAN_LEASE, MANAGED_BY},
     silence::{Sign, Silences},
+    trouble::trouble,
 };
 use crate::{
     model::{Epoch, Timestamp},
@@ -121,18 +122,34 @@ impl Candidate {
         &self.name
     }
 
-    /// Says by `leading` whether it is this one that acts, until `stop` has a reason.
-    pub async fn stand(&self, leading: &watch::Sender<bool>, stop: &mut watch::Receiver<Option<String>>) {
-        let mut led = None;
+    /// Says by `leading` whether it is this one that acts, until `stop` has a reason. What keeps it from standing at all
+    /// is told to `complain`, once.
+    pub async fn stand(
+        &self,
+        leading: &watch::Sender<bool>,
+        stop: &mut watch::Receiver<Option<String>>,
+        complain: &(dyn Fn(&str) + Send + Sync),
+    ) {
+        let (mut led, mut told) = (None, String::new());
         while stop.borrow().is_none() {
             let began = self.clock.now();
-            match timeout(WITHIN, self.campaign()).await {
-                // From the moment before the request: it may have been written any time after that.
-                Ok(Ok(true)) => led = Some(began),
-                Ok(Ok(false)) => led = None,
-                Ok(Err(e)) => tracing::debug!("the Lease {GUARDIAN_LEASE}: {e}"),
-                Err(_) => tracing::debug!("the Lease {GUARDIAN_LEASE}: the API server takes too long"),
+            let complaint = match timeout(WITHIN, self.campaign()).await {
+                Ok(Ok(acts)) => {
+                    // From the moment before the request: it may have been written any time after that.
+                    led = acts.then_some(began);
+                    String::new()
+                }
+                Ok(Err(e)) => {
+                    let trouble =
+                        trouble(&self.cluster, self.cluster.failure(&format!("patch leases/{GUARDIAN_LEASE}"), &e));
+                    format!("{trouble}; {}", trouble.mend())
+                }
+                Err(_) => format!("{} takes too long to answer", self.cluster.place()),
+            };
+            if complaint != told && !complaint.is_empty() {
+                complain(&complaint);
             }
+            told = complaint;
             led = led.filter(|led| self.clock.now().since(led) < GIVES_UP);
             set(leading, led.is_some());
             tokio::select! {
