@@ -5,11 +5,11 @@ CARGO ?= cargo
 FEATURES := --features cut-points
 # Where `make cluster` keeps its cluster; short, since unix sockets lie in it.
 CLUSTER ?= /tmp/interlock-cluster
-CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check $(addprefix lib/,common contained control-plane \
+CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(addprefix lib/,common contained control-plane \
   network node recorded))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint man install cluster cluster-down
+.PHONY: help demo demo-cluster test soak bench lint man install cluster cluster-down
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ demo: ## Start the lab, switch over, break it, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
 	$(CARGO) build --release --bin interlock
 	target/release/interlock lab demo
+
+demo-cluster: ## The same on a real Kubernetes, as root; its cluster is built from source once, and ended afterwards
+	$(CARGO) build --release --bin interlock
+	@tests/cluster/up $(CLUSTER) && trap 'tests/cluster/down $(CLUSTER)' EXIT && \
+	  tests/cluster/image $(CLUSTER) interlock/interlock:1 target/release/interlock && \
+	  tests/cluster/demo $(CLUSTER) target/release/interlock
 
 test: install ## Run every suite, each under a deadline
 	@tests/run
