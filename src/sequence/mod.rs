@@ -2,6 +2,8 @@
 
 mod code;
 mod diagnostic;
+pub mod lint;
+pub mod markdown;
 pub mod mermaid;
 mod text;
 

@@ -122,10 +122,9 @@ fn unknown(text: &str, header: usize, mode: Mode, found: &mut Vec<Diagnostic>) -
     let meant = meant(text, header);
     let (what, fix) = match (word, meant) {
         ("", _) => ("the diagram is empty".to_owned(), "begin it with `sequenceDiagram`".to_owned()),
-        (_, Some((_, known))) => (
-            format!("`{word}` names no kind of diagram: case counts"),
-            format!("write `{known}`"),
-        ),
+        (_, Some((_, known))) => {
+            (format!("`{word}` names no kind of diagram: case counts"), format!("write `{known}`"))
+        }
         (_, None) => (
             format!("`{word}` names no kind of diagram"),
             "begin it with `sequenceDiagram`, `stateDiagram-v2` or `flowchart`".to_owned(),
@@ -145,6 +144,11 @@ fn unflattened(text: &str, header: usize, mode: Mode, breaks: Breaks, found: &mu
     let (text, statements) = breaks(text, header)?;
     let end = text[header..].find(char::is_whitespace).map_or(text.len(), |n| header + n);
     let what = format!("the diagram stands on one line; {statements} statements were told apart by their first words");
-    found.push(Diagnostic::new(Code::Flattened, Span::new(header, end), what, "write each statement on a line of its own"));
+    found.push(Diagnostic::new(
+        Code::Flattened,
+        Span::new(header, end),
+        what,
+        "write each statement on a line of its own",
+    ));
     Some(text)
 }

@@ -57,7 +57,9 @@ fn inside<'a>(text: &'a str, start: usize, closers: &[&'static str]) -> Result<(
     }
     let mut at = start;
     loop {
-        at = run(bytes, at, |b| !matches!(b, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'|' | b'"' | b'/' | b'\\' | b'-'));
+        at = run(bytes, at, |b| {
+            !matches!(b, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'|' | b'"' | b'/' | b'\\' | b'-')
+        });
         match bytes.get(at) {
             None => return Err(Fault::Open(wanted, start)),
             Some(_) if close(at).is_some_and(|_| at == start) => return Err(Fault::Empty(start)),

@@ -82,7 +82,8 @@ impl Parser<'_> {
     fn unexpected(&mut self, at: usize, expected: &str) -> Unread {
         let end = line_end(self.text, at);
         let written: String = self.text[at..end].chars().take(24).collect();
-        let found = if written.trim().is_empty() { "the end of the line".to_owned() } else { format!("`{}`", written.trim()) };
+        let found =
+            if written.trim().is_empty() { "the end of the line".to_owned() } else { format!("`{}`", written.trim()) };
         let what = format!("expected {expected}, found {found}");
         self.say(Code::Syntax, Span::new(at, end), what, format!("write {expected} here, or remove the line"));
         self.at = at;
@@ -251,7 +252,7 @@ impl Parser<'_> {
     fn edge_name(&self) -> usize {
         let start = skip_space(self.text, self.at);
         match name(self.text, start) {
-            Some(end) if from(self.text, end).starts_with('@') && link(self.text, end + 1).is_some() => end + 1,
+            Some(end) if start > self.at && from(self.text, end).starts_with('@') && link(self.text, end + 1).is_some() => end + 1,
             _ => self.at,
         }
     }
@@ -343,7 +344,9 @@ impl Parser<'_> {
     fn shape_fault(&mut self, fault: Fault) -> Unread {
         match fault {
             Fault::Open(closer, at) => self.unexpected(at, &format!("a text and `{closer}`")),
-            Fault::Character(at) => self.unexpected(at, "the end of the text; one with brackets or quotes in it stands in quotes"),
+            Fault::Character(at) => {
+                self.unexpected(at, "the end of the text; one with brackets or quotes in it stands in quotes")
+            }
             Fault::Empty(at) => self.unexpected(at, "a text in the brackets"),
         }
     }

@@ -17,8 +17,8 @@ pub(super) fn name(text: &str, start: usize) -> Option<usize> {
             b'-' => next.is_some_and(|b| !matches!(b, b'>' | b'-' | b'.')),
             b'=' => next != Some(b'='),
             b':' => !bytes[at..].starts_with(b":::"),
-            b'!' | b'"' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'`' | b'?' | b'\\' | b'_' | b'/'
-            | b',' | 1 | 2 => true,
+            b'!' | b'"' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'`' | b'?' | b'\\' | b'_'
+            | b'/' | b',' | 1 | 2 => true,
             b if b.is_ascii() => b.is_ascii_alphanumeric(),
             _ => from(text, at).chars().next().is_some_and(char::is_alphabetic),
         };

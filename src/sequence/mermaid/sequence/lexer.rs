@@ -183,8 +183,18 @@ impl<'a> Lexer<'a> {
             Kind::Participant | Kind::ActorWord | Kind::Destroy | Kind::Activate | Kind::Deactivate => {
                 self.modes.push(Mode::Id);
             }
-            Kind::Box | Kind::Loop | Kind::Rect | Kind::Opt | Kind::Alt | Kind::Else | Kind::Par | Kind::ParOver
-            | Kind::And | Kind::Critical | Kind::Option | Kind::Break => self.modes.push(Mode::Line),
+            Kind::Box
+            | Kind::Loop
+            | Kind::Rect
+            | Kind::Opt
+            | Kind::Alt
+            | Kind::Else
+            | Kind::Par
+            | Kind::ParOver
+            | Kind::And
+            | Kind::Critical
+            | Kind::Option
+            | Kind::Break => self.modes.push(Mode::Line),
             Kind::AccTitle => self.modes.push(Mode::AccTitle),
             Kind::AccDescr => self.modes.push(Mode::AccDescr),
             Kind::AccDescrLines => {
@@ -228,7 +238,8 @@ impl<'a> Lexer<'a> {
     /// A name right before `@{`.
     fn configured(&self, start: usize) -> Option<usize> {
         let end = start
-            + from(self.text, start).find(|c| is_space(c) || matches!(c, '<' | '=' | '>' | '-' | ':' | ',' | ';' | '@'))?;
+            + from(self.text, start)
+                .find(|c| is_space(c) || matches!(c, '<' | '=' | '>' | '-' | ':' | ',' | ';' | '@'))?;
         (end > start && self.bytes[end..].starts_with(b"@{")).then_some(end)
     }
 

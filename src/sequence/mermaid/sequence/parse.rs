@@ -206,7 +206,8 @@ impl Parser<'_> {
     /// Mermaid reads single characters that begin nothing as lines of their own, and forgets them.
     fn skipped(&mut self, first: Token) {
         let span = Span::new(first.start, first.end);
-        let what = format!("`{}` begins no statement, and mermaid skips it without a word", self.text(first.start, first.end));
+        let what =
+            format!("`{}` begins no statement, and mermaid skips it without a word", self.text(first.start, first.end));
         self.say(Code::Skipped, span, what, "remove it, or complete the statement that it was meant for");
     }
 
@@ -253,7 +254,8 @@ impl Parser<'_> {
     fn open(&mut self, keyword: Token, operator: Operator) {
         let label = self.label();
         let span = Span::new(keyword.start, keyword.end);
-        if !self.stack.open_fragment(operator, span, label) && self.found.last().is_none_or(|d| d.code != Code::TooDeep) {
+        if !self.stack.open_fragment(operator, span, label) && self.found.last().is_none_or(|d| d.code != Code::TooDeep)
+        {
             let what = format!("fragments are nested more than {DEEPEST} deep");
             self.say(Code::TooDeep, span, what, "split the diagram");
         }
@@ -297,7 +299,12 @@ impl Parser<'_> {
     fn close(&mut self, keyword: Token) {
         if self.stack.close(&mut self.tree, keyword.end).is_none() {
             let span = Span::new(keyword.start, keyword.end);
-            self.say(Code::Stray, span, "`end` closes nothing", "remove it, or open the fragment that it was meant for");
+            self.say(
+                Code::Stray,
+                span,
+                "`end` closes nothing",
+                "remove it, or open the fragment that it was meant for",
+            );
         }
     }
 

@@ -28,7 +28,8 @@ impl Parser<'_> {
         let word = keyword(self.lexer.text, first.start).map_or(first.end, |(_, end)| end);
         let glued = first.kind != Kind::Title && matches!(bytes.get(word), Some(b'-' | b'<')) || end == word;
         let closes_nothing = first.kind == Kind::End && self.stack.is_empty();
-        let no_note = first.kind == Kind::Note && keyword(self.lexer.text, skip_blanks(self.lexer.text, word)).is_none();
+        let no_note =
+            first.kind == Kind::Note && keyword(self.lexer.text, skip_blanks(self.lexer.text, word)).is_none();
         glued || closes_nothing || no_note || self.tree.names.contains_key(written)
     }
 
@@ -98,7 +99,12 @@ impl Parser<'_> {
                 }
                 if !std::mem::replace(&mut told[0], true) {
                     let span = Span::new(at, line);
-                    self.say(Code::HashCuts, span, "mermaid ends the text at `#`", "write `#35;` for the character `#`");
+                    self.say(
+                        Code::HashCuts,
+                        span,
+                        "mermaid ends the text at `#`",
+                        "write `#35;` for the character `#`",
+                    );
                 }
             } else {
                 if begins_statement(&text[at + 1..line]) {

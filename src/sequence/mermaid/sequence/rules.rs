@@ -49,7 +49,8 @@ impl Parser<'_> {
             self.rules.created = None;
         } else if let Some(who) = self.rules.destroyed {
             if to != who && from != who {
-                let what = format!("`{}` is destroyed, and the next message is neither from it nor to it", self.tree.id(who));
+                let what =
+                    format!("`{}` is destroyed, and the next message is neither from it nor to it", self.tree.id(who));
                 self.say(Code::Lifetime, span, what, "let the next message come from what is destroyed, or go to it");
             }
             self.rules.destroyed = None;
@@ -59,7 +60,12 @@ impl Parser<'_> {
     pub(super) fn create(&mut self, who: Who, known: bool, span: Span) {
         if known {
             let what = format!("`{}` is created though it exists already", self.tree.id(who));
-            self.say(Code::TwicePlaced, span, what, "give what is created a name of its own, and the same label with `as`");
+            self.say(
+                Code::TwicePlaced,
+                span,
+                what,
+                "give what is created a name of its own, and the same label with `as`",
+            );
         }
         self.rules.created = Some(who);
         self.stack.add(&mut self.tree, Item::Create(who, span));

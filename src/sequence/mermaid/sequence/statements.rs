@@ -121,7 +121,15 @@ impl Parser<'_> {
         Ok(Span::new(content.start, content.end))
     }
 
-    fn declare(&mut self, name: Token, role: Role, label: Option<Text>, config: Option<Span>, span: Span, created: bool) {
+    fn declare(
+        &mut self,
+        name: Token,
+        role: Role,
+        label: Option<Text>,
+        config: Option<Span>,
+        span: Span,
+        created: bool,
+    ) {
         let (name, bracket) = self.name_and_label(name);
         let config = config.map(|inside| self.config_of(inside));
         let known = self.tree.names.contains_key(self.text(name.start, name.end));
@@ -148,7 +156,12 @@ impl Parser<'_> {
         match yaml::map(&yaml) {
             Ok(values) => (yaml::get(&values, "type"), yaml::get(&values, "alias")),
             Err(why) => {
-                self.say(Code::Yaml, inside, format!("this is no YAML: {why}"), "write `\"type\": \"database\"` and the like");
+                self.say(
+                    Code::Yaml,
+                    inside,
+                    format!("this is no YAML: {why}"),
+                    "write `\"type\": \"database\"` and the like",
+                );
                 (None, None)
             }
         }

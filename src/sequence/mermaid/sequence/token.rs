@@ -150,11 +150,38 @@ impl Kind {
     pub(super) const fn is_keyword(self) -> bool {
         matches!(
             self,
-            Self::Header | Self::Create | Self::Destroy | Self::Participant | Self::ActorWord | Self::Box | Self::End
-                | Self::Autonumber | Self::Off | Self::Activate | Self::Deactivate | Self::Title | Self::Loop
-                | Self::Rect | Self::Opt | Self::Alt | Self::Else | Self::Par | Self::ParOver | Self::And
-                | Self::Critical | Self::Option | Self::Break | Self::Note | Self::Over | Self::Links | Self::Link
-                | Self::Properties | Self::Details | Self::Number | Self::LeftOf | Self::RightOf
+            Self::Header
+                | Self::Create
+                | Self::Destroy
+                | Self::Participant
+                | Self::ActorWord
+                | Self::Box
+                | Self::End
+                | Self::Autonumber
+                | Self::Off
+                | Self::Activate
+                | Self::Deactivate
+                | Self::Title
+                | Self::Loop
+                | Self::Rect
+                | Self::Opt
+                | Self::Alt
+                | Self::Else
+                | Self::Par
+                | Self::ParOver
+                | Self::And
+                | Self::Critical
+                | Self::Option
+                | Self::Break
+                | Self::Note
+                | Self::Over
+                | Self::Links
+                | Self::Link
+                | Self::Properties
+                | Self::Details
+                | Self::Number
+                | Self::LeftOf
+                | Self::RightOf
         )
     }
 
