@@ -159,7 +159,7 @@ fn bracketed(whole: &str) -> Option<(&str, &str)> {
 fn begins_statement(rest: &str) -> bool {
     let at = skip_blanks(rest, 0);
     let rest = from(rest, at);
-    if rest.is_empty() || rest.starts_with('#') || rest.starts_with("%%") || keyword(rest, 0).is_some() {
+    if rest.is_empty() || rest.starts_with(['#', ';']) || rest.starts_with("%%") || keyword(rest, 0).is_some() {
         return true;
     }
     name(rest.as_bytes(), 0).is_some_and(|end| {
