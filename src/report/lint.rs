@@ -63,7 +63,7 @@ impl Shows for Shown<'_> {
 #[must_use]
 pub fn findings(report: &Report, sources: &[Source], plain: bool) -> String {
     let theme = if plain { GraphicalTheme::none() } else { GraphicalTheme::unicode() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false).with_context_lines(0);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
     let mut text = String::new();
     each(report, sources, |finding, source, named, lines| {
         let diagnostic = &finding.diagnostic;

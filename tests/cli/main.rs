@@ -5,6 +5,7 @@ mod documents;
 mod generated;
 mod help;
 mod runs;
+mod sequence;
 mod switchover;
 
 use std::{

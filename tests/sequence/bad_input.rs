@@ -41,7 +41,10 @@ fn diagram(bytes: &[u8]) {
         // A repair reads on behind what it has repaired, and no token is read more than a few times.
         assert!(parsed.steps <= 8 * text.len() + 16, "{} steps for {} bytes: {text}", parsed.steps, text.len());
         for finding in &parsed.found {
-            assert!(finding.span.start <= finding.span.end && finding.span.end <= text.len(), "{finding:?} in {text:?}");
+            assert!(
+                finding.span.start <= finding.span.end && finding.span.end <= text.len(),
+                "{finding:?} in {text:?}"
+            );
             assert!(!finding.what.is_empty() && !finding.fix.is_empty());
         }
     }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use interlock::sequence::{
-    Code,
-    markdown,
+    Code, markdown,
     mermaid::{Diagram, Mode, parse},
 };
 
@@ -25,12 +24,50 @@ fn shortest(mut run: impl FnMut()) -> Duration {
 
 /// Texts that would be dear to a reader that looks ahead without remembering.
 const PIECES: &[&str] = &[
-    "sequenceDiagram\n|loop\n", "sequenceDiagram\n|A->>B: x\n", "sequenceDiagram\n|alt\n", "sequenceDiagram\n|end\n",
-    "sequenceDiagram\n|A->>B: x; y; ", "sequenceDiagram\nA->>B: |#", "sequenceDiagram\nA->>B: |# ;", "sequenceDiagram\n|a-", "sequenceDiagram\n|note over A,",
-    "sequenceDiagram\nNote over |A,", "sequenceDiagram\n|participant A as ", "sequenceDiagram\n|participant A ", "sequenceDiagram\n|accDescr {\n", "sequenceDiagram |A->>B: x ", "sequenceDiagram |loop x A->>B: y end ",
-    "sequenceDiagram\n|end->>A: x\n", "sequenceDiagram\n|box\n", "sequenceDiagram\n|1.", "sequenceDiagram\n|%%{", "sequenceDiagram\n|%%{a:", "|---\n", "---\n|a\n", "|%%\n", "sequenceDiagram\n|#a", "sequenceDiagram\n|create participant A\n",
-    "stateDiagram-v2\n|A --> B\n", "stateDiagram-v2\n|state A {\n", "stateDiagram-v2\n|note left of A\n", "stateDiagram-v2\n|state A ", "stateDiagram-v2\n|A ", "stateDiagram-v2\n|\"", "stateDiagram-v2 |A --> B: x ", "stateDiagram-v2\nstate |A{", "stateDiagram-v2\n|direction ", "stateDiagram-v2\n|::",
-    "graph TD\n|A --> B\n", "graph TD\n|A -- ", "graph TD\nA |--> B", "graph TD\n|A[", "graph TD\n|A[x] --> B{y} ", "graph TD\n|subgraph a\n", "graph TD\n|A & ", "graph TD\nA -- x |- ", "graph TD\n|~",
+    "sequenceDiagram\n|loop\n",
+    "sequenceDiagram\n|A->>B: x\n",
+    "sequenceDiagram\n|alt\n",
+    "sequenceDiagram\n|end\n",
+    "sequenceDiagram\n|A->>B: x; y; ",
+    "sequenceDiagram\nA->>B: |#",
+    "sequenceDiagram\nA->>B: |# ;",
+    "sequenceDiagram\n|a-",
+    "sequenceDiagram\n|note over A,",
+    "sequenceDiagram\nNote over |A,",
+    "sequenceDiagram\n|participant A as ",
+    "sequenceDiagram\n|participant A ",
+    "sequenceDiagram\n|accDescr {\n",
+    "sequenceDiagram |A->>B: x ",
+    "sequenceDiagram |loop x A->>B: y end ",
+    "sequenceDiagram\n|end->>A: x\n",
+    "sequenceDiagram\n|box\n",
+    "sequenceDiagram\n|1.",
+    "sequenceDiagram\n|%%{",
+    "sequenceDiagram\n|%%{a:",
+    "|---\n",
+    "---\n|a\n",
+    "|%%\n",
+    "sequenceDiagram\n|#a",
+    "sequenceDiagram\n|create participant A\n",
+    "stateDiagram-v2\n|A --> B\n",
+    "stateDiagram-v2\n|state A {\n",
+    "stateDiagram-v2\n|note left of A\n",
+    "stateDiagram-v2\n|state A ",
+    "stateDiagram-v2\n|A ",
+    "stateDiagram-v2\n|\"",
+    "stateDiagram-v2 |A --> B: x ",
+    "stateDiagram-v2\nstate |A{",
+    "stateDiagram-v2\n|direction ",
+    "stateDiagram-v2\n|::",
+    "graph TD\n|A --> B\n",
+    "graph TD\n|A -- ",
+    "graph TD\nA |--> B",
+    "graph TD\n|A[",
+    "graph TD\n|A[x] --> B{y} ",
+    "graph TD\n|subgraph a\n",
+    "graph TD\n|A & ",
+    "graph TD\nA -- x |- ",
+    "graph TD\n|~",
 ];
 
 fn made(piece: &str, bytes: usize) -> String {

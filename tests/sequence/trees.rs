@@ -32,7 +32,8 @@ fn items(tree: &Sequence, steps: &[Item], source: &str, depth: usize, text: &mut
             Item::Message(m) => {
                 let marks = format!("{}{}", if m.activates { "+" } else { "" }, if m.deactivates { "-" } else { "" });
                 let (from, to) = (tree.id(m.from), tree.id(m.to));
-                writeln!(text, "{pad}{from} {:?} {:?}{marks} {to}: {}", m.arrow.stroke, m.arrow.head, m.text.text).unwrap();
+                writeln!(text, "{pad}{from} {:?} {:?}{marks} {to}: {}", m.arrow.stroke, m.arrow.head, m.text.text)
+                    .unwrap();
                 assert!(m.span.of(source).ends_with(&m.text.text), "{:?}", m.span.of(source));
                 assert_eq!(m.text.span.of(source).trim(), m.text.text);
             }
@@ -64,7 +65,34 @@ fn sequences_become_trees() {
         autonumber\n  C->>+T: scan #35;12\n  alt known\n    T->>B: price?\n    loop wrap: at most 3\n      B--)T: later\n    end\n    B-->>T: 12 €\n  \
         else\n    T-xB: price?\n    Note over T,B: gives up<br/>at once\n  end\n  par\n    T->>T: print\n  and to the store\n    create participant S as Store\n    \
         T-)S: sold\n  end\n  critical book\n    T->>B: book\n  option timeout\n    T->>B: book again\n  end\n  destroy S\n  S-xT: closes\n  deactivate T\n";
-    insta::assert_snapshot!(drawn(&sequence(source), source), @"");
+    insta::assert_snapshot!(drawn(&sequence(source), source), @r#"
+C = Clerk (Actor) in Aqua Shop
+T = Till (Typed("control")) in Aqua Shop
+B = B (Participant)
+S = Store (Participant)
+autonumber
+C Solid Filled+ T: scan #35;12
+alt [known]
+  T Solid Filled B: price?
+  loop [at most 3]
+    B Dotted Open T: later
+  B Dotted Filled T: 12 €
+else []
+  T Solid Cross B: price?
+  note Over T,B: gives up<br/>at once
+par []
+  T Solid Filled T: print
+and [to the store]
+  create S
+  T Solid Open S: sold
+critical [book]
+  T Solid Filled B: book
+option [timeout]
+  T Solid Filled B: book again
+destroy S
+S Solid Cross T: closes
+deactivate T
+"#);
 }
 
 #[test]
@@ -79,9 +107,24 @@ fn states_and_transitions_are_read() {
         writeln!(text, "{} {described} {:?} in {within:?} {}", state.id, state.form, state.within.region).unwrap();
     }
     for t in &tree.transitions {
-        writeln!(text, "{} -> {} on {:?} | {}", tree.name(t.from), tree.name(t.to), t.label, t.span.of(source)).unwrap();
+        writeln!(text, "{} -> {} on {:?} | {}", tree.name(t.from), tree.name(t.to), t.label, t.span.of(source))
+            .unwrap();
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+Open - State in "" 0
+Paying Being paid State in "" 0
+Asked - State in "Paying" 0
+Paid - State in "Paying" 0
+Shown - State in "Paying" 1
+both - Join in "" 0
+[*] -> Open on "scanned" | [*] --> Open: scanned
+[*] -> Asked on "" | [*] --> Asked
+Asked -> Paid on "card: ok" | Asked --> Paid: card: ok
+[*] -> Shown on "" | [*] --> Shown
+Open -> Paying on "" | Open --> Paying
+Paying -> both on "" | Paying --> both
+both -> [*] on "" | both --> [*]
+"#);
 }
 
 #[test]
@@ -97,5 +140,18 @@ fn nodes_and_edges_are_read() {
         writeln!(text, "{} {arrow} {} ({})", tree.nodes[edge.from].id, tree.nodes[edge.to].id, edge.label).unwrap();
     }
     writeln!(text, "{:?}", tree.subgraphs).unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+A Scan Box
+B Known? Decision
+C Prices Store
+D D Box
+E Ask (twice) Box
+A --> B ()
+B -->|yes| C (yes)
+B -->|yes| D (yes)
+B -- no --> E (no)
+E -.-> A ()
+D === A ()
+["The shop"]
+"#);
 }

@@ -39,7 +39,10 @@ fn strict_mode_agrees_with_mermaid() {
         let parsed = parse(&case.text, Mode::Strict);
         let accepted = expected.verdicts[&case.file][&case.name];
         if parsed.kind() != Kind::Other && parsed.accepted() != accepted {
-            differ.push(format!("{}: {}: mermaid says {accepted}; {:?}\n{}", case.file, case.name, parsed.found, case.text));
+            differ.push(format!(
+                "{}: {}: mermaid says {accepted}; {:?}\n{}",
+                case.file, case.name, parsed.found, case.text
+            ));
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
@@ -67,7 +70,13 @@ fn both_modes_read_the_same_where_there_is_nothing_to_repair() {
         let (strict, lenient) = (parse(&case.text, Mode::Strict), parse(&case.text, Mode::Lenient));
         if lenient.found.is_empty() {
             assert!(strict.found.is_empty(), "{}: {}", case.file, case.name);
-            assert_eq!(format!("{:?}", strict.diagram), format!("{:?}", lenient.diagram), "{}: {}", case.file, case.name);
+            assert_eq!(
+                format!("{:?}", strict.diagram),
+                format!("{:?}", lenient.diagram),
+                "{}: {}",
+                case.file,
+                case.name
+            );
         }
     }
 }

@@ -89,7 +89,7 @@ fn strangers(members: &[Seen<'_>]) -> Vec<Finding> {
         .iter()
         .filter_map(|seen| {
             let what = if !seen.is_plain() {
-                format!("`{}` is written otherwise than the {} identifiers of its family", seen.written, plain.len())
+                format!("`{}` is written otherwise than the others of its family", seen.written)
             } else if seen.digits() != usual && rare(seen.digits()) {
                 format!("`{}` has {} digits where its family has {usual}", seen.written, seen.digits())
             } else {

@@ -21,9 +21,7 @@ pub(super) fn check(sequence: &Sequence) -> Vec<Diagnostic> {
     let mut labels: HashMap<&str, &str> = HashMap::new();
     for (participant, called) in sequence.participants.iter().zip(called) {
         let Some(span) = participant.declared else {
-            if !declared.is_empty() {
-                found.push(undeclared(participant, &declared));
-            }
+            found.extend(undeclared(participant, &declared, sequence.participants.len()));
             continue;
         };
         if !called && sequence.participants.len() > 1 {
@@ -46,18 +44,20 @@ pub(super) fn check(sequence: &Sequence) -> Vec<Diagnostic> {
     found
 }
 
-fn undeclared(participant: &Participant, declared: &[&Participant]) -> Diagnostic {
+/// A slip of the pen, or one forgotten among many; where few are declared, such as the persons, the others need not be.
+fn undeclared(participant: &Participant, declared: &[&Participant], all: usize) -> Option<Diagnostic> {
     let near = declared
         .iter()
         // Whom a name was meant for is looked up among few; in a crowd it is not worth the time.
         .take(64)
         .map(|other| (strsim::damerau_levenshtein(&participant.id, &other.id), other))
-        .filter(|(distance, _)| *distance <= (participant.id.chars().count() / 3).max(1))
+        .filter(|(distance, other)| *distance <= other.id.chars().count() / 3)
         .min_by_key(|(distance, _)| *distance);
     let fix = match near {
         Some((_, other)) => format!("did you mean `{}`?", other.id),
-        None => format!("declare it: `participant {}`", participant.id),
+        None if 2 * declared.len() > all => format!("declare it: `participant {}`", participant.id),
+        None => return None,
     };
     let what = format!("`{}` takes part, and only others are declared", participant.id);
-    Diagnostic::new(Code::Undeclared, participant.first, what, fix)
+    Some(Diagnostic::new(Code::Undeclared, participant.first, what, fix))
 }

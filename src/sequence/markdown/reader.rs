@@ -60,10 +60,8 @@ impl<'a> Reader<'a> {
                     self.fence(info, span);
                 }
             }
-            Tag::Link { dest_url, link_type, .. } => {
-                if !matches!(link_type, LinkType::Autolink | LinkType::Email) {
-                    self.link(dest_url, span);
-                }
+            Tag::Link { dest_url, link_type, .. } if !matches!(link_type, LinkType::Autolink | LinkType::Email) => {
+                self.link(dest_url, span);
             }
             Tag::Image { dest_url, .. } => self.link(dest_url, span),
             _ => {}

@@ -58,3 +58,11 @@ pub(super) fn trimmed(text: &str, start: usize, end: usize) -> (usize, usize) {
     let start = start + (inside.len() - inside.trim_start_matches(is_space).len());
     (start, start + kept.len())
 }
+
+/// What to do where something else was expected.
+pub(super) fn instead(expected: &str) -> String {
+    match expected {
+        "the end of the line" => "remove what stands here, or put it on a line of its own".to_owned(),
+        _ => format!("write {expected} here, or remove the line"),
+    }
+}

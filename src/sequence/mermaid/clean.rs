@@ -24,12 +24,12 @@ pub(super) fn clean(source: &str) -> Clean {
     if marked(b'\r') {
         line_feeds(&mut bytes);
     }
-    let front_matter = front_matter(source).map(|(whole, yaml)| {
+    let front = front_matter(source);
+    if let Some((whole, _)) = front {
         blank(&mut bytes, whole);
-        yaml
-    });
+    }
     if marked(b'%') {
-        directives(&mut bytes);
+        directives(source, front.map_or(0, |(whole, _)| whole.end), &mut bytes);
         comments(&mut bytes);
     }
     if marked(b'#') {
@@ -38,7 +38,7 @@ pub(super) fn clean(source: &str) -> Clean {
     bytes.push(b'\n');
     // Only whole characters were replaced, each byte by an ASCII one.
     let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-    Clean { text, front_matter }
+    Clean { text, front_matter: front.map(|(_, yaml)| yaml) }
 }
 
 fn blank(bytes: &mut [u8], span: Span) {
@@ -82,11 +82,11 @@ fn line_break(source: &str, at: usize) -> Option<usize> {
     source.get(at..end)?.find('\n').map(|feed| at + feed + 1)
 }
 
-/// Blanks `%%{word: ...}%%` and `%%{word}%%`, as mermaid's `directiveRegex` finds them.
-fn directives(bytes: &mut [u8]) {
-    let mut at = 0;
-    while let Some(found) = find(bytes, at, b"%%{") {
-        match directive(bytes, found) {
+/// Blanks `%%{word: ...}%%` and `%%{word}%%` from a byte on, as mermaid's `directiveRegex` finds them.
+fn directives(source: &str, from: usize, bytes: &mut [u8]) {
+    let mut at = from;
+    while let Some(found) = find(source.as_bytes(), at, b"%%{") {
+        match directive(source, found) {
             Some(end) => {
                 blank(bytes, Span::new(found, end));
                 at = end;
@@ -96,22 +96,21 @@ fn directives(bytes: &mut [u8]) {
     }
 }
 
-fn directive(bytes: &[u8], start: usize) -> Option<usize> {
-    // Invalid text cannot come here; were it to, there would be no directive in it.
-    let text = std::str::from_utf8(bytes).ok()?;
-    let word = skip_space(text, start + 3);
+fn directive(source: &str, start: usize) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let word = skip_space(source, start + 3);
     let mut at = skip_word(bytes, word);
     if at == word {
         return None;
     }
-    let colon = skip_space(text, at);
+    let colon = skip_space(source, at);
     if bytes.get(colon) == Some(&b':') {
         at = colon + 1;
     }
-    at = skip_space(text, at);
+    at = skip_space(source, at);
     let argument = skip_word(bytes, at);
     at = if argument > at { argument } else { find(bytes, at, b"}%%").unwrap_or(bytes.len()) };
-    at = skip_space(text, at);
+    at = skip_space(source, at);
     Some(if bytes.get(at..).is_some_and(|rest| rest.starts_with(b"}%%")) { at + 3 } else { at })
 }
 

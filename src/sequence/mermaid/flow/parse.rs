@@ -9,7 +9,7 @@ use crate::sequence::{
     Code, Diagnostic, Span,
     mermaid::{
         Mode,
-        chars::{from, is_space, line_end, run, skip_space},
+        chars::{from, instead, is_space, line_end, run, skip_space},
     },
 };
 
@@ -85,7 +85,7 @@ impl Parser<'_> {
         let found =
             if written.trim().is_empty() { "the end of the line".to_owned() } else { format!("`{}`", written.trim()) };
         let what = format!("expected {expected}, found {found}");
-        self.say(Code::Syntax, Span::new(at, end), what, format!("write {expected} here, or remove the line"));
+        self.say(Code::Syntax, Span::new(at, end), what, instead(expected));
         self.at = at;
         Unread
     }
@@ -252,7 +252,11 @@ impl Parser<'_> {
     fn edge_name(&self) -> usize {
         let start = skip_space(self.text, self.at);
         match name(self.text, start) {
-            Some(end) if start > self.at && from(self.text, end).starts_with('@') && link(self.text, end + 1).is_some() => end + 1,
+            Some(end)
+                if start > self.at && from(self.text, end).starts_with('@') && link(self.text, end + 1).is_some() =>
+            {
+                end + 1
+            }
             _ => self.at,
         }
     }

@@ -1,6 +1,6 @@
 //! What a flowchart says: nodes, and the edges between them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::sequence::Span;
 
@@ -13,7 +13,7 @@ pub struct Flowchart {
     pub edges: Vec<Edge>,
     /// The titles of the subgraphs.
     pub subgraphs: Vec<String>,
-    pub(super) names: HashMap<String, usize>,
+    pub(super) names: BTreeMap<String, usize>,
 }
 
 /// How a node is drawn.

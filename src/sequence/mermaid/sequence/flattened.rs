@@ -77,12 +77,25 @@ fn statements(text: &str, words: &[Span]) -> Vec<Word> {
             _ => Word::Prose,
         };
     }
+    one_end_for_each(&mut kinds);
     only_in_their_fragments(&mut kinds, &word);
     kinds
 }
 
 fn opener(word: &str) -> Option<&'static str> {
     ["alt", "opt", "loop", "par", "critical", "break", "rect"].into_iter().find(|known| *known == word)
+}
+
+/// Of `end end` with nothing left to close, the first is prose: "by the end end".
+fn one_end_for_each(kinds: &mut [Word]) {
+    let count = |wanted: fn(&Word) -> bool| kinds.iter().filter(|kind| wanted(kind)).count();
+    let mut excess = count(|kind| *kind == Word::Ends).saturating_sub(count(|kind| matches!(kind, Word::Opens(_))));
+    for i in 1..kinds.len() {
+        if excess > 0 && kinds[i - 1] == Word::Ends && kinds[i] == Word::Ends {
+            kinds[i - 1] = Word::Prose;
+            excess -= 1;
+        }
+    }
 }
 
 /// `else`, `and` and `option` are prose where the innermost fragment has no such operands.

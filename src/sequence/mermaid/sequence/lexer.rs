@@ -32,11 +32,13 @@ pub(super) struct Lexer<'a> {
     /// Empty in the initial mode.
     modes: Vec<Mode>,
     ended: bool,
+    /// A place, and the end of the line that it is in.
+    line: (usize, usize),
 }
 
 impl<'a> Lexer<'a> {
     pub(super) const fn new(text: &'a str, at: usize) -> Self {
-        Self { text, bytes: text.as_bytes(), at, modes: Vec::new(), ended: false }
+        Self { text, bytes: text.as_bytes(), at, modes: Vec::new(), ended: false, line: (0, 0) }
     }
 
     /// Goes on at a byte, in the initial mode.
@@ -44,6 +46,14 @@ impl<'a> Lexer<'a> {
         self.at = at;
         self.modes.clear();
         self.ended = false;
+    }
+
+    /// The end of the line that a byte is in; looked for once for a line, which may be all of the text.
+    pub(super) fn line_end(&mut self, at: usize) -> usize {
+        if !(self.line.0..self.line.1).contains(&at) {
+            self.line = (at, line_end(self.text, at));
+        }
+        self.line.1
     }
 
     /// The next token; after the last one [`Kind::End0`] for ever.

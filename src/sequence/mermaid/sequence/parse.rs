@@ -132,12 +132,7 @@ impl Parser<'_> {
         };
         let span = Span::new(token.start, token.end.min(chars::line_end(self.lexer.text, token.start)));
         self.end = self.end.max(token.start);
-        self.say(
-            Code::Syntax,
-            span,
-            format!("expected {expected}, found {found}"),
-            format!("write {expected} here, or remove the line"),
-        );
+        self.say(Code::Syntax, span, format!("expected {expected}, found {found}"), chars::instead(expected));
         Unread
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::sequence::{
     Code, Span,
-    mermaid::chars::{from, is_space, line_end, skip_blanks, trimmed},
+    mermaid::chars::{from, is_space, skip_blanks, trimmed},
 };
 
 impl Parser<'_> {
@@ -86,7 +86,7 @@ impl Parser<'_> {
     fn whole_text(&mut self, start: usize, end: usize) -> usize {
         let text = self.lexer.text;
         let bytes = text.as_bytes();
-        let line = line_end(text, end);
+        let line = self.lexer.line_end(end);
         let mut at = end;
         let mut told = [false; 2];
         while at < line {

@@ -18,7 +18,6 @@ enum Mark {
 impl Parser<'_> {
     /// `A->>B: text`, with `+`, `-` or `()` around the arrow.
     pub(super) fn message(&mut self, sender: Token) -> Result<(), Unread> {
-        let from = self.mention(sender);
         let mut next = self.next();
         let central = next.kind == Kind::Central;
         if central {
@@ -29,6 +28,7 @@ impl Parser<'_> {
         };
         let mark = self.mark(central)?;
         let receiver = self.participant()?;
+        let from = self.mention(sender);
         let to = self.mention(receiver);
         let text = self.message_text()?;
         let span = Span::new(self.start, self.end);

@@ -1,6 +1,6 @@
 //! What a sequence diagram says: its participants, and the tree of their interactions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::token::Arrow;
 use crate::sequence::Span;
@@ -19,7 +19,7 @@ pub struct Sequence {
     pub items: Vec<Item>,
     /// The title, where it has one.
     pub title: Option<Text>,
-    pub(super) names: HashMap<String, Who>,
+    pub(super) names: BTreeMap<String, Who>,
 }
 
 /// A text in a diagram, and where it stands.

@@ -2,7 +2,7 @@
 //!
 //! Source of the rules: `stateDiagram.jison` of mermaid 11.17. The first rule that matches wins, not the longest.
 
-use crate::sequence::mermaid::chars::{from, line_end, trimmed};
+use crate::sequence::mermaid::chars::{from, is_word, line_end, skip_space, trimmed};
 
 /// The kinds of tokens, by the names of mermaid's grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,9 @@ pub(super) enum Mode {
 /// What was found out about the line at hand, so that no rule looks at it twice.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    pub end: Option<usize>,
+    /// Where it was first looked at.
+    pub start: usize,
+    pub end: usize,
     /// The last `direction XX`.
     pub direction: Option<usize>,
     /// The last `<<fork>>` and the like: where it begins, where it ends, and what it is.
@@ -187,13 +189,43 @@ impl<'a> Lexer<'a> {
         None
     }
 
+    pub(super) fn comment(&self) -> bool {
+        let rest = from(self.text, self.at);
+        rest.starts_with('#') || (rest.starts_with("%%") && !rest.starts_with("%%{"))
+    }
+
+    /// A word, in any case, and where it ends; `\b` behind it.
+    pub(super) fn is(&self, wanted: &str) -> Option<usize> {
+        let end = self.at + wanted.len();
+        let here = self.bytes.get(self.at..end)?;
+        let bounded = self.bytes.get(end).is_none_or(|b| !is_word(*b));
+        (here.eq_ignore_ascii_case(wanted.as_bytes()) && bounded).then_some(end)
+    }
+
+    /// A word, in any case, and the end of the blanks that have to follow it.
+    pub(super) fn is_spaced(&self, wanted: &str) -> Option<usize> {
+        let end = self.at + wanted.len();
+        let here = self.bytes.get(self.at..end)?;
+        let after = skip_space(self.text, end);
+        (here.eq_ignore_ascii_case(wanted.as_bytes()) && after > end).then_some(after)
+    }
+
+    pub(super) fn accessible(&self, wanted: &str, mark: u8) -> Option<usize> {
+        let end = self.at + wanted.len();
+        let here = self.bytes.get(self.at..end)?;
+        let at = skip_space(self.text, end);
+        (here.eq_ignore_ascii_case(wanted.as_bytes()) && self.bytes.get(at) == Some(&mark))
+            .then(|| skip_space(self.text, at + 1))
+    }
+
     /// What is known of the line at hand.
     pub(super) fn known_line(&mut self) -> &Line {
-        let end = line_end(self.text, self.at);
-        if self.line.end != Some(end) {
+        if !(self.line.start..self.line.end).contains(&self.at) {
+            let end = line_end(self.text, self.at);
             let rest = &self.text[self.at..end];
             self.line = Line {
-                end: Some(end),
+                start: self.at,
+                end,
                 direction: direction(rest).map(|at| self.at + at),
                 form: form(rest).map(|(start, end, kind)| (self.at + start, self.at + end, kind)),
                 brace: rest.rfind('{').map(|at| self.at + at),

@@ -54,27 +54,6 @@ impl Lexer<'_> {
         }
     }
 
-    fn comment(&self) -> bool {
-        let rest = from(self.text, self.at);
-        rest.starts_with('#') || (rest.starts_with("%%") && !rest.starts_with("%%{"))
-    }
-
-    /// A word, in any case, and where it ends; `\b` behind it.
-    fn is(&self, wanted: &str) -> Option<usize> {
-        let end = self.at + wanted.len();
-        let here = self.bytes.get(self.at..end)?;
-        let bounded = self.bytes.get(end).is_none_or(|b| !is_word(*b));
-        (here.eq_ignore_ascii_case(wanted.as_bytes()) && bounded).then_some(end)
-    }
-
-    /// A word, in any case, and the end of the blanks that have to follow it.
-    fn is_spaced(&self, wanted: &str) -> Option<usize> {
-        let end = self.at + wanted.len();
-        let here = self.bytes.get(self.at..end)?;
-        let after = skip_space(self.text, end);
-        (here.eq_ignore_ascii_case(wanted.as_bytes()) && after > end).then_some(after)
-    }
-
     fn initial(&mut self) -> Option<Token> {
         let start = self.at;
         if let Some(end) = self.is("click") {
@@ -135,14 +114,6 @@ impl Lexer<'_> {
         self.name_or_arrow(false)
     }
 
-    fn accessible(&self, wanted: &str, mark: u8) -> Option<usize> {
-        let end = self.at + wanted.len();
-        let here = self.bytes.get(self.at..end)?;
-        let at = skip_space(self.text, end);
-        (here.eq_ignore_ascii_case(wanted.as_bytes()) && self.bytes.get(at) == Some(&mark))
-            .then(|| skip_space(self.text, at + 1))
-    }
-
     /// The rules that hold within a composite state and without: classes, styles, `state`.
     #[expect(clippy::option_option, reason = "a rule may match and yield no token")]
     fn styling(&mut self) -> Option<Option<Token>> {
@@ -164,7 +135,7 @@ impl Lexer<'_> {
     fn direction(&mut self) -> Option<Token> {
         let at = self.at;
         let line = self.known_line();
-        let end = line.end?;
+        let end = line.end;
         if line.direction? < at { None } else { self.take(Kind::Direction, end) }
     }
 
@@ -272,7 +243,7 @@ impl Lexer<'_> {
         if first == start || second == first || skip_word(self.bytes, second) == second {
             return false;
         }
-        if self.line.end.is_some_and(|end| second <= end) {
+        if (self.line.start..=self.line.end).contains(&second) {
             return self.line.brace.is_some_and(|brace| brace > second);
         }
         self.text[second..line_end(self.text, second)].contains('{')

@@ -110,7 +110,7 @@ impl Parser<'_> {
         let found = if written.is_empty() { "the end of the line".to_owned() } else { format!("`{written}`") };
         let span = Span::new(token.start, token.end.min(chars::line_end(self.lexer.text, token.start)));
         let what = format!("expected {expected}, found {found}");
-        let fix = format!("write {expected} here, or remove the line");
+        let fix = chars::instead(expected);
         self.found.push(Diagnostic::new(Code::Syntax, span, what, fix));
         Unread
     }

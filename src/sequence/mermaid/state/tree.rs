@@ -1,6 +1,6 @@
 //! What a state diagram says: states, and the transitions between them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::sequence::Span;
 
@@ -11,7 +11,7 @@ pub struct StateDiagram {
     pub states: Vec<State>,
     /// The transitions, from top to bottom.
     pub transitions: Vec<Transition>,
-    pub(super) names: HashMap<String, usize>,
+    pub(super) names: BTreeMap<String, usize>,
 }
 
 /// What a state is drawn as.
