@@ -22,6 +22,12 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
         if path.is_dir() {
             let before = files.len();
             search(path, &mut files)?;
+            // `./a.md` is called `a.md`, as annotations need it.
+            for file in files.iter_mut().skip(before) {
+                if let Ok(plain) = file.strip_prefix(".") {
+                    *file = plain.to_owned();
+                }
+            }
             if files.len() == before {
                 let what = format!("`{}` holds no documents", path.display());
                 return Err(Error::usage(what, "name a folder with *.md, *.markdown, *.mmd or *.mermaid in it"));
