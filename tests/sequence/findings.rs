@@ -122,7 +122,7 @@ a.mmd:13:3 IL-SEQ-026 `I->>G` is drawn below `G->>H`, and nothing makes `I` wait
 #[test]
 fn several_user_actions_are_noted_once() {
     let text = "sequenceDiagram\n  actor Clerk\n  Clerk->>Till: scan\n  Till-->>Clerk: price\n  Clerk->>Till: pay\n  Till-->>Clerk: thanks\n";
-    insta::assert_snapshot!(said(&[("a.mmd", text)]), @"a.mmd:5:3 IL-SEQ-025 `Clerk` acts 2 times here, each time after the answer before: these are several scenarios");
+    insta::assert_snapshot!(said(&[("a.mmd", text)]), @"a.mmd:5:3 IL-SEQ-025 `Clerk` acts 2 times here: these are several scenarios");
 }
 
 #[test]

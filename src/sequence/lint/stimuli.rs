@@ -32,29 +32,27 @@ pub(super) fn check(sequence: &Sequence) -> Option<Diagnostic> {
         return None;
     }
     let mut stimuli: Vec<&Message> = Vec::new();
-    let mut answered = true;
+    // Whether others have acted since the person did, and whether they asked the person for something.
+    let (mut acted, mut asked) = (true, false);
     for message in messages {
+        let solid = message.arrow.stroke == Stroke::Solid;
         if message.from == person && message.to != person {
-            if answered && message.arrow.stroke == Stroke::Solid {
+            if acted && !asked && solid {
                 stimuli.push(message);
             }
-            answered = false;
-        } else if message.to == person {
-            answered = message.arrow.stroke == Stroke::Dotted;
+            (acted, asked) = (false, false);
+        } else {
+            acted = true;
+            if message.to == person {
+                asked = solid;
+            }
         }
     }
     let second = stimuli.get(1)?;
     let name = sequence.id(person);
-    let what = format!(
-        "`{name}` acts {} times here, each time after the answer before: these are several scenarios",
-        stimuli.len()
-    );
-    Some(Diagnostic::new(
-        Code::SeveralStimuli,
-        second.span,
-        what,
-        "draw one diagram for each, or expect each to be replayed by itself",
-    ))
+    let what = format!("`{name}` acts {} times here: these are several scenarios", stimuli.len());
+    let fix = "draw one diagram for each, or expect each to be replayed by itself";
+    Some(Diagnostic::new(Code::SeveralStimuli, second.span, what, fix))
 }
 
 fn is_person(sequence: &Sequence, first: &Message) -> bool {

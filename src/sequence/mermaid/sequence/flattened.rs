@@ -98,25 +98,30 @@ fn one_end_for_each(kinds: &mut [Word]) {
     }
 }
 
-/// `else`, `and` and `option` are prose where the innermost fragment has no such operands.
+/// `end` is prose where nothing is open, and so are a fragment's words where no statement stands in it; `else`, `and` and
+/// `option` are prose where the innermost fragment has no such operands.
 fn only_in_their_fragments<'a>(kinds: &mut [Word], word: &impl Fn(usize) -> &'a str) {
-    let mut open = Vec::new();
-    for (i, kind) in kinds.iter_mut().enumerate() {
-        match *kind {
-            Word::Opens(name) => open.push(name),
-            Word::Ends => {
-                open.pop();
-            }
+    let mut open: Vec<(usize, &str, usize)> = Vec::new();
+    let mut statements = 0;
+    for i in 0..kinds.len() {
+        match kinds[i] {
+            Word::Opens(name) => open.push((i, name, statements)),
+            Word::Ends => match open.pop() {
+                Some((_, _, before)) if statements > before => {}
+                Some((opener, ..)) => (kinds[opener], kinds[i]) = (Word::Prose, Word::Prose),
+                None => kinds[i] = Word::Prose,
+            },
             Word::Divides => {
                 let fits = matches!(
-                    (open.last(), word(i)),
-                    (Some(&"alt"), "else") | (Some(&"par"), "and") | (Some(&"critical"), "option")
+                    (open.last().map(|(_, name, _)| *name), word(i)),
+                    (Some("alt"), "else") | (Some("par"), "and") | (Some("critical"), "option")
                 );
                 if !fits {
-                    *kind = Word::Prose;
+                    kinds[i] = Word::Prose;
                 }
             }
-            Word::Statement | Word::Prose => {}
+            Word::Statement => statements += 1,
+            Word::Prose => {}
         }
     }
 }
