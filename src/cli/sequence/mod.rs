@@ -1,28 +1,7 @@
 //! `interlock sequence`: documents with diagrams, and what is wrong with them.
 
+mod command;
 mod lint;
 mod shelf;
 
-use clap::Subcommand;
-
-use super::Global;
-use crate::error::{Error, Exit};
-
-/// Read the diagrams in documents, and check what they say
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Check diagrams, links, paths and identifiers in Markdown documents
-    Lint(lint::Args),
-}
-
-impl Command {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// Where a document cannot be read.
-    pub fn run(self, global: &Global) -> Result<Exit, Error> {
-        match self {
-            Self::Lint(args) => args.run(global),
-        }
-    }
-}
+pub use command::Command;
