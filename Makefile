@@ -8,11 +8,14 @@ CLUSTER ?= /tmp/interlock-cluster
 CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(addprefix lib/,common contained control-plane \
   network node recorded))
 
+# What `make validate-sequences` reads.
+DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks
+
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test soak bench lint man install cluster cluster-down
+.PHONY: help demo demo-cluster test soak fuzz bench lint validate-sequences man install cluster cluster-down
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start the lab, switch over, break it, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
@@ -41,6 +44,12 @@ lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) check --no-default-features
 	for script in .ci/run .ci/install tests/run $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
+
+fuzz: ## Change every byte of every diagram of the corpus to all 255 others
+	INTERLOCK_FUZZ=all $(CARGO) test --release $(FEATURES) --test sequence bad_input
+
+validate-sequences: ## Check the project's own documents: diagrams, links, paths, identifiers
+	$(CARGO) run --quiet $(FEATURES) --bin interlock -- sequence lint $(DOCUMENTS) --deny warnings
 
 cluster: ## Start a real Kubernetes cluster to play with, as root; built from source once
 	tests/cluster/up $(CLUSTER)

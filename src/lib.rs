@@ -52,5 +52,6 @@ pub mod ops;
 pub mod ports;
 pub mod process;
 pub mod report;
+pub mod sequence;
 pub mod slo;
 pub mod stats;

@@ -11,6 +11,7 @@ mod lab;
 mod operate;
 mod runs;
 mod schema;
+mod sequence;
 mod slo;
 mod surroundings;
 mod switchover;
@@ -52,6 +53,8 @@ enum Command {
     Runs(runs::Command),
     #[cfg(feature = "lab")]
     Lab(lab::Args),
+    #[command(subcommand)]
+    Sequence(sequence::Command),
     Guardian(guardian::Args),
     Schema(schema::Args),
     Completions(generate::Completions),
@@ -80,6 +83,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(args, global),
+        Command::Sequence(command) => command.run(global),
         Command::Guardian(args) => args.run(global),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),

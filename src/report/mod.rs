@@ -3,6 +3,7 @@
 mod diagnostic;
 mod event;
 mod json;
+mod lint;
 mod narrate;
 mod status;
 mod style;
@@ -12,6 +13,7 @@ mod terminal;
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};
+pub use lint::{annotations, findings, findings_json};
 pub use narrate::{Narrator, Told};
 pub use status::{SlotNow, status, status_json};
 pub use style::{Style, is_plain};

@@ -64,6 +64,9 @@ fn usage_errors_end_in_2_and_say_nothing_on_stdout() {
         &["slo", "rules", "nobodys-slo"],
         &["slo", "check", "--max-burn", "-1"],
         &["lab", "load", "--rate", "many"],
+        &["sequence", "lint"],
+        &["sequence", "lint", "gone.md"],
+        &["sequence", "lint", "interlock.yaml", "--deny", "everything"],
         &["completions", "csh"],
         &["schema", "weather"],
     ];

@@ -6,6 +6,7 @@ mod generated;
 mod help;
 mod manifests;
 mod runs;
+mod sequence;
 mod switchover;
 
 use std::{

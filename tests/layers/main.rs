@@ -15,18 +15,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &["ports"]),
     ("stats", &["model"]),
     ("slo", &["error", "model", "ports", "stats"]),
+    ("sequence", &[]),
     ("document", &["error", "model", "ports", "slo"]),
     ("journal", &["error", "model", "ports", "process"]),
     ("guard", &["error", "journal", "model", "ports"]),
     ("ops", &["error", "guard", "model", "ports", "slo", "stats"]),
     ("adapters", &["error", "journal", "model", "ports", "process", "slo"]),
     ("lab", &["error", "model", "ports", "process"]),
-    ("report", &["document", "error", "guard", "journal", "model", "ops", "ports", "slo"]),
+    ("report", &["document", "error", "guard", "journal", "model", "ops", "ports", "sequence", "slo"]),
     ("app", &["adapters", "document", "error", "guard", "journal", "lab", "model", "ops", "ports", "process", "slo"]),
 ];
 
 /// Modules that take no clock, no I/O and no async, beside what `ALLOWED` says.
-const PURE: &[&str] = &["model", "slo", "stats", "guard/next.rs", "guard/undo.rs"];
+const PURE: &[&str] = &["model", "sequence", "slo", "stats", "guard/next.rs", "guard/undo.rs"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

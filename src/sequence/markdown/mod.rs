@@ -1,0 +1,9 @@
+//! Markdown documents: the diagrams in them, and what else can be checked — anchors, links, paths, metadata, encoding.
+
+mod document;
+mod metadata;
+mod mojibake;
+mod reader;
+mod slug;
+
+pub use document::{Anchor, Block, Document, Heading, Link, PathName, read};

@@ -1,0 +1,89 @@
+//! Places in a text: spans of bytes, and the lines and columns that people count.
+
+use std::ops::Range;
+
+/// A half-open range of bytes in a source text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+}
+
+impl Span {
+    /// The span from `start` up to `end`.
+    #[must_use]
+    pub const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// The same span in a text that this one's text begins in at byte `by`.
+    #[must_use]
+    pub const fn moved(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by }
+    }
+
+    /// The smallest span that holds both.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// What stands there; nothing where the span does not fit the text.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.range()).unwrap_or_default()
+    }
+
+    /// The bytes as a range.
+    #[must_use]
+    pub const fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// Where the lines of a text begin; answers in logarithmic time.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Indexes the lines of a text; a lone carriage return ends no line.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// Line and column of a byte, both counted from 1, columns in characters.
+    #[must_use]
+    pub fn place(&self, at: usize) -> (u64, u64) {
+        let at = at.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= at).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or_default();
+        let column = self.text.get(start..at).map_or(at - start, |before| before.chars().count()) + 1;
+        (line as u64, column as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        let text = "ab\nçd\n";
+        let lines = Lines::new(text);
+        let at = |needle: &str| lines.place(text.find(needle).unwrap());
+        assert_eq!((at("a"), at("b"), at("d"), lines.place(99)), ((1, 1), (1, 2), (2, 2), (3, 1)));
+    }
+
+    #[test]
+    fn spans_that_do_not_fit_hold_nothing() {
+        assert_eq!(Span::new(1, 2).of("çd"), "");
+        assert_eq!(Span::new(0, 2).of("çd"), "ç");
+    }
+}

@@ -1,0 +1,11 @@
+//! Sequence validation without processes: diagrams against mermaid's verdicts, repairs, findings, and bad input.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod codes;
+mod corpus;
+mod findings;
+mod linear;
+mod repairs;
+mod trees;
+mod verdicts;
