@@ -12,7 +12,7 @@ CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(a
 DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test soak fuzz bench lint validate-sequences man install cluster cluster-down
+.PHONY: help demo demo-cluster test soak fuzz bench bench-cluster lint validate-sequences man install cluster cluster-down
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ bench: ## Measure decision, gateway and startup against their bars; run it alone
 	@failed=; for bench in decision gateway startup; do \
 	  $(CARGO) bench --bench $$bench || failed="$$failed $$bench"; \
 	done; [ -z "$$failed" ] || { echo "bars missed in:$$failed"; exit 1; }
+
+bench-cluster: ## Measure switches on a real Kubernetes beside kubectl, as root; run it alone
+	@tests/cluster/up $(CLUSTER) && trap 'tests/cluster/down $(CLUSTER)' EXIT && \
+	  $(CARGO) bench --bench cluster --no-run && \
+	  tests/cluster/image $(CLUSTER) interlock/interlock:1 target/release/interlock && \
+	  INTERLOCK_TEST_CLUSTER=$(CLUSTER) $(CARGO) bench --bench cluster
 
 lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) fmt --check

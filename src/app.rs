@@ -2,6 +2,7 @@
 
 mod cluster;
 
+pub use crate::adapters::requests;
 pub use cluster::reach;
 
 use std::{

@@ -10,7 +10,7 @@ mod scrape;
 
 pub use self::kube::{
     Candidate, Cluster, Guardian, KubePlatform, KubeStore, Moved, PodPages, Reach, Routing, ServiceInCluster, Telling,
-    WorkloadName,
+    WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};

@@ -36,11 +36,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Prints the plan and the gates.
+    /// Prints the plan and the gates, and what finding out has cost the cluster, if there is one.
     pub fn show(&self, format: Format) {
+        let asked = app::requests();
         match format {
-            Format::Json => report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates })),
+            Format::Json => {
+                report::print(&serde_json::json!({ "plan": self.plan, "gates": self.gates, "requests": asked }));
+            }
             Format::Table => report::say(&self.text()),
+        }
+        if asked > 0 && format == Format::Table {
+            report::remark(&format!("{asked} requests to the API server"));
         }
     }
 

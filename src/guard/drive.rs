@@ -226,7 +226,11 @@ impl Driver<'_> {
 
     async fn try_back(&self, key: &str, prior: &Value, written: &[&Value]) -> Result<Back, Error> {
         let operation = &self.context.operation;
-        let found = match operation.read(key).await {
+        // Users wait for this: what only reads is read at the same time.
+        let begun = self.context.clock.now();
+        let (read, ours) = futures::join!(operation.read(key), self.context.store.check(self.grant));
+        ours?;
+        let found = match read {
             Ok(found) => found,
             Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
         };
@@ -243,7 +247,9 @@ impl Driver<'_> {
         if let Err(why) = operation.prepare_return(key, prior, self.grant.epoch).await {
             return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
         }
-        self.context.store.check(self.grant).await?;
+        if self.context.clock.now().since(&begun) > self.grant.ttl / 3 {
+            self.context.store.check(self.grant).await?;
+        }
         match operation.write(key, &found, prior, self.grant.epoch).await {
             Ok(()) => {}
             Err(PortError::Superseded { theirs, .. }) => return Err(self.superseded(theirs)),

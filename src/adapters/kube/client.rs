@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -47,7 +44,15 @@ pub struct Cluster {
     pub outage: Duration,
     /// Names the server for people.
     place: String,
-    requests: Arc<AtomicU64>,
+}
+
+/// What was sent to API servers so far, over all connections of this process.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests this process has sent to API servers so far.
+#[must_use]
+pub fn requests() -> u64 {
+    REQUESTS.load(Ordering::Relaxed)
 }
 
 impl Cluster {
@@ -64,29 +69,21 @@ impl Cluster {
             )
         })?;
         let place = format!("the API server {}", config.cluster_url);
-        let requests = Arc::new(AtomicU64::new(0));
-        let counted = requests.clone();
-        let count = MapRequestLayer::new(move |request| {
-            counted.fetch_add(1, Ordering::Relaxed);
+        let count = MapRequestLayer::new(|request| {
+            REQUESTS.fetch_add(1, Ordering::Relaxed);
             request
         });
         let builder = ClientBuilder::try_from(config).map_err(|e| {
             Error::port(failure(&place, "connect", &e), "look at the certificates and the token of the kubeconfig")
         })?;
         let client = builder.with_layer(&count).build();
-        Ok(Self { client, namespace: reach.namespace.clone(), outage: reach.outage, place, requests })
+        Ok(Self { client, namespace: reach.namespace.clone(), outage: reach.outage, place })
     }
 
     /// The server, for people.
     #[must_use]
     pub fn place(&self) -> &str {
         &self.place
-    }
-
-    /// How many requests were sent to the API server so far.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// The version that the server says it has, such as `v1.33.1`.

@@ -22,7 +22,7 @@ mod traffic;
 mod watched;
 mod workload;
 
-pub use client::{Cluster, Reach};
+pub use client::{Cluster, Reach, requests};
 pub use metrics::PodPages;
 pub use pages::Telling;
 pub use platform::{KubePlatform, ServiceInCluster};

@@ -139,10 +139,13 @@ impl Operation for Switch {
         let Ok(Key::Weights) = known(key) else { return Ok(()) };
         let prior: Weights = parsed(key, prior).map_err(|e| e.to_string())?;
         for slot in Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to) {
-            if self.ports.workload.scale(slot).await.map_err(|e| e.to_string())? == 0 {
-                self.ports.workload.set_scale(slot, 1, epoch).await.map_err(|e| e.to_string())?;
-                self.revive(slot, 1).await?;
+            let (scale, alive) = futures::join!(self.ports.workload.scale(slot), self.is_alive(slot));
+            if scale.map_err(|e| e.to_string())? > 0 {
+                alive?;
+                continue;
             }
+            self.ports.workload.set_scale(slot, 1, epoch).await.map_err(|e| e.to_string())?;
+            self.revive(slot, 1).await?;
             self.is_alive(slot).await?;
         }
         Ok(())
