@@ -14,3 +14,4 @@ mod platform;
 mod reach;
 mod stage;
 mod switches;
+mod upkeep;

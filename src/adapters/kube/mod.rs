@@ -19,6 +19,7 @@ mod route;
 mod served;
 mod store;
 mod traffic;
+mod upkeep;
 mod watched;
 mod workload;
 
@@ -29,4 +30,5 @@ pub use platform::{KubePlatform, ServiceInCluster};
 pub use served::Moved;
 pub use store::{Candidate, Guardian, KubeStore};
 pub use traffic::Routing;
+pub use upkeep::{Budget, Evicted, PodName, Schedule};
 pub use workload::WorkloadName;
