@@ -3,6 +3,7 @@
 mod child;
 mod confirm;
 mod context;
+mod doctor;
 mod generate;
 mod guardian;
 mod history;
@@ -52,6 +53,7 @@ enum Command {
     Runs(runs::Command),
     #[cfg(feature = "lab")]
     Lab(lab::Args),
+    Doctor(doctor::Args),
     Guardian(guardian::Args),
     Schema(schema::Args),
     Completions(generate::Completions),
@@ -80,6 +82,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(args, global),
+        Command::Doctor(args) => args.run(global),
         Command::Guardian(args) => args.run(global),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),

@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod event;
+mod findings;
 mod json;
 mod narrate;
 mod status;
@@ -11,6 +12,7 @@ mod terminal;
 
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, events, log_of, remark, say};
+pub use findings::{Finding, State, findings};
 pub use json::{line, print};
 pub use narrate::{Narrator, Told};
 pub use status::{SlotNow, status, status_json};

@@ -7,6 +7,7 @@ mod api_server;
 mod command;
 #[path = "../contract/contract.rs"]
 mod contract;
+mod doctor;
 mod faults;
 mod outcomes;
 mod permissions;

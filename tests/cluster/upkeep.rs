@@ -6,7 +6,7 @@ use std::{
 };
 
 use interlock::{
-    adapters::{Cluster, Evicted, PodName, WorkloadName},
+    adapters::{Cluster, Evicted, Moved, PodName, WorkloadName},
     ports::PortError,
 };
 
@@ -18,7 +18,8 @@ fn cluster(stage: &Stage) -> Cluster {
 
 /// The pods of a slot that are not on their way out.
 fn pods(stage: &Stage, slot: &str) -> Vec<PodName> {
-    let line = "{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{.metadata.uid}}\n{{end}}{{end}}";
+    let line =
+        "{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{.metadata.uid}}\n{{end}}{{end}}";
     let listed = stage.kubectl(&["get", "pods", "-l", &format!("slot={slot}"), "-o", &format!("go-template={line}")]);
     let pod = |line: &str| {
         let (name, uid) = line.split_once(' ').unwrap();
@@ -100,14 +101,16 @@ fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
 #[test]
 fn schedules_are_read_in_the_version_that_is_served() {
     let Some(stage) = Stage::bare("rbac-cron", "") else { return };
+    let cluster = cluster(&stage);
+    let version = stage.runtime.block_on(cluster.served_version(Moved::CronJob)).unwrap();
     let job = "{restartPolicy: Never, containers: [{name: nothing, image: interlock/nowhere:1}]}";
     for (name, suspend) in [("nightly", "true"), ("hourly", "false")] {
         stage.apply(&format!(
-            "apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {{name: {name}}}\n\
+            "apiVersion: batch/{version}\nkind: CronJob\nmetadata: {{name: {name}}}\n\
              spec: {{schedule: \"0 0 1 1 *\", suspend: {suspend}, jobTemplate: {{spec: {{template: {{spec: {job}}}}}}}}}\n"
         ));
     }
-    let found = stage.runtime.block_on(cluster(&stage).schedules()).unwrap();
+    let found = stage.runtime.block_on(cluster.schedules()).unwrap();
     let told: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.schedule.as_str(), one.suspended)).collect();
     assert_eq!(told, [("hourly", "0 0 1 1 *", false), ("nightly", "0 0 1 1 *", true)]);
 }

@@ -21,6 +21,7 @@ mod store;
 mod traffic;
 mod upkeep;
 mod watched;
+mod whoami;
 mod workload;
 
 pub use client::{Cluster, Reach};
