@@ -16,16 +16,18 @@ fn doctor(folder: &std::path::Path, args: &[&str]) -> Said {
     interlock_with(folder, &[&["doctor"], args].concat(), &[("PATH", programs.to_str().unwrap())])
 }
 
-/// As one text, with frames as wide as the placeholder makes the cells.
+/// As one text, with a line for each part: how its cells are broken goes by the length of the folder's name.
 fn told(said: &Said, folder: &std::path::Path) -> String {
-    let told = said.told(folder).replace(env!("CARGO_PKG_VERSION"), "[version]");
-    let cell = |cell: &str| cell.trim().to_owned();
-    let rows = told.lines().map(|line| match line.chars().next() {
-        Some('│') => line.trim_matches('│').split('┆').map(cell).collect::<Vec<_>>().join(" | "),
-        Some('╭' | '╞' | '╰') => String::new(),
-        _ => line.to_owned(),
-    });
-    rows.filter(|row| !row.is_empty()).collect::<Vec<_>>().join("\n")
+    let mut told: Vec<String> = Vec::new();
+    for line in said.told(folder).replace(env!("CARGO_PKG_VERSION"), "[version]").lines() {
+        let cells: Vec<_> = line.trim_matches('│').split('┆').map(str::trim).collect();
+        match (&cells[..], told.last_mut()) {
+            (["", "", more], Some(last)) => *last = format!("{last} {more}"),
+            ([one], _) if one.starts_with(['╭', '╞', '╰']) => {}
+            _ => told.push(cells.join(" | ")),
+        }
+    }
+    told.join("\n")
 }
 
 #[test]
@@ -35,11 +37,9 @@ fn without_a_platform_file_it_tells_of_this_machine() {
     exit 2
     -- out
     part | state | found
-    platform file | missing | there is no interlock.yaml in [folder] or above it
-    |  | -> write one, or name it with `--platform FILE` or INTERLOCK_PLATFORM
+    platform file | missing | there is no interlock.yaml in [folder] or above it -> write one, or name it with `--platform FILE` or INTERLOCK_PLATFORM
     kubectl | fine | [folder]/programs/kubectl
-    prometheus | optional | not on the PATH
-    |  | -> install it where you want it: it gives the lab a memory
+    prometheus | optional | not on the PATH -> install it where you want it: it gives the lab a memory
     promtool | fine | [folder]/programs/promtool
     release | fine | interlock [version]
     -- err
@@ -54,14 +54,11 @@ fn a_lab_that_is_down_is_told_with_the_rest() {
     -- out
     part | state | found
     platform file | fine | [folder]/interlock.yaml: 1 service in a lab
-    lab | missing | no lab in [folder]/.interlock/lab
-    |  | -> start one with `interlock lab up`, or say where it is: --folder of `interlock lab`, or target.lab.folder in the platform file
+    lab | missing | no lab in [folder]/.interlock/lab -> start one with `interlock lab up`, or say where it is: --folder of `interlock lab`, or target.lab.folder in the platform file
     SLOs | fine | tenant-availability, tenant-latency in slo.yaml
-    notices | optional | nobody is told of runs that are held, stuck or rolled back
-    |  | -> name a webhook or an Alertmanager under `notify` of the platform file
+    notices | optional | nobody is told of runs that are held, stuck or rolled back -> name a webhook or an Alertmanager under `notify` of the platform file
     kubectl | fine | [folder]/programs/kubectl
-    prometheus | optional | not on the PATH
-    |  | -> install it where you want it: it gives the lab a memory
+    prometheus | optional | not on the PATH -> install it where you want it: it gives the lab a memory
     promtool | fine | [folder]/programs/promtool
     release | fine | interlock [version]
     -- err
