@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stage::{Done, Stage};
+use crate::{
+    api_server::shared,
+    stage::{Done, Stage},
+};
 
 /// What was told, a line for each part, with what differs between runs left out.
 fn told(stage: &Stage, done: &Done) -> String {
@@ -66,7 +69,7 @@ fn a_cluster_is_seen_part_by_part() {
 
 #[test]
 fn what_cannot_be_asked_is_told_once() {
-    let Some(stage) = Stage::bare("rbac-nobody", "") else { return };
+    let Some(stage) = Stage::bare("rbac-nobody", shared) else { return };
     let file = stage.folder().join("interlock.yaml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace(&stage.namespace, "rbac-nowhere")).unwrap();

@@ -210,6 +210,9 @@ fn a_guardian_puts_back_under_its_role() {
         let asked = stage.kubectl_command(&["get", "lease", "interlock-guardian"]).output().unwrap();
         asked.status.success()
     });
+    let seen = ask(&mut stage, &switching, &["doctor", "--for", "switchover"]);
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(seen.out.contains("in the cluster: "), "{}", seen.out);
     let load = stage.offer(100, 90, true);
     // Longer than it takes to find out that the operator has gone.
     let args: Vec<_> = RUN.iter().map(|arg| if *arg == "3s" { "20s" } else { arg }).collect();

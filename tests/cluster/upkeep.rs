@@ -10,7 +10,10 @@ use interlock::{
     ports::PortError,
 };
 
-use crate::stage::{Stage, until};
+use crate::{
+    api_server::shared,
+    stage::{Stage, until},
+};
 
 fn cluster(stage: &Stage) -> Cluster {
     stage.runtime.block_on(Cluster::connect(&stage.reach())).unwrap()
@@ -100,7 +103,7 @@ fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
 
 #[test]
 fn schedules_are_read_in_the_version_that_is_served() {
-    let Some(stage) = Stage::bare("rbac-cron", "") else { return };
+    let Some(stage) = Stage::bare("rbac-cron", shared) else { return };
     let cluster = cluster(&stage);
     let version = stage.runtime.block_on(cluster.served_version(Moved::CronJob)).unwrap();
     let job = "{restartPolicy: Never, containers: [{name: nothing, image: interlock/nowhere:1}]}";
