@@ -12,10 +12,10 @@
 #[expect(dead_code, reason = "the bench breaks nothing")]
 mod api_server;
 #[path = "../../tests/lab/command.rs"]
-#[expect(dead_code, reason = "the bench uses a part of it")]
 mod command;
 mod plan;
 #[path = "../../tests/cluster/stage.rs"]
+#[expect(dead_code, reason = "the bench uses a part of it")]
 mod stage;
 mod switches;
 mod way_back;

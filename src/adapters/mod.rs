@@ -9,8 +9,8 @@ mod prometheus;
 mod scrape;
 
 pub use self::kube::{
-    Candidate, Cluster, Guardian, KubePlatform, KubeStore, Moved, PodPages, Reach, Routing, ServiceInCluster, Telling,
-    WorkloadName, requests,
+    Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, Moved, PodName, PodPages, Reach, Routing,
+    Schedule, ServiceInCluster, Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};

@@ -18,7 +18,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where it cannot be found.
-    pub(super) async fn cluster(&self, target: &KubernetesTarget) -> Result<Cluster, Error> {
+    pub async fn cluster(&self, target: &KubernetesTarget) -> Result<Cluster, Error> {
         Cluster::connect(&reach(target)).await
     }
 

@@ -34,16 +34,24 @@ pub struct Global {
 }
 
 impl Global {
+    /// Finds the platform file.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn locate(&self) -> Result<PathBuf, Error> {
+        let here = here()?;
+        // A lab that was started where there is no platform file brings one.
+        let of_lab = || here.ancestors().map(|folder| folder.join(LAB_FILE)).find(|file| file.is_file());
+        let named = self.platform.clone().or_else(|| find(&here).is_none().then(of_lab).flatten());
+        locate(named.as_deref(), &here)
+    }
+
     /// Reads the platform file with all that it names.
     ///
     /// # Errors
     /// Where there is none, or it says what makes no sense.
     pub fn load(&self) -> Result<Loaded, Error> {
-        let here = here()?;
-        // A lab that was started where there is no platform file brings one.
-        let of_lab = || here.ancestors().map(|folder| folder.join(LAB_FILE)).find(|file| file.is_file());
-        let named = self.platform.clone().or_else(|| find(&here).is_none().then(of_lab).flatten());
-        let file = locate(named.as_deref(), &here)?;
+        let file = self.locate()?;
         let environment: Vec<(String, String)> =
             std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")).collect();
         let environment = environment.iter().map(|(key, value)| (key.as_str(), value.as_str()));

@@ -3,6 +3,7 @@
 mod child;
 mod confirm;
 mod context;
+mod doctor;
 mod generate;
 mod guardian;
 mod history;
@@ -55,6 +56,7 @@ enum Command {
     Lab(lab::Args),
     #[command(subcommand)]
     Sequence(sequence::Command),
+    Doctor(doctor::Args),
     Guardian(guardian::Args),
     Schema(schema::Args),
     Completions(generate::Completions),
@@ -84,6 +86,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(args, global),
         Command::Sequence(command) => command.run(global),
+        Command::Doctor(args) => args.run(global),
         Command::Guardian(args) => args.run(global),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),

@@ -165,7 +165,7 @@ impl Preflight for LabPlatform {
         }
     }
 
-    fn grant(&self) -> String {
+    fn grant(&self, _: &Footprint) -> String {
         "the lab's token lies in its folder, readable by whoever started it".to_owned()
     }
 

@@ -328,7 +328,7 @@ impl Preflight for MemoryPlatform {
         Ok(self.call()?.missing.clone())
     }
 
-    fn grant(&self) -> String {
+    fn grant(&self, _: &Footprint) -> String {
         "ask whoever owns the memory".to_owned()
     }
 

@@ -54,8 +54,8 @@ pub trait Preflight: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn missing(&self, footprint: &Footprint) -> Result<Vec<Missing>, PortError>;
-    /// How what may be missing is granted, in one sentence.
-    fn grant(&self) -> String;
+    /// How what may be missing for `footprint` is granted, in one sentence.
+    fn grant(&self, footprint: &Footprint) -> String;
     /// How to see for oneself how the platform stands, in one sentence.
     fn look(&self) -> String;
 }

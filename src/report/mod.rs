@@ -1,5 +1,6 @@
 //! Renders what happens for people and machines; with `cli` the only place that prints.
 
+mod checkup;
 mod diagnostic;
 mod event;
 mod json;
@@ -10,6 +11,7 @@ mod style;
 mod table;
 mod terminal;
 
+pub use checkup::{Finding, State, checkup};
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};

@@ -55,7 +55,8 @@ pub fn gates(gates: &[Gate], style: Style) -> String {
     table.to_string()
 }
 
-fn coloured(text: &str, colour: Color, style: Style) -> Cell {
+/// A cell in a colour, where colours may be used.
+pub(super) fn coloured(text: &str, colour: Color, style: Style) -> Cell {
     let cell = Cell::new(text);
     if style.colour { cell.fg(colour) } else { cell }
 }

@@ -13,6 +13,20 @@ use crate::{folder, interlock};
 /// What kubectl 1.20 knows of a kustomization (kustomize 2.0.3) and today's still does.
 const FIELDS: [&str; 6] = ["apiVersion", "kind", "bases", "resources", "patchesJson6902", "configMapGenerator"];
 
+/// Folders that are applied as they are.
+const KUSTOMIZATIONS: [&str; 10] = [
+    "lab",
+    "lab-httproute",
+    "legacy",
+    "jobs",
+    "legacy-jobs",
+    "guardian",
+    "rbac",
+    "rbac/read-only",
+    "rbac/switchover",
+    "rbac/guardian",
+];
+
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
 }
@@ -27,13 +41,9 @@ fn strings(value: Option<&Value>) -> Vec<&str> {
 
 #[test]
 fn kustomizations_are_what_old_and_new_kubectl_read() {
-    let mut seen = 0;
-    for folder in fs::read_dir(manifests()).unwrap().map(|entry| entry.unwrap().path()) {
+    for name in KUSTOMIZATIONS {
+        let folder = manifests().join(name);
         let file = folder.join("kustomization.yaml");
-        if !["lab", "lab-httproute", "legacy", "jobs", "legacy-jobs"].iter().any(|name| folder.ends_with(name)) {
-            continue;
-        }
-        seen += 1;
         let kustomization: Value = serde_saphyr::from_str(&read(&file)).unwrap();
         for field in kustomization.as_object().unwrap().keys() {
             assert!(FIELDS.contains(&field.as_str()), "{}: `{field}`", file.display());
@@ -47,7 +57,6 @@ fn kustomizations_are_what_old_and_new_kubectl_read() {
             serde_saphyr::from_multiple::<Value>(&read(&folder.join(resource))).unwrap();
         }
     }
-    assert_eq!(seen, 5);
 }
 
 #[test]
@@ -83,4 +92,21 @@ fn the_platform_of_the_jobs_is_one() {
     let said = interlock(&folder, &["--platform", platform.to_str().unwrap(), "slo", "rules"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert!(said.out.contains("tenant_requests_total"), "{}", said.out);
+}
+
+#[test]
+fn roles_grant_nothing_by_wildcard_and_nothing_beyond_the_namespace() {
+    let strings = |value: &Value| strings(Some(value)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    for role in ["read-only", "switchover", "guardian"] {
+        let text = read(&manifests().join("rbac").join(role).join("role.yaml"));
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        assert!(objects.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")), "{role}");
+        for rule in objects.iter().filter_map(|object| object["rules"].as_array()).flatten() {
+            for part in ["apiGroups", "resources", "verbs", "resourceNames"] {
+                assert!(!strings(&rule[part]).contains(&"*".to_owned()), "{role}: {rule}");
+            }
+            assert!(!strings(&rule["resources"]).iter().any(|one| one == "secrets"), "{role}: {rule}");
+            assert!(!strings(&rule["verbs"]).iter().any(|one| one == "delete"), "{role}: {rule}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod api_server;
 mod command;
 #[path = "../contract/contract.rs"]
 mod contract;
+mod doctor;
 mod faults;
 mod outcomes;
 mod permissions;
@@ -14,3 +15,4 @@ mod platform;
 mod reach;
 mod stage;
 mod switches;
+mod upkeep;

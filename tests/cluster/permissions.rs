@@ -144,7 +144,7 @@ fn whoever_may_look_sees_everything_and_changes_nothing() {
     apply(&stage, &built("read-only"));
     granted(&stage, "interlock-read-only", "list", "pods");
     let looking = account(&stage, "interlock-read-only");
-    for args in [&["switchover", "status", "tenant"][..], &["runs", "list"], &["doctor"]] {
+    for args in [&["switchover", "status", "tenant"][..], &["runs", "list"], &["doctor", "--for", "read"]] {
         let done = ask(&mut stage, &looking, args);
         assert_eq!(done.code, Some(0), "{args:?}: {done:?}");
     }
@@ -210,6 +210,9 @@ fn a_guardian_puts_back_under_its_role() {
         let asked = stage.kubectl_command(&["get", "lease", "interlock-guardian"]).output().unwrap();
         asked.status.success()
     });
+    let seen = ask(&mut stage, &switching, &["doctor", "--for", "switchover"]);
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(seen.out.contains("in the cluster: "), "{}", seen.out);
     let load = stage.offer(100, 90, true);
     // Longer than it takes to find out that the operator has gone.
     let args: Vec<_> = RUN.iter().map(|arg| if *arg == "3s" { "20s" } else { arg }).collect();

@@ -11,6 +11,7 @@
 mod command;
 mod cuts;
 mod disk;
+mod doctor;
 mod journal;
 mod metrics;
 mod owners;

@@ -19,7 +19,9 @@ mod route;
 mod served;
 mod store;
 mod traffic;
+mod upkeep;
 mod watched;
+mod whoami;
 mod workload;
 
 pub use client::{Cluster, Reach, requests};
@@ -29,4 +31,5 @@ pub use platform::{KubePlatform, ServiceInCluster};
 pub use served::Moved;
 pub use store::{Candidate, Guardian, KubeStore};
 pub use traffic::Routing;
+pub use upkeep::{Budget, Evicted, PodName, Schedule};
 pub use workload::WorkloadName;

@@ -134,10 +134,10 @@ impl Preflight for KubePlatform {
         Ok(lacking)
     }
 
-    fn grant(&self) -> String {
+    fn grant(&self, footprint: &Footprint) -> String {
         format!(
-            "`kubectl apply -k manifests/rbac/switchover -n {}` (read-only beside it is for those who only look), with your \
-             names in it, and bind the role to whom you are there",
+            "`kubectl apply -k manifests/rbac/{} -n {}`, with your names in it, and bind the role to whom you are there",
+            if footprint.is_empty() { "read-only" } else { "switchover" },
             self.cluster.namespace
         )
     }

@@ -34,6 +34,14 @@ impl Moved {
 }
 
 impl Cluster {
+    /// The name of the version of a kind that the server serves, such as `v1beta1`.
+    ///
+    /// # Errors
+    /// As where the kind itself is asked for.
+    pub async fn served_version(&self, moved: Moved) -> Result<String, PortError> {
+        self.served(moved).await.map(|resource| resource.version)
+    }
+
     /// The version of a kind that the server serves, the current one before the beta.
     ///
     /// # Errors

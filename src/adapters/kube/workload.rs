@@ -60,7 +60,8 @@ impl WorkloadName {
         self.kind
     }
 
-    fn resource(&self) -> ApiResource {
+    /// How the API names it.
+    pub(super) fn resource(&self) -> ApiResource {
         ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", self.kind))
     }
 

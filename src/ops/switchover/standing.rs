@@ -9,9 +9,10 @@ use crate::{
 /// Whether we may do all that is needed.
 pub(super) async fn permissions(switch: &Switch) -> Gate {
     let preflight = &switch.ports.preflight;
-    match preflight.missing(&footprint(switch)).await {
-        Ok(missing) => granted(&missing, &preflight.grant()),
-        Err(e) => Gate::failed("permissions", &e, preflight.grant()),
+    let footprint = footprint(switch);
+    match preflight.missing(&footprint).await {
+        Ok(missing) => granted(&missing, &preflight.grant(&footprint)),
+        Err(e) => Gate::failed("permissions", &e, preflight.grant(&footprint)),
     }
 }
 

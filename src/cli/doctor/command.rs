@@ -1,0 +1,177 @@
+//! The command: which parts are asked for, and the exit code that their answers end in.
+
+use futures::future::join_all;
+
+use super::{
+    super::{Global, context::block_on},
+    asked::{Row, asked, failed},
+    cluster, machine, service, store,
+};
+use crate::{
+    app::Snapshot,
+    document::{Loaded, Target},
+    error::{Error, Exit},
+    report::{self, Finding, Format, State, Style},
+};
+
+/// See what is reachable, permitted and missing, before you need it
+///
+/// Nothing is changed. Exit codes: 0 all is fine, or only what is optional is missing; 2 the platform file is missing or
+/// makes no sense; 3 something that is needed is not permitted; 4 something that is needed is not there or does not answer.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Operations that have to be permitted; all of them when left out
+    #[arg(long = "for", value_enum, value_delimiter = ',', value_name = "OPERATION")]
+    operations: Vec<OperationArg>,
+}
+
+/// An operation that needs permissions
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OperationArg {
+    /// Looking: status, plan, slo, runs list
+    Read,
+    /// A switchover, and putting it back
+    Switchover,
+}
+
+impl OperationArg {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Switchover];
+
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Switchover => "switchover",
+        }
+    }
+}
+
+impl Args {
+    /// Asks all parts, and tells how they stand.
+    ///
+    /// # Errors
+    /// Where the platform file makes no sense.
+    pub fn run(self, global: &Global) -> Result<Exit, Error> {
+        let wanted = if self.operations.is_empty() { OperationArg::ALL.to_vec() } else { self.operations };
+        let (found, exit) = match global.locate() {
+            // What this machine has can be told all the same.
+            Err(missing) => {
+                let file = Finding::not("platform file", State::Missing, &missing, missing.mend());
+                ([vec![file], machine::parts()].concat(), missing.exit())
+            }
+            Ok(_) => {
+                let found = block_on(platform(global, global.load()?, &wanted))?;
+                let exit = exit(&found);
+                (found, exit)
+            }
+        };
+        match global.output {
+            Format::Json => report::print(&serde_json::json!({ "exit": exit as u8, "findings": found })),
+            Format::Table => report::say(&report::checkup(&found, Style::stdout())),
+        }
+        Ok(exit)
+    }
+}
+
+/// The worst counts: what makes no sense, then what does not answer, then what is not permitted.
+fn exit(found: &[Finding]) -> Exit {
+    let any = |states: &[State]| found.iter().any(|one| states.contains(&one.state));
+    if any(&[State::Invalid]) {
+        Exit::Invalid
+    } else if any(&[State::Missing, State::Unreachable]) {
+        Exit::Unreachable
+    } else if any(&[State::Forbidden]) {
+        Exit::Refused
+    } else {
+        Exit::Kept
+    }
+}
+
+async fn platform(global: &Global, loaded: Loaded, wanted: &[OperationArg]) -> Result<Vec<Finding>, Error> {
+    let mut found = vec![file(&loaded)];
+    let snapshot = Snapshot::of(&loaded)?;
+    let (target, answers) = match &loaded.platform.target {
+        Target::Lab(_) => lab(&snapshot).await,
+        Target::Kubernetes(target) => cluster::target(&snapshot, target).await,
+    };
+    found.extend(target);
+    let mut rows: Vec<Row> = Vec::new();
+    // Where it does not answer, everything else would only repeat that.
+    if answers {
+        if let Target::Kubernetes(target) = &loaded.platform.target {
+            rows.push(cluster::guardian(target));
+        }
+        for name in loaded.platform.services.keys() {
+            rows.extend(service::parts(&snapshot, &loaded, name, wanted));
+        }
+        rows.push(store::store(global, &snapshot));
+    }
+    found.extend(join_all(rows).await.into_iter().flatten());
+    found.extend(machine::slos(&loaded));
+    found.extend(machine::receivers(&snapshot));
+    found.extend(machine::credentials(&snapshot.platform.credentials));
+    found.extend(machine::parts());
+    Ok(found)
+}
+
+fn file(loaded: &Loaded) -> Finding {
+    let services = loaded.platform.services.len();
+    let target = match &loaded.platform.target {
+        Target::Lab(_) => "a lab".to_owned(),
+        Target::Kubernetes(target) => format!("namespace {} of a cluster", target.namespace),
+    };
+    let plural = if services == 1 { "service" } else { "services" };
+    Finding::fine("platform file", format!("{}: {services} {plural} in {target}", loaded.file.display()))
+}
+
+/// The lab, and whether it answers.
+#[cfg(feature = "lab")]
+async fn lab(snapshot: &Snapshot) -> (Vec<Finding>, bool) {
+    let Target::Lab(target) = &snapshot.platform.target else { return (Vec::new(), false) };
+    let folder = snapshot.folder.join(target.folder());
+    let lab = match crate::lab::Lab::open(&folder) {
+        Ok(lab) => lab,
+        Err(e) => return (vec![failed("lab", &e)], false),
+    };
+    let row = asked("lab", async move {
+        let status = match lab.status().await {
+            Ok(status) => status,
+            Err(e) => return vec![failed("lab", &Error::port(e, "`interlock lab down`, then `interlock lab up`"))],
+        };
+        let waiting: Vec<_> = status.parts.iter().filter(|part| !part.ready).map(|part| part.name.as_str()).collect();
+        let count = status.parts.len();
+        if waiting.is_empty() {
+            return vec![Finding::fine("lab", format!("{count} parts run in {}", lab.folder.path().display()))];
+        }
+        let found = format!("{} of {count} parts are not ready: {}", waiting.len(), waiting.join(", "));
+        vec![Finding::not("lab", State::Missing, found, "`interlock lab status` shows them")]
+    });
+    let found = row.await;
+    let answers = found.iter().all(|one| one.state != State::Unreachable);
+    (found, answers)
+}
+
+#[cfg(not(feature = "lab"))]
+async fn lab(_: &Snapshot) -> (Vec<Finding>, bool) {
+    let (what, mend) = ("this binary was built without the lab", "build it with the feature `lab`");
+    (vec![Finding::not("lab", State::Missing, what, mend)], false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_decides() {
+        let of = |states: &[State]| {
+            let found: Vec<_> = states.iter().map(|state| Finding::not("part", *state, "", "")).collect();
+            exit(&found)
+        };
+        assert_eq!(of(&[State::Fine, State::Optional]), Exit::Kept);
+        assert_eq!(of(&[State::Forbidden, State::Optional]), Exit::Refused);
+        assert_eq!(of(&[State::Forbidden, State::Missing]), Exit::Unreachable);
+        assert_eq!(of(&[State::Unreachable]), Exit::Unreachable);
+        assert_eq!(of(&[State::Unreachable, State::Invalid]), Exit::Invalid);
+    }
+}

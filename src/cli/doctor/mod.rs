@@ -1,0 +1,10 @@
+//! `interlock doctor`: what is reachable, permitted and missing, before it is needed.
+
+mod asked;
+mod cluster;
+mod command;
+mod machine;
+mod service;
+mod store;
+
+pub use command::Args;

@@ -1,0 +1,179 @@
+//! One service: what we may do, its traffic, its slots, and the counters that decide on it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    asked::{Row, asked, failed, state},
+    command::OperationArg,
+};
+use crate::{
+    app::Snapshot,
+    document::{Loaded, Target},
+    error::Error,
+    model::{Slot, Timestamp},
+    ops::switchover::Ports,
+    ports::{Footprint, PortError, Replica, Route},
+    report::{Finding, State},
+    slo::{Objective, Side},
+};
+
+/// How long a request of ours may take.
+const REPLY: Duration = Duration::from_secs(2);
+/// How far back a series may have its last sample.
+const RECENT: Duration = Duration::from_secs(120);
+
+/// The rows of a service.
+pub fn parts(snapshot: &Snapshot, loaded: &Loaded, name: &str, wanted: &[OperationArg]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if matches!(snapshot.platform.target, Target::Kubernetes(_)) {
+        for operation in OperationArg::ALL {
+            let needed = wanted.contains(&operation);
+            rows.push(bound(
+                snapshot,
+                name,
+                &format!("may {} {name}", operation.name()),
+                move |ports, part| async move { vec![permissions(&ports, part, operation, needed).await] },
+            ));
+        }
+    }
+    rows.push(bound(snapshot, name, &format!("{name} traffic"), |ports, part| async move {
+        vec![match ports.traffic.weights().await {
+            Ok(weights) => Finding::fine(part, weights.to_string()),
+            Err(e) => failed(&part, &Error::port(e, ports.preflight.look())),
+        }]
+    }));
+    let path = loaded.platform.services.get(name).map(|service| service.identity().0).unwrap_or_default();
+    for at in Slot::ALL {
+        let path = path.clone();
+        rows.push(bound(snapshot, name, &format!("{name} {at}"), move |ports, part| async move {
+            slot(&ports, part, at, &path).await
+        }));
+    }
+    let slos = loaded.platform.services.get(name).map(|service| service.slos.clone()).unwrap_or_default();
+    // An SLO that cannot be decided on has a row of its own.
+    for objective in loaded.slos.objectives(&slos).unwrap_or_default() {
+        rows.push(bound(snapshot, name, &format!("series of {}", objective.name), move |ports, part| async move {
+            vec![series(&ports, part, &objective).await]
+        }));
+    }
+    rows
+}
+
+/// A row that asks the service through its ports.
+fn bound<F>(
+    snapshot: &Snapshot,
+    name: &str,
+    part: &str,
+    ask: impl FnOnce(Arc<Ports>, String) -> F + Send + 'static,
+) -> Row
+where
+    F: Future<Output = Vec<Finding>> + Send + 'static,
+{
+    let (snapshot, name, title) = (snapshot.clone(), name.to_owned(), part.to_owned());
+    asked(part, async move {
+        match snapshot.ports(&name).await {
+            Ok(ports) => ask(Arc::new(ports), title).await,
+            Err(e) => vec![failed(&title, &e)],
+        }
+    })
+}
+
+async fn permissions(ports: &Ports, part: String, operation: OperationArg, needed: bool) -> Finding {
+    let footprint = match operation {
+        OperationArg::Read => Footprint::default(),
+        OperationArg::Switchover => Footprint { weights: true, scales: Slot::ALL.into() },
+    };
+    let lacking = match ports.preflight.missing(&footprint).await {
+        Ok(missing) => missing,
+        Err(e) => return failed(&part, &Error::port(e, ports.preflight.look())),
+    };
+    if lacking.is_empty() {
+        return Finding::fine(part, "all that is needed");
+    }
+    // All are missing in the same namespace, and mostly for the same reason.
+    let all: Vec<_> =
+        lacking.iter().map(|missing| missing.what.split(" in namespace").next().unwrap_or_default()).collect();
+    let state = if needed { State::Forbidden } else { State::Optional };
+    let why = lacking.first().map(|missing| missing.why.as_str()).unwrap_or_default();
+    let found = format!("not allowed: {} ({why})", all.join(", "));
+    Finding::not(part, state, found, ports.preflight.grant(&footprint))
+}
+
+/// A slot's replicas, and whether it answers past the live path. A slot that is scaled to nothing is at rest.
+async fn slot(ports: &Ports, part: String, slot: Slot, path: &str) -> Vec<Finding> {
+    let (replicas, scale) = futures::join!(ports.workload.replicas(slot), ports.workload.scale(slot));
+    let (replicas, scale) = match (replicas, scale) {
+        (Ok(replicas), Ok(scale)) => (replicas, scale),
+        (Err(e), _) | (_, Err(e)) => return vec![failed(&part, &Error::port(e, ports.preflight.look()))],
+    };
+    let told = standing(&replicas, scale);
+    if scale == 0 {
+        return vec![Finding::not(part, State::Optional, told, format!("deploy to {slot} before it is switched to"))];
+    }
+    if replicas.iter().filter(|replica| replica.ready).count() < scale as usize {
+        return vec![Finding::not(part, State::Missing, told, ports.preflight.look())];
+    }
+    let preview = format!("{part} preview");
+    let answered = match ports.requests.get(Route::Preview(slot), path, REPLY).await {
+        Ok(reply) if reply.status >= 500 => {
+            let found = format!("GET {path} is answered with status {}", reply.status);
+            Finding::not(preview, State::Missing, found, format!("mend {slot}, or the path of `identity`"))
+        }
+        Ok(reply) if reply.slot.is_some_and(|served| served != slot) => {
+            let found = format!("GET {path} reaches the other slot");
+            Finding::not(
+                preview,
+                State::Missing,
+                found,
+                "mend the preview's selector, or its name in the platform file",
+            )
+        }
+        Ok(reply) => Finding::fine(preview, format!("GET {path} is answered with status {}", reply.status)),
+        Err(e) => failed(&preview, &Error::port(e, ports.preflight.look())),
+    };
+    vec![Finding::fine(part, told), answered]
+}
+
+fn standing(replicas: &[Replica], scale: u32) -> String {
+    let ready = replicas.iter().filter(|replica| replica.ready).count();
+    let mut releases: Vec<_> = replicas.iter().map(|replica| replica.version.as_str()).collect();
+    releases.sort_unstable();
+    releases.dedup();
+    let releases = if releases.is_empty() { String::new() } else { format!(", release {}", releases.join(" and ")) };
+    let trouble = replicas.iter().find_map(|one| Some(format!(": {}: {}", one.name, one.trouble.as_ref()?)));
+    format!("{ready} of {scale} replicas are ready{releases}{}", trouble.unwrap_or_default())
+}
+
+/// Whether the metrics source answers, and has what the objective counts. Errors may never have happened yet.
+async fn series(ports: &Ports, part: String, objective: &Objective) -> Finding {
+    let since = Timestamp::now() - RECENT;
+    let source = ports.metrics.name();
+    let mut told = Vec::new();
+    for (side, selector) in &objective.counting.selectors {
+        match ports.metrics.samples(selector, since).await {
+            // A service without traffic may have none yet: that is told apart from a wrong query by a person alone.
+            Ok(found) if found.is_empty() && *side != Side::Bad => {
+                return Finding::not(
+                    part,
+                    State::Optional,
+                    format!("no series of {} at {source}", selector.metric),
+                    "there will be some once the service takes traffic, if the SLO's query names its metric and labels",
+                );
+            }
+            Ok(found) => {
+                let side = match side {
+                    Side::Good => "good",
+                    Side::Bad => "bad",
+                    Side::Total => "total",
+                };
+                told.push(format!("{side}: {} of {}", found.len(), selector.metric));
+            }
+            Err(e) => return unread(part, e),
+        }
+    }
+    Finding::fine(part, format!("{}, by {source}", told.join(", ")))
+}
+
+fn unread(part: String, error: PortError) -> Finding {
+    Finding::not(part, state(&error), error, "is the metrics source up? `metrics` of the platform file names it")
+}
