@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Exit},
     guard::{Override, load},
     model::{Slot, Span, Target},
-    ops::switchover::{Fuses, GATES, Smoke, Spec, Switch, gates, plan},
+    ops::switchover::{Fuses, GATES, Smoke, Spec, Switch, check, gates, plan},
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
 };
@@ -149,6 +149,7 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
         .collect();
     let spec = spec(&loaded, service, args, &overrides)?;
     let platform = serde_json::to_value(&snapshot).unwrap_or_default();
+    check(&spec)?;
     check_weights(service, &spec)?;
     let ports = snapshot.ports(&args.service).await?;
     history::check_edges(&spec, &*ports.metrics).await?;

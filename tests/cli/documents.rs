@@ -144,22 +144,27 @@ fn what_is_set_from_outside_is_checked_like_the_file() {
 }
 
 #[test]
-fn a_cluster_is_refused_in_clear_words() {
+fn a_cluster_that_cannot_be_found_says_how_to_look_for_it() {
     let (_guard, folder) = platform();
     let file = folder.join("interlock.yaml");
     let cluster = "  kubernetes: {context: prod, namespace: shop}";
     let text = fs::read_to_string(&file).unwrap().replace("  lab: {}", cluster);
-    let slots = "    slots: {blue: {workload: tenant-blue}, green: {workload: tenant-green}}\n    smoke:";
+    let reach = "    slots: {blue: {workload: deployment/blue}, green: {workload: deployment/green}}\n    \
+                 traffic: {selector: {service: tenant, preview: {blue: blue, green: green}}}\n    smoke:";
     let metrics = "  prometheus: {url: 'http://127.0.0.1:9'}";
-    let text = text.replace("    smoke:", slots).replace("  lab: {source: auto}", metrics);
+    let text = text.replace("    smoke:", reach).replace("  lab: {source: auto}", metrics);
     fs::write(&file, text).unwrap();
-    insta::assert_snapshot!(interlock(&folder, &["switchover", "plan", "tenant", "--to", "green"]).told(&folder), @r"
-    exit 2
-    -- out
-    -- err
-      x this release does not drive Kubernetes yet
-      help: use `target: {lab: {}}`, the embedded platform
-    ");
+    let plan = ["switchover", "plan", "tenant", "--to", "green"];
+    let said = interlock_with(&folder, &plan, &[("KUBECONFIG", "/nowhere")]);
+    insta::assert_snapshot!(said.told(&folder), @r#"
+exit 4
+-- out
+-- err
+  x cannot reach the cluster: failed to read kubeconfig from '"/nowhere"': No such file or
+  | directory (os error 2)
+  help: does `kubectl cluster-info` work? KUBECONFIG and the context of the platform file say
+        which cluster
+"#);
 }
 
 /// Whether a schema has a place for everything in a value; names the first thing that it has none for.

@@ -35,12 +35,13 @@ fn an_override_needs_a_gate_that_there_is_and_a_reason() {
     let (_guard, folder) = platform();
     let with = |more: &[&str]| interlock(&folder, &[&PLAN[..], more].concat());
     insta::assert_snapshot!(with(&["--override", "freze", "--reason", "incident 42"]).told(&folder), @r"
-    exit 2
-    -- out
-    -- err
-      x no gate is called `freze`
-      help: the gates are lock, freeze, credentials, weights, replicas, version, smoke, slo, budget
-    ");
+exit 2
+-- out
+-- err
+  x no gate is called `freze`
+  help: the gates are lock, freeze, credentials, guardian, weights, permissions, managers,
+        replicas, version, smoke, slo, budget
+");
     assert_eq!(with(&["--override", "freeze"]).code, 2);
     assert_eq!(with(&["--override", "freeze", "--reason", ""]).code, 2);
     // Past these the platform is asked, and there is none.

@@ -125,7 +125,7 @@ impl Workload {
                 .iter()
                 .max_by_key(|object| object.creation_timestamp())
                 .map(ResourceExt::name_any)
-                .ok_or_else(|| PortError::NotFound { what: verb }),
+                .ok_or(PortError::NotFound { what: verb }),
             several => {
                 let names: Vec<_> = several.iter().map(|object| object.name_any()).collect();
                 Err(PortError::odd(verb, format!("several are scaled up: {}", names.join(", "))))

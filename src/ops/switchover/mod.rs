@@ -14,6 +14,6 @@ mod switch;
 
 pub use evidence::Evidence;
 pub use gates::{Credential, Freeze, GATES, Guardian, History, Past, Surroundings, at_most, gates};
-pub use plan::{Watch, plan};
+pub use plan::{Watch, check, plan};
 pub use spec::{Fuses, Smoke, Spec};
 pub use switch::{Ports, Switch};

@@ -104,7 +104,11 @@ fn change(name: String, key: &str, to: &impl Serialize, only_if_clean: Option<St
     Step { name, action: Action::Change { key: key.to_owned(), to, only_if_clean } }
 }
 
-fn check(spec: &Spec) -> Result<(), Error> {
+/// Checks what a switchover is to do, before the platform is asked for anything.
+///
+/// # Errors
+/// Where the shares do not rise to 100, or the bake is longer than its maximum.
+pub fn check(spec: &Spec) -> Result<(), Error> {
     let rises = spec.shares.windows(2).all(|pair| pair[0] < pair[1]) && spec.shares.first().is_some_and(|s| *s > 0);
     if !rises || spec.shares.last() != Some(&100) {
         return Err(Error::usage(
