@@ -11,6 +11,22 @@ use crate::stage::{Setup, Stage, until};
 
 const TIMES: usize = 5;
 
+/// A kubectl that goes on until it is dropped.
+struct Kubectl(Child);
+
+impl Kubectl {
+    fn start(stage: &Stage, args: &[&str]) -> Self {
+        Self(stage.kubectl_command(args).stdout(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Kubectl {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Measures and prints; says whether the bar was met.
 pub fn measure() -> bool {
     println!("\nfrom the verdict, durable in the journal, to the selector changed back");
@@ -36,12 +52,13 @@ fn ms(time: Duration) -> f64 {
 
 /// The median of PATCHes of the Service over one kept connection, by kubectl's proxy.
 fn patches(stage: &Stage) -> Duration {
-    let mut proxy = stage.kubectl_command(&["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut proxy = Kubectl::start(stage, &["proxy", "--port=0"]);
     let mut line = String::new();
-    BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(proxy.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().rsplit(' ').next().unwrap().to_owned();
     let url = format!("http://{address}/api/v1/namespaces/{}/services/tenant", stage.namespace);
     let mut times = stage.runtime.block_on(async {
+        interlock::adapters::install_crypto();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut times = Vec::new();
         for turn in 0..50 {
@@ -55,17 +72,15 @@ fn patches(stage: &Stage) -> Duration {
         }
         times
     });
-    proxy.kill().unwrap();
-    proxy.wait().unwrap();
     times.sort();
     times[times.len() / 2]
 }
 
 fn way_back(stage: &Stage) -> Duration {
     let load = stage.offer(300, 120, true);
-    let (journal, mut first) = watch(stage, &["get", "configmap", "-w", "-o", "json"], |line| line.contains("breach"));
+    let (journal, _first) = watch(stage, &["get", "configmap", "-w", "-o", "json"], |line| line.contains("breach"));
     let mut seen_green = false;
-    let (selector, mut second) = watch(
+    let (selector, _second) = watch(
         stage,
         &["get", "service", "tenant", "-w", "-o", "jsonpath={.spec.selector.slot}{\"\\n\"}"],
         move |line| {
@@ -92,10 +107,6 @@ fn way_back(stage: &Stage) -> Duration {
     until("both to be seen", || !stage.kubectl(&["get", "lease"]).is_empty());
     let wait = Duration::from_secs(10);
     let (verdict, back) = (journal.recv_timeout(wait).unwrap(), selector.recv_timeout(wait).unwrap());
-    for watching in [&mut first, &mut second] {
-        watching.kill().unwrap();
-        watching.wait().unwrap();
-    }
     load.kill_group();
     back.saturating_duration_since(verdict)
 }
@@ -105,9 +116,9 @@ fn watch(
     stage: &Stage,
     args: &[&str],
     mut is_it: impl FnMut(&str) -> bool + Send + 'static,
-) -> (mpsc::Receiver<Instant>, Child) {
-    let mut kubectl = stage.kubectl_command(args).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(kubectl.stdout.take().unwrap()).lines();
+) -> (mpsc::Receiver<Instant>, Kubectl) {
+    let mut kubectl = Kubectl::start(stage, args);
+    let lines = BufReader::new(kubectl.0.stdout.take().unwrap()).lines();
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
