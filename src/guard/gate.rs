@@ -70,16 +70,17 @@ impl Gate {
         Self { name: name.to_owned(), answer: Answer::Later { what: what.into() } }
     }
 
-    /// The gate's answer when a port failed: `forbidden` and `conflict` shut it, everything else leaves it unasked.
+    /// The gate's answer when a port failed: a platform that did not answer leaves it unasked, any answer shuts it.
     pub fn failed(name: &str, error: &PortError, mend: impl Into<String>) -> Self {
-        let (why, mend) = (error.to_string(), mend.into());
-        let answer = match error {
-            PortError::Forbidden { .. } | PortError::Conflict { .. } | PortError::Superseded { .. } => {
-                Answer::Shut { why, mend }
-            }
-            _ => Answer::Unreachable { why, mend },
-        };
-        Self { name: name.to_owned(), answer }
+        match error {
+            PortError::Unreachable { .. } => Self::unasked(name, error, mend),
+            _ => Self::shut(name, error.to_string(), mend),
+        }
+    }
+
+    /// A gate that could not be asked: nobody answered, or nothing that could be understood.
+    pub fn unasked(name: &str, error: &PortError, mend: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), answer: Answer::Unreachable { why: error.to_string(), mend: mend.into() } }
     }
 
     /// Whether the gate stands in the way.
@@ -104,7 +105,9 @@ pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
     };
     let told: Vec<_> = shut.iter().filter_map(told).collect();
     let what = told.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>().join("; ");
-    let mend = told.first().map(|(_, mend, _)| mend.clone()).unwrap_or_default();
+    // Of those that decide on the exit code, the first.
+    let first = told.iter().find(|(_, _, unreachable)| unreachable.is_some()).or(told.first());
+    let mend = first.map(|(_, mend, _)| mend.clone()).unwrap_or_default();
     // Where the platform does not answer, the gates behind it were not asked, and an override may name one of those.
     if told.iter().any(|(_, _, unreachable)| unreachable.is_some()) {
         return Err(Error::port(PortError::unreachable("the platform", what), mend));
@@ -138,5 +141,9 @@ mod tests {
     fn what_cannot_be_asked_is_told_apart_from_a_no() {
         let gates = [Gate::failed("replicas", &PortError::unreachable("gateway", "refused"), "start it")];
         assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Unreachable);
+        for answered in [PortError::odd("gateway", "a third slot"), PortError::NotFound { what: "slot".to_owned() }] {
+            let gates = [Gate::failed("weights", &answered, "mend it")];
+            assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Refused);
+        }
     }
 }

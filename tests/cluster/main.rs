@@ -6,6 +6,7 @@ mod api_server;
 #[path = "../lab/command.rs"]
 mod command;
 #[path = "../contract/contract.rs"]
+#[expect(dead_code, reason = "no Gateway controller runs here that would share requests by weights")]
 mod contract;
 mod doctor;
 mod faults;
@@ -13,6 +14,9 @@ mod outcomes;
 mod permissions;
 mod platform;
 mod reach;
+mod refusals;
+mod routes;
 mod stage;
 mod switches;
 mod upkeep;
+mod workloads;

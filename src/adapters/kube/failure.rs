@@ -23,7 +23,7 @@ fn answer(place: &str, verb: &str, status: &Status) -> PortError {
             PortError::unreachable(place, "it does not know us: the credentials have expired, or are those of another")
         }
         403 => PortError::Forbidden { what: verb.to_owned(), why: message },
-        404 => PortError::NotFound { what: format!("{verb}: {message}") },
+        404 => PortError::NotFound { what: format!("{}: {message}", verb.strip_prefix("get ").unwrap_or(verb)) },
         409 => PortError::Conflict { found: Value::String(message), expected: Value::String(verb.to_owned()) },
         408 | 429 | 500.. => PortError::unreachable(place, format!("{verb}: {} {message}", status.code)),
         _ => PortError::odd(place, format!("{verb}: {} {message}", status.code)),

@@ -7,6 +7,7 @@ mod failure;
 mod managers;
 mod metrics;
 mod names;
+mod namespace;
 mod object;
 mod pages;
 mod patience;

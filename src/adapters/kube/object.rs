@@ -32,8 +32,6 @@ pub struct Replace {
     pub from: Value,
     /// What will stand there.
     pub to: Value,
-    /// The writer's term.
-    pub epoch: Epoch,
 }
 
 impl Theirs {
@@ -72,37 +70,49 @@ impl Theirs {
     /// Replaces one value, also through a brief outage of the server; where it stands already, only the epoch is raised,
     /// so that no earlier owner writes any more.
     ///
+    /// `plan` says what to replace in the object as it stands, each time that it is read, for its place may move.
     /// `seen` spares the first read where the caller has read a moment ago; if anything has changed since, the write
     /// does not land, and the object is read again.
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where something else than
-    /// `from` stands there.
-    pub async fn replace(&self, seen: Option<DynamicObject>, replace: &Replace) -> Result<DynamicObject, PortError> {
+    /// `from` stands there, and what `plan` says.
+    pub async fn replace(
+        &self,
+        seen: Option<DynamicObject>,
+        epoch: Epoch,
+        plan: impl Fn(&DynamicObject) -> Result<Replace, PortError>,
+    ) -> Result<DynamicObject, PortError> {
         let mut seen = seen;
         super::patience::outlast(self.cluster.outage, || {
             let seen = seen.take();
-            self.try_replace(seen, replace)
+            self.try_replace(seen, epoch, &plan)
         })
         .await
     }
 
-    async fn try_replace(&self, seen: Option<DynamicObject>, replace: &Replace) -> Result<DynamicObject, PortError> {
+    async fn try_replace(
+        &self,
+        seen: Option<DynamicObject>,
+        epoch: Epoch,
+        plan: &impl Fn(&DynamicObject) -> Result<Replace, PortError>,
+    ) -> Result<DynamicObject, PortError> {
         let mut next = seen;
         for _ in 0..TRIES {
             let object = match next.take() {
                 Some(object) => object,
                 None => self.read().await?,
             };
-            let marked = fence(&object, replace.epoch)?;
+            let marked = fence(&object, epoch)?;
+            let replace = plan(&object)?;
             let found = object.data.pointer(&replace.pointer).cloned().unwrap_or(Value::Null);
             if found == replace.to && marked {
                 return Ok(object);
             }
             if found != replace.from && found != replace.to {
-                return Err(PortError::Conflict { found, expected: replace.from.clone() });
+                return Err(PortError::Conflict { found, expected: replace.from });
             }
-            match self.patch(&object, &found, replace, false).await {
+            match self.patch(&object, &found, &replace, epoch, false).await {
                 // Something of it has changed since it was read: see what.
                 Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {}
                 Err(e) => return Err(self.cluster.failure(&format!("patch {}", self.title), &e)),
@@ -120,7 +130,8 @@ impl Theirs {
     /// # Errors
     /// What the server says against it.
     pub async fn rehearse(&self, object: &DynamicObject, replace: &Replace) -> Result<(), PortError> {
-        let tried = self.patch(object, &replace.from, replace, true).await;
+        // The highest there is: a rehearsal is refused by nobody's epoch.
+        let tried = self.patch(object, &replace.from, replace, Epoch(u64::MAX), true).await;
         tried.map(drop).map_err(|e| self.cluster.failure(&format!("patch {} (dry run)", self.title), &e))
     }
 
@@ -129,9 +140,10 @@ impl Theirs {
         object: &DynamicObject,
         found: &Value,
         replace: &Replace,
+        epoch: Epoch,
         dry: bool,
     ) -> kube::Result<DynamicObject> {
-        let operations = operations(object, found, replace);
+        let operations = operations(object, found, replace, epoch);
         let patch: json_patch::Patch = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
         let params =
             PatchParams { field_manager: Some(names::MANAGER.to_owned()), dry_run: dry, ..PatchParams::default() };
@@ -149,7 +161,7 @@ fn fence(object: &DynamicObject, ours: Epoch) -> Result<bool, PortError> {
 }
 
 /// The JSON Patch (RFC 6902): lands only on the very object that was read.
-fn operations(object: &DynamicObject, found: &Value, replace: &Replace) -> Value {
+fn operations(object: &DynamicObject, found: &Value, replace: &Replace, epoch: Epoch) -> Value {
     let mut operations = vec![
         json!({ "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version() }),
         json!({ "op": "test", "path": replace.pointer, "value": found }),
@@ -158,7 +170,7 @@ fn operations(object: &DynamicObject, found: &Value, replace: &Replace) -> Value
     if object.annotations().is_empty() {
         operations.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
     }
-    let epoch = replace.epoch.0.to_string();
+    let epoch = epoch.0.to_string();
     operations.push(json!({ "op": "add", "path": names::annotation(names::EPOCH), "value": epoch }));
     Value::Array(operations)
 }
@@ -176,18 +188,13 @@ mod tests {
         .unwrap()
     }
 
-    fn to_green(epoch: u64) -> Replace {
-        Replace {
-            pointer: "/spec/selector/slot".to_owned(),
-            from: json!("blue"),
-            to: json!("green"),
-            epoch: Epoch(epoch),
-        }
+    fn to_green() -> Replace {
+        Replace { pointer: "/spec/selector/slot".to_owned(), from: json!("blue"), to: json!("green") }
     }
 
     #[test]
     fn a_patch_lands_only_on_what_was_read() {
-        let operations = operations(&service(json!({})), &json!("blue"), &to_green(7));
+        let operations = operations(&service(json!({})), &json!("blue"), &to_green(), Epoch(7));
         assert_eq!(
             operations,
             json!([

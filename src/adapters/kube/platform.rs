@@ -112,6 +112,11 @@ impl KubePlatform {
         &self.cluster
     }
 
+    /// What is told of a namespace that is being deleted.
+    pub(super) fn leaving(&self) -> String {
+        format!("the namespace {} is being deleted with everything in it", self.cluster.namespace)
+    }
+
     pub(super) const fn behind(&self, slot: Slot) -> &Behind {
         &self.slots[index(slot)]
     }
@@ -179,7 +184,14 @@ impl KubePlatform {
 #[async_trait]
 impl Traffic for KubePlatform {
     async fn weights(&self) -> Result<Weights, PortError> {
-        self.router.weights(&self.router.read().await?)
+        match self.router.read().await {
+            Ok(object) => self.router.weights(&object),
+            Err(PortError::NotFound { .. }) if self.cluster.is_leaving().await => Err(PortError::Forbidden {
+                what: format!("switch {}", self.router.object.title),
+                why: format!("{}, and it is gone already", self.leaving()),
+            }),
+            Err(e) => Err(e),
+        }
     }
 
     async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {

@@ -22,10 +22,11 @@ impl KubePlatform {
         let mut needs: Vec<_> = ["list", "watch"].map(|verb| Need::any(verb, "", "pods")).into();
         for slot in Slot::ALL {
             let workload = &self.behind(slot).name;
-            needs.push(match workload.name() {
-                Some(name) => Need::one("get", "apps", &workload.plural(), name),
-                None => Need::any("list", "apps", &workload.plural()),
-            });
+            match workload.name() {
+                Some(name) => needs.push(Need::one("get", "apps", &workload.plural(), name)),
+                // Found by a list, and read by its name from then on.
+                None => needs.extend(["list", "get"].map(|verb| Need::any(verb, "apps", &workload.plural()))),
+            }
         }
         if self.service.telling.is_some() {
             needs.push(Need::any("get", "", "pods/proxy"));
@@ -97,6 +98,10 @@ impl KubePlatform {
 impl Preflight for KubePlatform {
     async fn managers(&self, footprint: &Footprint) -> Result<Vec<Manager>, PortError> {
         let mut found = Vec::new();
+        if !footprint.is_empty() && self.cluster.is_leaving().await {
+            let mend = "wait until it is gone, create it anew and deploy both slots".to_owned();
+            found.push(Manager { what: self.leaving(), mend });
+        }
         if footprint.weights {
             found.extend(of_field(&self.router.object, &self.router.read().await?, &self.router.fields()));
         }

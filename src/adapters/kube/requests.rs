@@ -17,6 +17,8 @@ use crate::{
 
 /// The most that is read of an answer, in bytes; who serves stands in its headers.
 const LONGEST: usize = 1 << 20;
+/// How long an answer may take, whatever the caller allows.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// One way to a service.
 pub struct Way {
@@ -39,7 +41,7 @@ impl Way {
     /// Where the address is none.
     pub fn address(address: &str, preview: Option<(String, String)>, header: &str) -> Result<Self, PortError> {
         let url = web::address("the service", address)?;
-        let client = web::client(&url, Duration::from_secs(30), None)?;
+        let client = web::client(&url, LONGEST_WAIT, None)?;
         Ok(Self { through: Through::Address { url, client, preview }, header: header.to_owned() })
     }
 
@@ -83,7 +85,8 @@ impl Way {
                 if let Some((header, value)) = preview {
                     request = request.header(header, value);
                 }
-                let answer = request.send().await.map_err(|e| PortError::unreachable(self.name(), e.without_url()))?;
+                let answer = request.send().await;
+                let answer = answer.map_err(|e| PortError::unreachable(self.name(), web::explain(&e, LONGEST_WAIT)))?;
                 Ok((answer.status(), answer.headers().clone()))
             }
             Through::Proxy { cluster, service, port } => {

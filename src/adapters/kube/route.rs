@@ -9,7 +9,7 @@ use super::{
     object::{Replace, Theirs},
 };
 use crate::{
-    model::{Epoch, Slot, Weights},
+    model::{Slot, Weights},
     ports::PortError,
 };
 
@@ -66,7 +66,7 @@ impl Shares {
             return Err(PortError::odd("the HTTPRoute", "a weight is no whole number"));
         };
         if sum == 0 || blue + green != sum {
-            return Err(PortError::odd("the HTTPRoute", "other backends have a share of the traffic, or none has"));
+            return Err(PortError::odd("the HTTPRoute", self.others()));
         }
         let percent = green * 100 / sum;
         if percent * sum != green * 100 {
@@ -78,8 +78,28 @@ impl Shares {
         Ok(Weights::giving(Slot::Green, u8::try_from(percent).unwrap_or(100)))
     }
 
+    /// Why the two do not share all of the traffic.
+    fn others(&self) -> String {
+        let others = self
+            .refs
+            .iter()
+            .enumerate()
+            .filter(|(at, one)| !self.at.contains(at) && one.get("weight").and_then(Value::as_u64) != Some(0));
+        let name = |one: &Value| one.get("name").and_then(Value::as_str).unwrap_or("?").to_owned();
+        let names: Vec<_> = others.map(|(_, one)| name(one)).collect();
+        match names.as_slice() {
+            [] => {
+                "no backend of the live rule has a share of the traffic: give one of the two the weight 100".to_owned()
+            }
+            _ => format!(
+                "{} has a share of the live rule's traffic: give it the weight 0, or take it out",
+                names.join(", ")
+            ),
+        }
+    }
+
     /// What gives the references other weights.
-    pub fn replaced(&self, weights: &Weights, epoch: Epoch) -> Replace {
+    pub fn replaced(&self, weights: &Weights) -> Replace {
         let mut refs = self.refs.clone();
         for (at, slot) in self.at.iter().zip(Slot::ALL) {
             if let Some(Value::Object(one)) = refs.get_mut(*at) {
@@ -87,7 +107,7 @@ impl Shares {
             }
         }
         let pointer = format!("/spec/rules/{}/backendRefs", self.rule);
-        Replace { pointer, from: Value::Array(self.refs.clone()), to: Value::Array(refs), epoch }
+        Replace { pointer, from: Value::Array(self.refs.clone()), to: Value::Array(refs) }
     }
 }
 
@@ -116,7 +136,7 @@ mod tests {
         ]));
         let shares = Shares::of(&route, &backends()).unwrap();
         assert_eq!(shares.weights().unwrap(), Weights::giving(Slot::Green, 25));
-        let replace = shares.replaced(&Weights::all(Slot::Green), Epoch(1));
+        let replace = shares.replaced(&Weights::all(Slot::Green));
         assert_eq!(replace.pointer, "/spec/rules/1/backendRefs");
         assert_eq!(
             replace.to,

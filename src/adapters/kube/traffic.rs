@@ -1,9 +1,6 @@
 //! Which slot live traffic reaches: the selector of a Service, or the weights of an `HTTPRoute`.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, PoisonError};
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
@@ -11,11 +8,10 @@ use serde_json::{Value, json};
 use super::{
     Cluster,
     object::{Replace, Theirs},
-    patience::outlast,
     route::{Shares, route},
 };
 use crate::{
-    model::{Epoch, Slot, Weights},
+    model::{Slot, Weights},
     ports::{Fence, PortError},
 };
 
@@ -43,7 +39,6 @@ pub struct Router {
     routing: Routing,
     /// The object.
     pub object: Theirs,
-    outage: Duration,
     /// The object as it was read last: a write right after a read needs no second one.
     last: Mutex<Option<DynamicObject>>,
 }
@@ -58,7 +53,7 @@ impl Router {
             }
             Routing::Route { route: name, .. } => route(cluster, name),
         };
-        Self { routing, object, outage: cluster.outage, last: Mutex::default() }
+        Self { routing, object, last: Mutex::default() }
     }
 
     /// The Service whose selector is switched, if that is how traffic is routed.
@@ -88,8 +83,21 @@ impl Router {
             Routing::Selector { label, .. } => {
                 let found = object.data.pointer(&selector(label)).and_then(Value::as_str);
                 found.and_then(|slot| slot.parse().ok()).map(Weights::all).ok_or_else(|| {
-                    let found = found.map_or_else(|| format!("no `{label}`"), |value| format!("`{label}={value}`"));
-                    PortError::odd(&self.object.title, format!("its selector has {found}, which names neither slot"))
+                    let why = found.map_or_else(
+                        || {
+                            format!(
+                                "its selector has no `{label}`: give it one, `blue` or `green`, whichever is to serve, or \
+                                 name the label that tells the slots apart under `traffic.selector.label`"
+                            )
+                        },
+                        |value| {
+                            format!(
+                                "its selector has `{label}={value}`, which names neither slot: make it `blue` or `green`, \
+                                 whichever is to serve"
+                            )
+                        },
+                    );
+                    PortError::odd(&self.object.title, why)
                 })
             }
             Routing::Route { backends, .. } => Shares::of(object, backends)?.weights(),
@@ -107,23 +115,7 @@ impl Router {
         if to.blue.checked_add(to.green) != Some(100) {
             return Err(PortError::odd(&self.object.title, format!("{to} do not add up to 100 %")));
         }
-        let object = match seen {
-            Some(object) => object,
-            None => outlast(self.outage, || self.object.read()).await?,
-        };
-        let found = self.weights(&object)?;
-        if found != fence.from && found != *to {
-            return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
-        }
-        let replace = self.replace(&object, to, &Fence { from: found, ..*fence })?;
-        let written = match self.object.replace(Some(object), &replace).await {
-            // What stands there now is told in our own words, where they suffice.
-            Err(PortError::Conflict { found, .. }) => {
-                let found = self.read().await.and_then(|now| self.weights(&now)).map_or(found, |now| json!(now));
-                return Err(PortError::Conflict { found, expected: json!(fence.from) });
-            }
-            other => other?,
-        };
+        let written = self.object.replace(seen, fence.epoch, |object| self.replace(object, to, fence)).await?;
         self.remember(Some(written.clone()));
         Ok(written)
     }
@@ -136,15 +128,22 @@ impl Router {
         let object = self.read().await?;
         let from = self.weights(&object)?;
         let to = Weights::all(from.sole().map_or(Slot::Blue, Slot::other));
-        // The highest there is: a rehearsal is refused by nobody's epoch.
-        let fence = Fence { epoch: Epoch(u64::MAX), from };
-        self.object.rehearse(&object, &self.replace(&object, &to, &fence)?).await
+        self.object.rehearse(&object, &self.place(&object, &from, &to)?).await
     }
 
+    /// What to write into an object as it stands.
     fn replace(&self, object: &DynamicObject, to: &Weights, fence: &Fence) -> Result<Replace, PortError> {
+        let found = self.weights(object)?;
+        if found != fence.from && found != *to {
+            return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
+        }
+        self.place(object, &found, to)
+    }
+
+    fn place(&self, object: &DynamicObject, from: &Weights, to: &Weights) -> Result<Replace, PortError> {
         match &self.routing {
-            Routing::Selector { label, .. } => by_selector(label, to, fence),
-            Routing::Route { backends, .. } => Ok(Shares::of(object, backends)?.replaced(to, fence.epoch)),
+            Routing::Selector { label, .. } => by_selector(label, from, to),
+            Routing::Route { backends, .. } => Ok(Shares::of(object, backends)?.replaced(to)),
         }
     }
 
@@ -166,12 +165,11 @@ fn selector(label: &str) -> String {
     format!("/spec/selector/{}", label.replace('~', "~0").replace('/', "~1"))
 }
 
-fn by_selector(label: &str, to: &Weights, fence: &Fence) -> Result<Replace, PortError> {
+fn by_selector(label: &str, from: &Weights, to: &Weights) -> Result<Replace, PortError> {
     let sole = |weights: &Weights| {
         weights.sole().ok_or_else(|| {
             PortError::odd("a selector", format!("it gives one slot everything; {weights} needs an HTTPRoute"))
         })
     };
-    let (from, to) = (json!(sole(&fence.from)?), json!(sole(to)?));
-    Ok(Replace { pointer: selector(label), from, to, epoch: fence.epoch })
+    Ok(Replace { pointer: selector(label), from: json!(sole(from)?), to: json!(sole(to)?) })
 }

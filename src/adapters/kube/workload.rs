@@ -110,8 +110,8 @@ impl Workload {
             .await
     }
 
-    /// The one that is scaled up, among those that fit the labels, or else the youngest: what a rollout leaves behind is
-    /// scaled to nothing.
+    /// The one that is scaled up, among those that fit the labels, or else that of the latest revision: what a rollout
+    /// leaves behind is scaled to nothing.
     async fn find(&self, labels: &str) -> Result<String, PortError> {
         let resource = self.name.resource();
         let api: Api<DynamicObject> =
@@ -123,12 +123,16 @@ impl Workload {
             [one] => Ok(one.name_any()),
             [] => all
                 .iter()
-                .max_by_key(|object| object.creation_timestamp())
+                .max_by_key(|object| (revision(object), object.creation_timestamp()))
                 .map(ResourceExt::name_any)
-                .ok_or(PortError::NotFound { what: verb }),
+                .ok_or(PortError::NotFound { what: format!("{} with {labels}", resource.plural) }),
             several => {
                 let names: Vec<_> = several.iter().map(|object| object.name_any()).collect();
-                Err(PortError::odd(verb, format!("several are scaled up: {}", names.join(", "))))
+                let why = format!(
+                    "several are scaled up: {}; let the rollout finish, or scale down all but the slot's own",
+                    names.join(", ")
+                );
+                Err(PortError::odd(verb, why))
             }
         }
     }
@@ -170,8 +174,9 @@ impl Workload {
         let theirs = self.object().await?;
         let object = super::patience::outlast(self.cluster.outage, || theirs.read()).await?;
         let before = scale(&object);
-        let replace = Replace { pointer: REPLICAS.to_owned(), from: json!(before), to: json!(replicas), epoch };
-        let object = theirs.replace(Some(object), &replace).await?;
+        let replace =
+            |_: &DynamicObject| Ok(Replace { pointer: REPLICAS.to_owned(), from: json!(before), to: json!(replicas) });
+        let object = theirs.replace(Some(object), epoch, replace).await?;
         if before != replicas {
             let note = format!("{before} -> {replicas} replicas, by epoch {epoch}");
             events::leave(&self.cluster, &theirs.reference(&object), "Scaled", "Scale", note).await;
@@ -184,6 +189,13 @@ impl Workload {
 fn scale(object: &DynamicObject) -> u32 {
     let replicas = object.data.pointer(REPLICAS).and_then(Value::as_u64);
     u32::try_from(replicas.unwrap_or(1)).unwrap_or(u32::MAX)
+}
+
+/// Which release an object is, as rollouts count them; an older one that is rolled out anew counts as the latest.
+fn revision(object: &DynamicObject) -> u64 {
+    let marks = ["rollout.argoproj.io/revision", "deployment.kubernetes.io/revision"];
+    let found = marks.iter().find_map(|mark| object.annotations().get(*mark));
+    found.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn selector(object: &DynamicObject) -> Result<String, PortError> {

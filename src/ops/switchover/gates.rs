@@ -267,6 +267,14 @@ fn version(switch: &Switch, old: &[Replica], new: &[Replica]) -> Gate {
 
 async fn smoke(switch: &Switch) -> Gate {
     let spec = &switch.spec;
+    // Whether the new slot serves can only be asked there: a run that finds nobody would move traffic and put it back.
+    if let Err(e) = probes::live(switch).await {
+        return Gate::failed(
+            "smoke",
+            &e,
+            "the live path has to answer: does its address in the platform file lead there?",
+        );
+    }
     for smoke in &spec.smoke {
         if let Err(why) = probes::passes(switch, spec.to, smoke).await {
             return Gate::shut("smoke", why, format!("mend {} before it gets traffic", spec.to));
@@ -283,7 +291,7 @@ fn slo(spec: &Spec, around: &Surroundings) -> Gate {
     let measured = format!("{} is measured for {} at run, before anything is touched", spec.from(), spec.baseline);
     match &around.history {
         History::None => Gate::later("slo", format!("no history here: {measured}")),
-        History::Unreachable(e) => Gate::failed("slo", e, "is the metrics source up? `interlock slo status` asks it"),
+        History::Unreachable(e) => Gate::unasked("slo", e, "is the metrics source up? `interlock slo status` asks it"),
         History::Known(pasts) => {
             let told = |past: &Past| match past.share {
                 Some(share) => format!("{} {} bad of {} tolerated", past.name, percent(share), percent(past.tolerated)),
@@ -307,7 +315,7 @@ fn budget(spec: &Spec, around: &Surroundings) -> Gate {
     match &around.history {
         History::None => Gate::open("budget", "no history here: what is spent of the error budget is not known"),
         History::Unreachable(e) => {
-            Gate::failed("budget", e, "is the metrics source up? `interlock slo status` asks it")
+            Gate::unasked("budget", e, "is the metrics source up? `interlock slo status` asks it")
         }
         History::Known(pasts) => {
             let left = pasts.iter().filter_map(|past| Some((&past.name, past.budget_left?)));

@@ -5,7 +5,11 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::{Smoke, Switch};
-use crate::{model::Slot, ports::Route, slo::Counts};
+use crate::{
+    model::Slot,
+    ports::{PortError, Route},
+    slo::Counts,
+};
 
 /// Probes to each slot in each look.
 const PROBES: usize = 3;
@@ -38,6 +42,14 @@ pub(super) async fn passes(switch: &Switch, slot: Slot, smoke: &Smoke) -> Result
         Ok(reply) => Err(format!("{} on {slot} answers with status {}", smoke.path, reply.status)),
         Err(e) => Err(format!("{} on {slot}: {e}", smoke.path)),
     }
+}
+
+/// Sends one request by the live path, whoever serves.
+///
+/// # Errors
+/// Where none answers.
+pub(super) async fn live(switch: &Switch) -> Result<(), PortError> {
+    switch.ports.requests.get(Route::Live, &switch.spec.identity, WITHIN).await.map(drop)
 }
 
 /// Sends `count` smoke requests to the new slot and says the first failure.
