@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
 use super::{
-    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, entries, fold, next,
+    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, Verdict, entries, fold,
+    heart::Heart,
+    next,
     undo::{Undo, undo},
 };
 use crate::{
     error::Error,
     journal::{Grant, Store},
+    model::Moment,
     ports::{Clock, Notice, Notify, PortError},
 };
 
@@ -19,8 +22,8 @@ use crate::{
 const RETURN_TRIES: u32 = 12;
 /// The longest pause between two of these tries; they double from a tenth of it.
 const RETURN_PAUSE: Duration = Duration::from_secs(1);
-/// After this long without a record the owner stops giving signs of life, so that its guardian acts.
-const STALL: Duration = Duration::from_secs(120);
+/// How often the looks of a held run are recorded.
+const HELD_RECORD: Duration = Duration::from_secs(60);
 
 /// Turns to a reason when the run has to end, such as `SIGINT`.
 pub type StopSignal = watch::Receiver<Option<String>>;
@@ -57,7 +60,7 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
     let (progress, heart) = Heart::start(context, grant);
-    let mut driver = Driver { context, grant, plan: &plan, history, progress, heart };
+    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, progress, heart };
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
         context.store.release(grant).await?;
@@ -70,8 +73,15 @@ struct Driver<'a> {
     grant: &'a Grant,
     plan: &'a Plan,
     history: Vec<Entry>,
+    waiting: Option<Waiting>,
     progress: watch::Sender<()>,
     heart: Heart,
+}
+
+/// What the looks of a held run have found since the last one that was recorded.
+struct Waiting {
+    since: Moment,
+    evidence: Value,
 }
 
 impl Driver<'_> {
@@ -84,7 +94,11 @@ impl Driver<'_> {
             let entry = self.step(&history).await;
             self.history = history;
             match entry? {
-                Step::Record(entry) => self.record(entry).await?,
+                Step::Record(entry) => {
+                    self.waiting = None;
+                    self.record(entry).await?;
+                }
+                Step::Waits(entry, evidence) => self.wait_on(entry, evidence).await?,
                 Step::Again => {}
                 Step::Ended(outcome) => return Ok(outcome),
                 Step::Finished(outcome) => {
@@ -125,9 +139,10 @@ impl Driver<'_> {
                 if !state.steps[step].looked {
                     self.begins(step);
                 }
+                let unrecorded = self.waiting.as_ref().filter(|_| held).map(|waiting| &waiting.evidence);
                 let look = Look {
                     what: self.what(step),
-                    evidence: state.evidence,
+                    evidence: unrecorded.or(state.evidence),
                     spent: state.steps[step].spent,
                     first: !state.steps[step].looked,
                     held,
@@ -190,7 +205,7 @@ impl Driver<'_> {
     }
 
     async fn look(&self, step: usize, look: Look<'_>) -> Result<Step, Error> {
-        let begun = self.context.clock.now();
+        let (begun, held) = (self.context.clock.now(), look.held);
         let mut stop = self.context.stop.clone();
         // A reason that is already known was recorded before; only a new one ends the look.
         stop.mark_unchanged();
@@ -201,7 +216,26 @@ impl Driver<'_> {
         };
         let ms = u64::try_from(self.context.clock.now().since(&begun).as_millis()).unwrap_or(u64::MAX);
         let Looked { evidence, verdict, line } = looked;
+        if held && verdict == Verdict::Wait {
+            let entry = Entry::Looked { step, ms, verdict, line, evidence: evidence.clone() };
+            return Ok(Step::Waits(entry, evidence));
+        }
         Ok(Step::Record(Entry::Looked { step, ms, verdict, line, evidence }))
+    }
+
+    /// A held run may wait for days: what its looks find is recorded once a minute, and not where the journal has room
+    /// left for the way back only. Meanwhile it is carried on in memory.
+    async fn wait_on(&mut self, entry: Entry, evidence: Value) -> Result<(), Error> {
+        let now = self.context.clock.now();
+        let last = self.waiting.as_ref().map(|waiting| waiting.since);
+        let due = last.is_none_or(|last| now.since(&last) >= HELD_RECORD);
+        if due && !self.context.store.is_exhausted(&self.grant.run) {
+            self.waiting = Some(Waiting { since: now, evidence });
+            return self.record(entry).await;
+        }
+        self.waiting = Some(Waiting { since: last.unwrap_or(now), evidence });
+        self.progress.send_replace(());
+        Ok(())
     }
 
     async fn put_back(&self, step: usize, prior: &Value, written: &[&Value]) -> Result<Entry, Error> {
@@ -319,6 +353,7 @@ fn notice(grant: &Grant, plan: &Plan, outcome: &Outcome) -> Notice {
 
 enum Step {
     Record(Entry),
+    Waits(Entry, Value),
     Again,
     Held(String),
     Finished(Outcome),
@@ -329,63 +364,4 @@ enum Back {
     Done,
     Again(String),
     Never(String),
-}
-
-/// Gives signs of life while the run makes progress, and notices when it is no longer ours.
-struct Heart {
-    task: JoinHandle<()>,
-    lost: watch::Receiver<Option<(u64, u64)>>,
-    run: String,
-}
-
-impl Heart {
-    fn start(context: &Context, grant: &Grant) -> (watch::Sender<()>, Self) {
-        let (progress, seen) = watch::channel(());
-        let (lose, lost) = watch::channel(None);
-        let (store, clock, grant) = (context.store.clone(), context.clock.clone(), grant.clone());
-        let run = grant.run.to_string();
-        let task = tokio::spawn(async move { beat(&*store, &*clock, &grant, seen, lose).await });
-        (progress, Self { task, lost, run })
-    }
-
-    /// Waits until the run is no longer ours; `None` where the heart has stopped for another reason.
-    async fn stopped(&self) -> Option<Error> {
-        let mut lost = self.lost.clone();
-        let (ours, theirs) = (*lost.wait_for(Option::is_some).await.ok()?)?;
-        Some(Error::Superseded { run: self.run.clone(), ours, theirs })
-    }
-}
-
-impl Drop for Heart {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn beat(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    grant: &Grant,
-    mut progress: watch::Receiver<()>,
-    lose: watch::Sender<Option<(u64, u64)>>,
-) {
-    let mut last_progress = clock.now();
-    // Real time, not the clock port's: a test's clock that never waits must not beat a thousand times a second.
-    let mut ticks = tokio::time::interval(grant.ttl / 5);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let now = clock.now();
-        if progress.has_changed().unwrap_or(false) {
-            progress.mark_unchanged();
-            last_progress = now;
-        }
-        if now.since(&last_progress) > STALL.max(grant.ttl) {
-            continue;
-        }
-        if let Err(Error::Superseded { ours, theirs, .. }) = store.beat(grant).await {
-            lose.send_replace(Some((ours, theirs)));
-            return;
-        }
-    }
 }

@@ -6,6 +6,7 @@ mod entry;
 mod event;
 mod gate;
 mod guardian;
+mod heart;
 mod next;
 mod operation;
 mod outcome;

@@ -163,6 +163,39 @@ async fn a_fuse_still_acts_while_a_run_is_held() {
 }
 
 #[tokio::test]
+async fn a_held_run_is_looked_at_all_the_time_and_recorded_once_a_minute() {
+    let bench = Bench::new();
+    bench.shelf.say("after", Verdict::Blind { why: "metrics are down".to_owned() });
+    bench.run().await.unwrap();
+    bench.clock.pass(Duration::from_hours(1));
+    bench.shelf.say("after", Verdict::Wait);
+    let store = bench.store();
+    let stored = load(&*store, &run_id()).await.unwrap();
+    let context = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
+    let ten_minutes = async {
+        for _ in 0..120 {
+            bench.clock.pass(Duration::from_secs(5));
+            tokio::task::yield_now().await;
+        }
+        bench.shelf.say("after", Verdict::Breach { why: "green crashed".to_owned() });
+    };
+    let (outcome, ()) = tokio::join!(recover(&context, &stored, Role::Guardian), ten_minutes);
+    assert_eq!(outcome.unwrap().exit(), Exit::RolledBack);
+
+    let entries = load(&*store, &run_id()).await.unwrap().entries;
+    let held = entries.iter().position(|entry| matches!(entry, Entry::Held { .. })).unwrap();
+    let looks = entries[held..].iter().filter_map(|entry| match entry {
+        Entry::Looked { verdict, evidence, .. } => Some((verdict, evidence.as_u64().unwrap())),
+        _ => None,
+    });
+    let looks: Vec<_> = looks.collect();
+    let waits = looks.iter().filter(|(verdict, _)| **verdict == Verdict::Wait).count();
+    assert!((8..=11).contains(&waits), "{waits} records of ten minutes");
+    // What the looks between have found was carried on.
+    assert!(looks.last().unwrap().1 > 100, "{looks:?}");
+}
+
+#[tokio::test]
 async fn what_someone_else_wrote_is_left_alone_and_the_rest_goes_back() {
     let bench = Bench::new();
     bench.shelf.say("after", Verdict::Wait);

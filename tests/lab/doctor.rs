@@ -21,7 +21,7 @@ fn a_lab_is_seen_part_by_part() {
     let stage = Stage::up();
     let doctor = || stage.ask(&["doctor", "-o", "json"]);
     // The first requests have to be counted.
-    until("counters", || of(&states(&doctor()), "series of tenant-availability") == "fine");
+    until("counters", || of(&states(&doctor()), "series of answered") == "fine");
     let well = doctor();
     assert_eq!(well.code, Some(0), "{well:?}");
     let well = states(&well);

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a Service may take to reach its new pods, before whoever asks who serves finds out.
-const FOLLOWED: Duration = Duration::from_secs(5);
+const FOLLOWED: Duration = Duration::from_secs(15);
 /// How many answers of the new slot in a row say that new requests reach it.
 const IN_A_ROW: u32 = 5;
 /// The pause after another answer.

@@ -144,8 +144,10 @@ impl Operation for Switch {
                 alive?;
                 continue;
             }
-            self.ports.workload.set_scale(slot, 1, epoch).await.map_err(|e| e.to_string())?;
-            self.revive(slot, 1).await?;
+            // Somebody has scaled it to nothing meanwhile; as many as carry the traffic now can carry it there.
+            let replicas = self.ports.workload.scale(self.spec.to).await.map_or(1, |scale| scale.max(1));
+            self.ports.workload.set_scale(slot, replicas, epoch).await.map_err(|e| e.to_string())?;
+            self.revive(slot, replicas).await?;
             self.is_alive(slot).await?;
         }
         Ok(())
