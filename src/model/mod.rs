@@ -4,6 +4,7 @@ mod duration;
 mod id;
 mod slot;
 mod time;
+pub mod trace;
 
 pub use duration::Span;
 pub use id::{Epoch, RunId, Target};

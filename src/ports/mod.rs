@@ -6,6 +6,7 @@ mod metrics;
 mod notify;
 mod preflight;
 mod requests;
+mod traces;
 mod traffic;
 mod workload;
 
@@ -15,5 +16,6 @@ pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
 pub use notify::{Notice, Notify};
 pub use preflight::{Footprint, Manager, Missing, Preflight};
 pub use requests::{Reply, Requests, Route};
+pub use traces::{Collected, Traces, Wanted};
 pub use traffic::{Fence, InFlight, Traffic};
 pub use workload::{Replica, Workload};

@@ -1,6 +1,7 @@
-//! Sequence validation: Mermaid diagrams in documents, read into trees, and what is wrong with them.
+//! Sequence validation: Mermaid diagrams in documents, what is wrong with them, and whether traces bear them out.
 
 mod code;
+pub mod conform;
 mod diagnostic;
 pub mod lint;
 pub mod markdown;
