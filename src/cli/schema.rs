@@ -24,6 +24,8 @@ enum Document {
     Platform,
     /// OpenSLO documents of the kinds SLO and SLI
     Slo,
+    /// Scenarios: diagrams, and who and what they speak of
+    Scenario,
 }
 
 impl Args {
@@ -32,6 +34,7 @@ impl Args {
         report::print(&match self.document {
             Document::Platform => document::schema(),
             Document::Slo => slo_schema(),
+            Document::Scenario => document::scenario_schema(),
         });
         Ok(Exit::Kept)
     }

@@ -8,6 +8,7 @@ mod overrides;
 mod parts;
 mod platform;
 mod read;
+mod scenario;
 mod slos;
 #[cfg(test)]
 mod tests;
@@ -23,4 +24,5 @@ pub use platform::{
     schema,
 };
 pub use read::{Document, documents, nearest, only, options, parse};
+pub use scenario::{DiagramAt, MessageSpec, PartySpec, RepeatSpec, Scenario, scenario_schema};
 pub use slos::{Entry, SloSet};

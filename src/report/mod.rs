@@ -1,6 +1,7 @@
 //! Renders what happens for people and machines; with `cli` the only place that prints.
 
 mod checkup;
+mod conformance;
 mod diagnostic;
 mod event;
 mod json;
@@ -12,6 +13,7 @@ mod table;
 mod terminal;
 
 pub use checkup::{Finding, State, checkup};
+pub use conformance::{Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json};
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};

@@ -133,6 +133,8 @@ codes! {
     OddIdentifier = 45, Warning, "identifier breaks the pattern";
     /// An identifier is defined twice.
     DuplicateIdentifier = 46, Error, "identifier defined twice";
+    /// A scenario cannot be read, or names what its diagram does not have.
+    Scenario = 50, Error, "scenario does not fit its diagram";
 }
 
 impl fmt::Display for Code {

@@ -6,6 +6,7 @@ mod diagnostic;
 pub mod lint;
 pub mod markdown;
 pub mod mermaid;
+pub mod selftest;
 mod text;
 
 pub use code::{Code, Severity};

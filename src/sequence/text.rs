@@ -67,6 +67,15 @@ impl<'a> Lines<'a> {
         let column = self.text.get(start..at).map_or(at - start, |before| before.chars().count()) + 1;
         (line as u64, column as u64)
     }
+
+    /// The byte at a line and column as [`Lines::place`] counts them; the end of the text where there is no such place.
+    #[must_use]
+    pub fn offset(&self, line: u64, column: u64) -> usize {
+        let index = |n: u64| usize::try_from(n.max(1) - 1).unwrap_or(usize::MAX);
+        let Some(start) = self.starts.get(index(line)) else { return self.text.len() };
+        let rest = self.text.get(*start..).unwrap_or_default();
+        start + rest.char_indices().nth(index(column)).map_or(rest.len(), |(at, _)| at)
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +88,7 @@ mod tests {
         let lines = Lines::new(text);
         let at = |needle: &str| lines.place(text.find(needle).unwrap());
         assert_eq!((at("a"), at("b"), at("d"), lines.place(99)), ((1, 1), (1, 2), (2, 2), (3, 1)));
+        assert_eq!((lines.offset(1, 2), lines.offset(2, 2), lines.offset(9, 1)), (1, 5, text.len()));
     }
 
     #[test]

@@ -1,16 +1,26 @@
 //! `interlock sequence lint`: files and folders in, findings out.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
-use super::shelf::{Shelf, collect};
+use super::{
+    shelf::{Shelf, collect},
+    target::Target,
+};
 use crate::{
     cli::Global,
     error::{Error, Exit},
     report::{self, Format},
-    sequence::{Severity, lint::lint, mermaid::Mode},
+    sequence::{
+        Code, Diagnostic, Lines, Severity, Span,
+        lint::{Finding, Source, lint},
+        mermaid::Mode,
+    },
 };
 
-/// Check diagrams, links, paths and identifiers in Markdown documents
+/// Check diagrams, links, paths and identifiers in Markdown documents, and whether scenarios fit their diagrams
 ///
 /// Diagrams are read as they were meant: faults are repaired, and each repair is said. docs/sequence-diagrams.md explains
 /// every code.
@@ -19,7 +29,7 @@ use crate::{
     after_help = "Exit codes: 0 no errors; 1 errors, or what --deny names; 2 a file is not there or cannot be read."
 )]
 pub struct Args {
-    /// Documents, or folders that are searched for *.md, *.markdown, *.mmd and *.mermaid
+    /// Documents, or folders that are searched for *.md, *.markdown, *.mmd, *.mermaid and scenarios (*.yaml)
     #[arg(required = true, value_name = "FILE|FOLDER")]
     paths: Vec<PathBuf>,
     /// Reject what mermaid 11 rejects, and repair nothing
@@ -48,9 +58,16 @@ impl Args {
     /// # Errors
     /// Where a document is not there or is no text.
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
-        let sources = collect(&self.paths)?;
+        let (scenarios, mut sources): (Vec<_>, Vec<_>) = collect(&self.paths)?.into_iter().partition(is_yaml);
         let mode = if self.strict { Mode::Strict } else { Mode::Lenient };
-        let found = lint(&sources, &Shelf, mode);
+        let mut found = lint(&sources, &Shelf, mode);
+        found.summary.files += scenarios.len();
+        for scenario in scenarios {
+            if let Some(diagnostic) = misfit(&scenario) {
+                found.add(Finding { document: sources.len(), diagnostic });
+            }
+            sources.push(scenario);
+        }
         let github = self.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty());
         let text = match global.output {
             Format::Json => {
@@ -73,6 +90,22 @@ impl Args {
     }
 }
 
-fn plain() -> bool {
+fn is_yaml(source: &Source) -> bool {
+    source.path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+/// Why a scenario does not fit its diagram.
+fn misfit(scenario: &Source) -> Option<Diagnostic> {
+    let error = Target::read(&scenario.path.display().to_string()).err()?;
+    let (place, what) = match &error {
+        Error::Document(fault) if Path::new(&fault.place.file) == scenario.path => {
+            (Lines::new(&scenario.text).offset(fault.place.line, fault.place.column), fault.what.clone())
+        }
+        other => (0, other.to_string()),
+    };
+    Some(Diagnostic::new(Code::Scenario, Span::new(place, place + 1), what, error.mend()))
+}
+
+pub(super) fn plain() -> bool {
     !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -1,7 +1,16 @@
-//! `interlock sequence`: documents with diagrams, and what is wrong with them.
+//! `interlock sequence`: diagrams in documents, what is wrong with them, and whether traces bear them out.
 
+#[cfg(feature = "otlp")]
+mod collect;
 mod command;
+#[cfg(feature = "otlp")]
+mod export;
 mod lint;
+#[cfg(feature = "otlp")]
+mod selftest;
 mod shelf;
+mod target;
+#[cfg(feature = "otlp")]
+mod verify;
 
 pub use command::Command;

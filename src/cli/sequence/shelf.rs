@@ -30,7 +30,10 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
             }
             if files.len() == before {
                 let what = format!("`{}` holds no documents", path.display());
-                return Err(Error::usage(what, "name a folder with *.md, *.markdown, *.mmd or *.mermaid in it"));
+                return Err(Error::usage(
+                    what,
+                    "name a folder with *.md, *.markdown, *.mmd, *.mermaid or scenarios in it",
+                ));
             }
         } else if path.is_file() {
             files.push(path.clone());
@@ -44,7 +47,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
     files.into_iter().map(source).collect()
 }
 
-fn source(path: PathBuf) -> Result<Source, Error> {
+pub(super) fn source(path: PathBuf) -> Result<Source, Error> {
     let cannot =
         |why: String| Error::usage(format!("cannot read `{}`: {why}", path.display()), "mend it, or leave it out");
     let size = fs::metadata(&path).map_err(|e| cannot(e.to_string()))?.len();
@@ -70,7 +73,7 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
             search(&entry.path(), files)?;
-        } else if !kind.is_dir() && is_document(&name) && entry.path().is_file() {
+        } else if !kind.is_dir() && (is_document(&name) || is_scenario(&entry.path())) && entry.path().is_file() {
             files.push(entry.path());
         }
     }
@@ -79,6 +82,13 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
 
 fn is_document(name: &str) -> bool {
     [".md", ".markdown", ".mmd", ".mermaid"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file is meant to be a scenario: YAML that says so.
+pub(super) fn is_scenario(path: &Path) -> bool {
+    let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let says_so = |text: String| text.lines().any(|line| line.trim_end() == "kind: Scenario");
+    yaml && source(path.to_owned()).is_ok_and(|source| says_so(source.text))
 }
 
 /// The disk.

@@ -5,6 +5,4 @@ mod binding;
 mod report;
 
 pub use binding::{Binding, Expectation, Party, Repeat};
-pub use report::{
-    Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict,
-};
+pub use report::{Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict};

@@ -189,3 +189,19 @@ impl Verdict {
         }
     }
 }
+
+impl Difference {
+    /// As people write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+            Self::Reordered => "out of order",
+            Self::WrongParticipant => "wrong participant",
+            Self::WrongOutcome => "wrong outcome",
+            Self::MixedBranch => "mixed branches",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}

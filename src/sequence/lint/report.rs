@@ -40,6 +40,14 @@ pub struct Report {
     pub summary: Summary,
 }
 
+impl Report {
+    /// Takes up a finding that was made elsewhere, in one more document.
+    pub fn add(&mut self, finding: Finding) {
+        *self.summary.findings.entry(finding.diagnostic.severity()).or_default() += 1;
+        self.findings.push(finding);
+    }
+}
+
 impl Summary {
     /// Diagrams of all kinds.
     #[must_use]

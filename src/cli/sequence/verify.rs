@@ -1,0 +1,75 @@
+//! `interlock sequence verify`: a diagram and traces in, a verdict out.
+
+use std::{fs, path::PathBuf};
+
+use super::{collect::TraceArgs, target::Target};
+use crate::{
+    cli::Global,
+    error::{Error, Exit},
+    report::{self, Format},
+    sequence::conform::{Verdict, align::Budget, check},
+};
+
+/// Hold traces against a diagram: is what happened what the document says?
+///
+/// Participants are bound to services by name, or as a scenario says. docs/conformance.md explains what is compared.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 PASS; 1 FAIL; 2 invalid input; 4 traces cannot be received; \
+                        6 INCONCLUSIVE, or VACUOUS: nothing happened that the diagram speaks of.")]
+pub struct Args {
+    /// A scenario (*.yaml), or a document and the anchor above its diagram
+    #[arg(value_name = "SCENARIO|DOCUMENT[#ANCHOR]")]
+    what: String,
+    #[command(flatten)]
+    traces: TraceArgs,
+    /// Write a JUnit report there
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the diagram there, with what was found drawn into it
+    #[arg(long, value_name = "FILE")]
+    mermaid: Option<PathBuf>,
+}
+
+impl Args {
+    /// Collects traces, compares them, and says what was found.
+    ///
+    /// # Errors
+    /// Where the scenario or the traces cannot be read or bound.
+    pub fn run(self, global: &Global) -> Result<Exit, Error> {
+        let target = Target::read(&self.what)?;
+        let observed = self.traces.collect()?;
+        let report = check(&target.diagram, &target.binding, &observed, Budget::default())
+            .map_err(|problems| target.unbound(&problems))?;
+        let drawn = target.drawn();
+        if let Some(file) = &self.junit {
+            let xml = report::junit(&drawn, &report).map_err(|e| Error::usage(e.to_string(), "report this"))?;
+            write(file, &xml)?;
+        }
+        if let Some(file) = &self.mermaid {
+            let text = report::annotated(&drawn, &report).ok_or_else(|| {
+                let what = "mermaid does not draw this diagram as it stands, so nothing can be drawn into it";
+                Error::usage(what, "`interlock sequence lint --strict` says why")
+            })?;
+            write(file, &text)?;
+        }
+        match global.output {
+            Format::Json => report::print(&report::conformance_json(&drawn, &report)),
+            Format::Table => report::say(report::conformance(&drawn, &report, super::lint::plain()).trim_end()),
+        }
+        Ok(exit(report.verdict))
+    }
+}
+
+/// The exit code of a verdict.
+const fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Pass => Exit::Kept,
+        Verdict::Fail => Exit::RolledBack,
+        Verdict::Inconclusive | Verdict::Vacuous => Exit::Held,
+    }
+}
+
+pub(super) fn write(file: &PathBuf, text: &str) -> Result<(), Error> {
+    fs::write(file, text)
+        .map_err(|e| Error::usage(format!("cannot write `{}`: {e}", file.display()), "name a file that can be written"))
+}
