@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
             replicas: 2,
             upstream_timeout: Duration::from_secs(10),
             prometheus: false,
+            extent: lab::Extent::default(),
         };
         let lab = lab::start(&options, READY).await?;
         lab.settled(READY).await?;

@@ -9,6 +9,7 @@ use std::{
 use hyper::StatusCode;
 
 use super::{
+    extent::Extent,
     http::{Ask, Client},
     state::{self, Folder, LabFile, Process, broken},
     status::{Release, Status},
@@ -190,6 +191,14 @@ fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
         launch = launch.arg(format!("--version-{slot}={}", release.version));
         launch = launch.args(release.faults.iter().map(|fault| format!("--fault-{slot}={fault}")));
     }
+    let Extent { full, otlp, untraced, gateway_defects } = &options.extent;
+    if *full {
+        launch = launch.arg("--full");
+    }
+    launch = launch
+        .args(otlp.iter().map(|endpoint| format!("--otlp={endpoint}")))
+        .args(untraced.iter().map(|service| format!("--untraced={service}")))
+        .args(gateway_defects.iter().map(|defect| format!("--defect-gateway={defect}")));
     if !options.prometheus {
         launch = launch.arg("--no-prometheus");
     }

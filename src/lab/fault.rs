@@ -37,6 +37,8 @@ pub enum Fault {
     },
     /// `crash-after=500`: the process ends at this request.
     CrashAfter(u64),
+    /// The steps of a request are others than they should be.
+    Deviates(Deviation),
     /// `leak=1MiB[:max=512MiB]`: each request keeps so much memory, up to a bound.
     Leak {
         /// Bytes for each request.
@@ -46,13 +48,66 @@ pub enum Fault {
     },
 }
 
+/// How a release deviates from the steps of a request, though its users are answered as ever; in a full lab only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviation {
+    /// `skip-store`: answers from nothing.
+    SkipStore,
+    /// `skip-log`: tells the sink nothing of an error.
+    SkipLog,
+    /// `double-query`: asks the store twice.
+    DoubleQuery,
+    /// `extra-log`: tells the sink of requests that went well.
+    ExtraLog,
+    /// `late-authorization`: asks the store before it has looked whether that is allowed.
+    LateAuthorization,
+    /// `wrong-service`: asks the identity provider what only the store knows.
+    WrongService,
+}
+
+impl Deviation {
+    const ALL: [Self; 6] = [
+        Self::SkipStore,
+        Self::SkipLog,
+        Self::DoubleQuery,
+        Self::ExtraLog,
+        Self::LateAuthorization,
+        Self::WrongService,
+    ];
+
+    /// How it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SkipStore => "skip-store",
+            Self::SkipLog => "skip-log",
+            Self::DoubleQuery => "double-query",
+            Self::ExtraLog => "extra-log",
+            Self::LateAuthorization => "late-authorization",
+            Self::WrongService => "wrong-service",
+        }
+    }
+}
+
+impl Fault {
+    /// Whether it acts in a full lab only.
+    #[must_use]
+    pub const fn wants_full(&self) -> bool {
+        matches!(self, Self::Deviates(_))
+    }
+}
+
 const FORMS: &str = "error-rate=5%[:burst=10][:after=100], latency=200ms[:share=10%], hang[=after:100][,share:10%], \
-                     crash-after=500, leak=1MiB[:max=512MiB]";
+                     crash-after=500, leak=1MiB[:max=512MiB], and in a full lab skip-store, skip-log, double-query, \
+                     extra-log, late-authorization, wrong-service";
 
 impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(deviation) = Deviation::ALL.into_iter().find(|deviation| deviation.name() == text) {
+            return Ok(Self::Deviates(deviation));
+        }
         let (name, rest) = text.split_once('=').unwrap_or((text, ""));
         let why = |e: String| format!("`{text}`: {e}");
         match name {
@@ -104,6 +159,7 @@ impl fmt::Display for Fault {
             Self::Latency { delay, share } => write!(f, "latency={}:share={}%", Span(*delay), share * 100.0),
             Self::Hang { after, share } => write!(f, "hang=after:{after},share:{}%", share * 100.0),
             Self::CrashAfter(n) => write!(f, "crash-after={n}"),
+            Self::Deviates(deviation) => f.write_str(deviation.name()),
             Self::Leak { bytes, max } => write!(f, "leak={bytes}B:max={max}B"),
         }
     }
@@ -136,7 +192,8 @@ impl FromStr for Faults {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts: Vec<String> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let begins = NAMES.contains(&part.split('=').next().unwrap_or_default());
+            let name = part.split('=').next().unwrap_or_default();
+            let begins = NAMES.contains(&name) || Deviation::ALL.iter().any(|deviation| deviation.name() == name);
             match parts.last_mut() {
                 Some(fault) if !begins => {
                     fault.push(',');
@@ -221,6 +278,8 @@ mod tests {
             "crash-after=500",
             "leak=1MiB",
             "leak=1MiB:max=16MiB",
+            "skip-store",
+            "late-authorization",
         ] {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault, "{text}");
@@ -229,8 +288,8 @@ mod tests {
 
     #[test]
     fn a_list_keeps_the_commas_that_belong_to_a_fault() {
-        let list: Faults = "latency=200ms, hang=after:100,share:50%,crash-after=5".parse().unwrap();
-        let one_by_one = ["latency=200ms", "hang=after:100,share:50%", "crash-after=5"];
+        let list: Faults = "latency=200ms, hang=after:100,share:50%,skip-log,crash-after=5".parse().unwrap();
+        let one_by_one = ["latency=200ms", "hang=after:100,share:50%", "skip-log", "crash-after=5"];
         assert_eq!(list.0, one_by_one.map(|text| text.parse().unwrap()));
         assert_eq!("".parse(), Ok(Faults::default()));
         assert!("slow,hang".parse::<Faults>().is_err() && "hang,slow".parse::<Faults>().is_err());
@@ -238,10 +297,11 @@ mod tests {
 
     #[test]
     fn every_fault_is_known_to_lists() {
-        for form in FORMS.split(", ") {
-            assert!(NAMES.iter().any(|name| form.starts_with(name)), "{form}");
+        let deviations = Deviation::ALL.map(Deviation::name);
+        for form in FORMS.split(", ").map(|form| form.trim_start_matches("and in a full lab ")) {
+            assert!(NAMES.iter().chain(&deviations).any(|name| form.starts_with(name)), "{form}");
         }
-        assert_eq!(FORMS.split(", ").count(), NAMES.len());
+        assert_eq!(FORMS.split(", ").count(), NAMES.len() + deviations.len());
     }
 
     #[test]
@@ -251,7 +311,7 @@ mod tests {
                 .map(|text| text.parse::<Fault>().unwrap_err())
                 .into();
         insta::assert_snapshot!(told.join("\n"), @r#"
-`slow` is no fault; there are error-rate=5%[:burst=10][:after=100], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB]
+`slow` is no fault; there are error-rate=5%[:burst=10][:after=100], latency=200ms[:share=10%], hang[=after:100][,share:10%], crash-after=500, leak=1MiB[:max=512MiB], and in a full lab skip-store, skip-log, double-query, extra-log, late-authorization, wrong-service
 `error-rate=5`: `5` is no share such as 5%
 `error-rate=500%`: `500%` is no share from 0% to 100%
 `latency=fast`: `fast` is no duration such as 90s or 5m: expected number at 0

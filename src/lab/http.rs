@@ -33,6 +33,14 @@ const ANSWER: usize = 8 << 20;
 
 /// The header that names a slot: on a request to reach it, on an answer to say who served.
 pub const SLOT: HeaderName = HeaderName::from_static("x-lab-slot");
+/// The header that names a request in logs and alerts.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers in which the gateway says whose token it has checked: who, in which role, and with which scope.
+pub const CLAIMS: [HeaderName; 3] = [
+    HeaderName::from_static("x-claim-subject"),
+    HeaderName::from_static("x-claim-role"),
+    HeaderName::from_static("x-claim-scope"),
+];
 /// The header of an answer that says which release gave it.
 pub const VERSION: HeaderName = HeaderName::from_static("x-lab-version");
 
@@ -222,6 +230,12 @@ impl<'a> Ask<'a> {
         Self { method: Method::GET, path, headers: &[], body: None }
     }
 
+    /// A POST with a JSON body.
+    #[must_use]
+    pub const fn post(path: &'a str, body: serde_json::Value) -> Self {
+        Self { method: Method::POST, path, headers: &[], body: Some(body) }
+    }
+
     /// A PUT with a JSON body.
     #[must_use]
     pub const fn put(path: &'a str, body: serde_json::Value) -> Self {
@@ -238,6 +252,14 @@ pub fn problem(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// The same with the id by which logs and alerts know the request, and nothing else of what is in them.
+#[must_use]
+pub fn problem_of(status: StatusCode, why: &str, correlation_id: &str) -> Response<Full<Bytes>> {
+    let title = status.canonical_reason();
+    let text = json!({ "title": title, "status": status.as_u16(), "detail": why, "correlation_id": correlation_id });
+    problem(status, why).map(|_| Full::from(text.to_string()))
 }
 
 /// Lets only requests that show the token reach a router's routes.

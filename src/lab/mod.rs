@@ -1,25 +1,33 @@
 //! The embedded platform: real processes, a gateway with weights, load; all of it on this machine.
 
 mod adapter;
+pub mod alerts;
 mod connections;
 mod contact;
+mod extent;
 pub mod fault;
 mod flight;
 pub mod gateway;
+mod host;
 pub mod http;
+pub mod identity;
 pub mod load;
 mod memory;
+pub mod operate;
 mod page;
 pub mod state;
 mod status;
+pub mod store;
 pub mod supervisor;
+pub mod telemetry;
 pub mod tenant;
 
 pub use adapter::LabPlatform;
 pub use contact::{Lab, end, start};
-pub use fault::{Fault, Faults};
+pub use extent::{Extent, GatewayDefect, Untraced};
+pub use fault::{Deviation, Fault, Faults};
 pub use memory::{MemoryClock, MemoryPlatform};
-pub use state::{DEFAULT_FOLDER, Folder, LabFile};
+pub use state::{DEFAULT_FOLDER, Folder, FullLab, LabFile};
 pub use status::{PartStatus, Release, SlotStatus, Standing, Status};
 
 /// The service that the lab runs.

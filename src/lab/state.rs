@@ -31,6 +31,36 @@ pub struct LabFile {
     pub prometheus: Option<SocketAddr>,
     /// What admin and control ask for.
     pub token: String,
+    /// Where the services of a full lab listen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<FullLab>,
+}
+
+impl LabFile {
+    /// The services of a full lab.
+    ///
+    /// # Errors
+    /// Where this lab has none.
+    pub fn full(&self) -> Result<FullLab, Error> {
+        self.full.ok_or_else(|| {
+            Error::usage(
+                "this lab has no store, no identity provider and no alerts",
+                "end it, and start one that has them: `interlock lab up --full`",
+            )
+        })
+    }
+}
+
+/// Where the services behind gateway and tenants listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FullLab {
+    /// The store of the tenants.
+    pub store: SocketAddr,
+    /// The identity provider.
+    pub identity: SocketAddr,
+    /// The sink of logs and alerts.
+    pub alerts: SocketAddr,
 }
 
 /// One place that serves requests of a slot.
@@ -49,7 +79,7 @@ pub struct Backend {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
-    /// `gateway`, `prometheus` or a replica's name.
+    /// `gateway`, `prometheus`, a service's or a replica's name.
     pub name: String,
     /// Who it is.
     pub identity: Identity,
@@ -116,6 +146,12 @@ impl Folder {
         self.0.join("logs").join("supervisor.lock")
     }
 
+    /// The file of the store; SQLite keeps its journal beside it.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.0.join("store.sqlite")
+    }
+
     /// The configuration and the data of Prometheus.
     #[must_use]
     pub fn prometheus(&self) -> PathBuf {
@@ -140,7 +176,8 @@ impl Folder {
     /// # Errors
     /// Where the system refuses.
     pub fn clear(&self) -> Result<(), Error> {
-        for path in [self.lab(), self.weights(), self.backends(), self.processes()] {
+        let journal = self.0.join("store.sqlite-journal");
+        for path in [self.lab(), self.weights(), self.backends(), self.processes(), self.store(), journal] {
             absent_is_fine(fs::remove_file(&path)).map_err(|e| fault(&path, &e))?;
         }
         // What a writer left that was killed halfway.

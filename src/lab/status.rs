@@ -49,7 +49,7 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartStatus {
-    /// `gateway`, `prometheus` or the replica's name.
+    /// `gateway`, `prometheus`, the service's or the replica's name.
     pub name: String,
     /// Who it is, while it runs.
     pub identity: Option<Identity>,
@@ -71,7 +71,7 @@ pub struct PartStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Gateway, replicas and Prometheus.
+    /// Gateway, replicas, Prometheus, and the services of a full lab.
     pub parts: Vec<PartStatus>,
     /// What both slots are meant to be.
     pub slots: Vec<SlotStatus>,

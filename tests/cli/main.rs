@@ -9,6 +9,8 @@ mod manifests;
 mod runs;
 mod sequence;
 mod switchover;
+#[cfg(feature = "otlp")]
+mod verify;
 
 use std::{
     fs,

@@ -1,20 +1,21 @@
 //! `interlock lab`: arguments in, a lab up, asked, loaded or down.
 
-use std::{
-    io::IsTerminal,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{super::Global, demo, files, serve, show};
+use super::{
+    super::Global,
+    demo, files, serve,
+    services::{self, AlertsArgs, BreakArgs, TokenArgs},
+    setup::Setup,
+    show,
+};
 use crate::{
     error::{Error, Exit},
-    lab::{self, Fault, Lab, Release, state::broken, supervisor},
+    lab::{self, Fault, Lab, Release, state::broken},
     model::{Slot, Span},
     process::raise_file_limit,
     report::Format,
@@ -39,6 +40,14 @@ enum Command {
     Load(LoadArgs),
     /// Make a slot run a release
     Deploy(DeployArgs),
+    /// Print a token for the requests to a full lab
+    Token(TokenArgs),
+    /// List the alerts that a full lab has raised
+    Alerts(AlertsArgs),
+    /// Break a part of a full lab until it is mended
+    Break(BreakArgs),
+    /// Mend what was broken
+    Mend(BreakArgs),
     /// Show five switches under load: a good one, three bad ones, and a killed operator
     Demo(demo::Args),
     /// Run one process of the platform
@@ -69,47 +78,6 @@ impl Where {
 pub(super) struct At {
     pub folder: PathBuf,
     pub output: Format,
-}
-
-/// What a lab starts with.
-#[derive(Debug, clap::Args)]
-pub(super) struct Setup {
-    /// The version that blue runs
-    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
-    pub version_blue: String,
-    /// The version that green runs
-    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
-    pub version_green: String,
-    /// A fault of blue's release, such as error-rate=5%
-    #[arg(long, value_name = "FAULT")]
-    pub fault_blue: Vec<Fault>,
-    /// A fault of green's release, such as latency=200ms:share=10%
-    #[arg(long, value_name = "FAULT")]
-    pub fault_green: Vec<Fault>,
-    /// Replicas of each slot
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
-    pub replicas: u32,
-    /// How long the gateway waits for a replica
-    #[arg(long, default_value = "10s", value_name = "TIME")]
-    pub upstream_timeout: Span,
-    /// Start no Prometheus
-    #[arg(long)]
-    pub no_prometheus: bool,
-}
-
-impl Setup {
-    /// The options of the supervisor, with our own binary for its processes.
-    pub fn options(self, folder: &Path) -> Result<supervisor::Options, Error> {
-        Ok(supervisor::Options {
-            folder: folder.to_owned(),
-            interlock: std::env::current_exe().map_err(|e| broken("our own binary", e))?,
-            blue: Release { version: self.version_blue, faults: self.fault_blue },
-            green: Release { version: self.version_green, faults: self.fault_green },
-            replicas: self.replicas,
-            upstream_timeout: self.upstream_timeout.0,
-            prometheus: !self.no_prometheus,
-        })
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -160,6 +128,9 @@ struct Offer {
     /// A connection of its own for every request
     #[arg(long)]
     new_connections: bool,
+    /// A token that every request shows, as `interlock lab token` prints it
+    #[arg(long, env = "INTERLOCK_LAB_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// How many may be in flight; what is due beyond that counts as failed
     #[arg(long, default_value_t = 1024)]
     in_flight: usize,
@@ -216,6 +187,10 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
                 block_on(load(Lab::open(&folder)?.file.gateway, offer, output))
             }
         },
+        Command::Token(TokenArgs { at, wanted }) => block_on(services::token(at.resolve(global)?, wanted)),
+        Command::Alerts(AlertsArgs { at }) => block_on(services::alerts(at.resolve(global)?)),
+        Command::Break(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, true)),
+        Command::Mend(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, false)),
         Command::Deploy(DeployArgs { at, release }) => block_on(deploy(at.resolve(global)?, release)),
     }
 }
@@ -268,6 +243,7 @@ async fn load(address: SocketAddr, args: Offer, output: Format) -> Result<Exit, 
     spec.new_connections = args.new_connections;
     spec.in_flight = args.in_flight;
     spec.timeout = args.timeout.0;
+    spec.token = args.token;
     // With the usual 1024 a load over new connections would meet the limit before the platform does.
     let _ = raise_file_limit();
     let bar = bar(args.duration.0);

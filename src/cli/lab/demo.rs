@@ -108,6 +108,7 @@ impl Stage {
             replicas: 2,
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
+            extent: lab::Extent::default(),
         };
         let lab = lab::start(&options, READY).await?;
         lab.settled(READY).await?;

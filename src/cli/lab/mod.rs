@@ -5,6 +5,8 @@ mod command;
 mod demo;
 mod files;
 mod serve;
+mod services;
+mod setup;
 mod show;
 
 pub use command::{Args, run};

@@ -7,10 +7,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::command::Setup;
+use super::setup::{Setup, collector};
 use crate::{
     error::{Error, Exit},
-    lab::{Faults, gateway, state::broken, supervisor, tenant},
+    lab::{
+        Faults, FullLab, GatewayDefect, SERVICE, alerts, gateway, identity,
+        state::broken,
+        store, supervisor,
+        telemetry::{Source, Telemetry, Traces, Tracing},
+        tenant,
+    },
     model::{Slot, Span},
     process::raise_file_limit,
 };
@@ -39,9 +45,76 @@ enum Role {
         /// How long to wait for a replica
         #[arg(long, default_value = "10s")]
         upstream_timeout: Span,
+        /// What is wrong with it
+        #[arg(long)]
+        defect: Vec<GatewayDefect>,
+        #[command(flatten)]
+        traces: TracesArgs,
     },
     /// Be one replica of the service
     Tenant(Box<Tenant>),
+    /// Keep the tenants
+    Store(ServiceArgs),
+    /// Sign tokens
+    Identity(ServiceArgs),
+    /// Take logs, and raise alerts
+    Alerts(ServiceArgs),
+}
+
+/// What a service of a full lab is started with.
+#[derive(Debug, clap::Args)]
+struct ServiceArgs {
+    /// The lab's folder
+    #[arg(long)]
+    folder: PathBuf,
+    #[command(flatten)]
+    traces: TracesArgs,
+}
+
+/// What a process does about traces.
+#[derive(Debug, clap::Args)]
+struct TracesArgs {
+    /// Send spans to this collector
+    #[arg(long, value_name = "URL", value_parser = collector)]
+    otlp: Option<String>,
+    /// Pass the headers of traces on to nobody
+    #[arg(long, conflicts_with = "otlp")]
+    silent: bool,
+}
+
+impl TracesArgs {
+    fn traces(&self) -> Traces {
+        match &self.otlp {
+            Some(endpoint) => Traces::Otlp(endpoint.clone()),
+            None if self.silent => Traces::Silent,
+            None => Traces::Pass,
+        }
+    }
+}
+
+impl Role {
+    /// The traces of the process, and who makes them; the supervisor makes none.
+    fn telemetry(&self) -> Result<Telemetry, Error> {
+        let own = |service: &'static str| Source {
+            service,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: service.to_owned(),
+            slot: None,
+        };
+        let (traces, source) = match self {
+            Self::Supervisor { .. } => (Traces::Pass, own("supervisor")),
+            Self::Gateway { traces, .. } => (traces.traces(), own("gateway")),
+            Self::Store(args) => (args.traces.traces(), own("store")),
+            Self::Identity(args) => (args.traces.traces(), own("identity")),
+            Self::Alerts(args) => (args.traces.traces(), own("alerts")),
+            Self::Tenant(args) => {
+                let Tenant { release, replica, slot, .. } = &**args;
+                let (version, instance) = (release.clone(), replica.clone());
+                (args.traces.traces(), Source { service: SERVICE, version, instance, slot: Some(*slot) })
+            }
+        };
+        Telemetry::start(&traces, source)
+    }
 }
 
 /// What a replica is started with; what differs between pods of one image may come from the environment.
@@ -68,10 +141,25 @@ struct Tenant {
     /// What is wrong with it, as often as needed or with commas between
     #[arg(long, env = "TENANT_FAULTS")]
     fault: Vec<Faults>,
+    /// Where the store is
+    #[arg(long, requires_all = ["identity", "alerts"])]
+    store: Option<SocketAddr>,
+    /// Where the identity provider is
+    #[arg(long, requires = "store")]
+    identity: Option<SocketAddr>,
+    /// Where the sink of logs is
+    #[arg(long, requires = "store")]
+    alerts: Option<SocketAddr>,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 impl Tenant {
-    fn options(self) -> tenant::Options {
+    fn options(self, tracing: Tracing) -> tenant::Options {
+        let full = match (self.store, self.identity, self.alerts) {
+            (Some(store), Some(identity), Some(alerts)) => Some(FullLab { store, identity, alerts }),
+            _ => None,
+        };
         tenant::Options {
             listen: self.listen,
             admin: self.admin,
@@ -80,6 +168,8 @@ impl Tenant {
             slot: self.slot,
             version: self.release,
             faults: self.fault.into_iter().flat_map(|list| list.0).collect(),
+            full,
+            tracing,
         }
     }
 }
@@ -92,6 +182,8 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
     if let Err(e) = raise_file_limit() {
         tracing::warn!("the limit on descriptors stays as it is: {e}");
     }
+    let telemetry = args.role.telemetry()?;
+    let tracing = telemetry.tracing.clone();
     // One thread for each role. The supervisor's children are bound to the life of the thread that starts them, and
     // the platform has more processes than most machines have cores: more threads would only pass work around.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -100,12 +192,18 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
         watch_signals(stop.clone())?;
         match args.role {
             Role::Supervisor { folder, setup } => supervisor::serve(setup.options(&folder)?, stop).await,
-            Role::Gateway { folder, upstream_timeout } => {
-                gateway::serve(gateway::Options { folder, upstream_timeout: upstream_timeout.0 }, stop).await
+            Role::Gateway { folder, upstream_timeout, defect, .. } => {
+                let upstream_timeout = upstream_timeout.0;
+                gateway::serve(gateway::Options { folder, upstream_timeout, defects: defect, tracing }, stop).await
             }
-            Role::Tenant(args) => tenant::serve(args.options(), stop).await,
+            Role::Tenant(args) => tenant::serve(args.options(tracing), stop).await,
+            Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
+            Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
+            Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
         }
     });
+    // The runtime has ended with that statement: what sends the last spans blocks.
+    telemetry.end();
     if let Err(e) = &served {
         tracing::error!("{e}");
     }

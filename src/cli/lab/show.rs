@@ -9,8 +9,11 @@ use crate::{
     error::Error,
     lab::{
         Lab, Standing, Status,
+        alerts::Told,
+        identity::Token,
         load::Report,
         state::{Process, broken},
+        store::Outage,
     },
     report::Format,
 };
@@ -25,6 +28,7 @@ pub(super) fn status(lab: &Lab, status: &Status, output: Format) -> Result<(), E
             "gateway": format!("http://{}", file.gateway),
             "admin": format!("http://{}", file.admin),
             "control": format!("http://{}", file.control),
+            "full": file.full,
             "prometheus": file.prometheus.map(|at| format!("http://{at}")),
             "status": status,
         })),
@@ -64,6 +68,38 @@ fn table(status: &Status) -> String {
         ]);
     }
     table.trim_fmt()
+}
+
+/// Prints a token, for use in a header.
+pub(super) fn token(token: &Token, output: Format) -> Result<(), Error> {
+    match output {
+        Format::Json => json(&json!(token)),
+        Format::Table => print(&token.access_token),
+    }
+}
+
+/// Prints whether the store is out of order.
+pub(super) fn outage(outage: Outage, output: Format) -> Result<(), Error> {
+    match output {
+        Format::Json => json(&json!(outage)),
+        Format::Table if outage.out => print("the store is out of order; `interlock lab mend store` ends that"),
+        Format::Table => print("the store is in order"),
+    }
+}
+
+/// Prints the alerts that were raised.
+pub(super) fn alerts(told: &Told, output: Format) -> Result<(), Error> {
+    if output == Format::Json {
+        return json(&json!(told));
+    }
+    let Told { logs, errors, raised, alerts, .. } = told;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["ALERT", "SERVICE", "CORRELATION ID", "MESSAGE"]);
+    for alert in alerts {
+        table.add_row([&alert.number.to_string(), &alert.service, &alert.correlation_id, &alert.message]);
+    }
+    let counts = format!("logs {logs}, errors {errors}, alerts {raised}");
+    print(&if alerts.is_empty() { counts } else { format!("{counts}\n\n{}", table.trim_fmt()) })
 }
 
 /// Prints what is left of a lab.

@@ -14,7 +14,10 @@ use serde_json::json;
 
 use super::{Refusal, SetWeights, proxy::Shared};
 use crate::{
-    lab::{http::guarded, state::broken},
+    lab::{
+        http::{guarded, problem},
+        state::broken,
+    },
     model::Slot,
 };
 
@@ -22,10 +25,20 @@ use crate::{
 pub fn router(shared: Arc<Shared>, token: String) -> Router {
     let asked = Router::new().route("/weights", get(weights).put(set_weights)).route("/in-flight", get(in_flight));
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(health))
         .route("/metrics", get(metrics))
         .merge(guarded(asked, token))
         .with_state(shared)
+}
+
+/// Without the identity provider's keys it could admit nobody.
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    match &shared.bearer {
+        Some(bearer) if !bearer.is_ready() => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "there are no keys to check tokens with").into_response()
+        }
+        _ => "ok".into_response(),
+    }
 }
 
 async fn weights(State(shared): State<Arc<Shared>>) -> Response {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backends;
+mod bearer;
 mod metrics;
 mod proxy;
 mod routing;

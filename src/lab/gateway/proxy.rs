@@ -19,18 +19,20 @@ use tokio::time::Sleep;
 
 use super::{
     backends::{Backends, Outgoing, Upstream},
+    bearer::Bearer,
     metrics::{Metrics, Way},
     routing::Routing,
 };
 use crate::{
     lab::{
+        SERVICE,
         flight::{Flights, Flying},
-        http::{self, Lease, SLOT},
+        http::{self, Lease, REQUEST_ID, SLOT},
+        telemetry::{Tracing, Work},
     },
     model::Slot,
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How many replicas are tried before a request is given up.
 const TRIES: usize = 3;
 /// How long a connection to a replica may take.
@@ -50,10 +52,14 @@ pub struct Shared {
     pub flights: Flights,
     /// What was measured.
     pub metrics: Metrics,
+    /// Checks tokens, where requests have to show one.
+    pub bearer: Option<Bearer>,
+    /// Makes spans.
+    pub tracing: Tracing,
 }
 
 /// Answers one request; failures become answers of their own.
-pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, mut request: Request<Incoming>) -> Response<Answer> {
     let named = request.headers().get(SLOT).map(|value| value.to_str().unwrap_or_default().parse::<Slot>());
     let (slot, way) = match named {
         Some(Ok(slot)) => (slot, Way::Preview),
@@ -64,9 +70,21 @@ pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Inco
         }
     };
     let id = request_id(request.headers());
+    let work = begin(&shared, &request);
+    if let Some(bearer) = &shared.bearer
+        && route(request.uri().path()).is_some()
+        && let Err(why) = bearer.admit(request.headers_mut(), work.as_ref()).await
+    {
+        if let Some(work) = &work {
+            work.answered(StatusCode::UNAUTHORIZED);
+        }
+        // It reached no slot either.
+        return unauthorized(why, &id).map(|body| Answer::new(body, None, shared.upstream_timeout));
+    }
     let mut ticket = Ticket::new(shared.clone(), slot, way, peer, &request);
     let deadline = shared.upstream_timeout;
-    let (mut response, lease) = match tokio::time::timeout(deadline, forward(&shared, slot, request, &id)).await {
+    let forwarding = forward(&shared, slot, request, &id, work.as_ref());
+    let (mut response, lease) = match tokio::time::timeout(deadline, forwarding).await {
         Ok(Ok((response, lease))) => (response.map(BodyExt::boxed), Some(lease)),
         Ok(Err((status, why))) => (problem(status, &why), None),
         Err(_) => {
@@ -76,6 +94,10 @@ pub async fn answer(shared: Arc<Shared>, peer: SocketAddr, request: Request<Inco
     };
     ticket.status = response.status().as_u16();
     ticket.lease = lease;
+    if let Some(work) = &work {
+        work.answered(response.status());
+    }
+    ticket.work = work;
     let headers = response.headers_mut();
     strip(headers);
     headers.insert(SLOT, HeaderValue::from_static(slot.name()));
@@ -98,6 +120,7 @@ async fn forward(
     slot: Slot,
     request: Request<Incoming>,
     id: &HeaderValue,
+    work: Option<&Work>,
 ) -> Result<Sent, (StatusCode, String)> {
     let (mut head, body) = request.into_parts();
     strip(&mut head.headers);
@@ -129,10 +152,19 @@ async fn forward(
         let Some(full) = body.take() else { break };
         let mut request = Request::from_parts(head.clone(), full);
         *request.version_mut() = Version::HTTP_11;
+        let calling = work.map(|work| call(work, &upstream, &mut request));
         match lease.sender.try_send_request(request).await {
-            Ok(response) => return Ok((response, (upstream, lease))),
+            Ok(response) => {
+                if let Some(calling) = &calling {
+                    calling.answered(response.status());
+                }
+                return Ok((response, (upstream, lease)));
+            }
             Err(mut e) => {
                 why = format!("{}: {}", upstream.backend.name, e.error());
+                if let Some(calling) = &calling {
+                    calling.fail("no answer", why.clone());
+                }
                 if let Some(unsent) = e.take_message() {
                     body = Some(unsent.into_body());
                 } else if repeatable && lease.reused && repeats == 0 {
@@ -148,6 +180,34 @@ async fn forward(
         }
     }
     Err((StatusCode::SERVICE_UNAVAILABLE, why))
+}
+
+/// The route of a path of users; none for what is asked by those who operate the lab.
+fn route(path: &str) -> Option<&'static str> {
+    match path.strip_prefix("/tenants") {
+        Some("" | "/") => Some("/tenants"),
+        Some(id) if id.starts_with('/') => Some("/tenants/{id}"),
+        _ => None,
+    }
+}
+
+/// Begins the work on a request of users, where spans are made or traces end here.
+fn begin(shared: &Shared, request: &Request<Incoming>) -> Option<Work> {
+    if shared.tracing.passes() {
+        return None;
+    }
+    let path = request.uri().path();
+    let route = route(path)?;
+    Some(shared.tracing.server(request.headers(), request.method(), Some(route), path))
+}
+
+/// Begins one try at a replica.
+fn call<B>(work: &Work, upstream: &Upstream, request: &mut Request<B>) -> Work {
+    let path = request.uri().path();
+    let to = (SERVICE, upstream.backend.address);
+    let calling = work.client(to, request.method(), route(path).unwrap_or_default(), path);
+    calling.inject(request.headers_mut());
+    calling
 }
 
 fn empty() -> Outgoing {
@@ -184,6 +244,16 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
+/// The answer to a request without a valid token (RFC 6750, section 3).
+fn unauthorized(why: &str, id: &HeaderValue) -> Response<BoxBody<Bytes, hyper::Error>> {
+    let body = http::problem_of(StatusCode::UNAUTHORIZED, why, id.to_str().unwrap_or_default());
+    let mut response = body.map(|body| body.map_err(|never| match never {}).boxed());
+    let challenge = HeaderValue::from_static(r#"Bearer realm="tenants", error="invalid_token""#);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    response
+}
+
 /// An answer of our own.
 fn problem(status: StatusCode, why: &str) -> Response<BoxBody<Bytes, hyper::Error>> {
     http::problem(status, why).map(|body| body.map_err(|never| match never {}).boxed())
@@ -198,6 +268,8 @@ struct Ticket {
     status: u16,
     over: bool,
     lease: Option<(Arc<Upstream>, Lease<Outgoing>)>,
+    /// Ends with the request.
+    work: Option<Work>,
     _flying: Flying,
 }
 
@@ -205,7 +277,8 @@ impl Ticket {
     fn new(shared: Arc<Shared>, slot: Slot, way: Way, peer: SocketAddr, request: &Request<Incoming>) -> Self {
         let flying = shared.flights.begin(slot, request.method().clone(), request.uri().path(), peer);
         // Until there is an answer, the only way to end is that the client leaves.
-        Self { shared, slot, way, since: Instant::now(), status: 499, over: false, lease: None, _flying: flying }
+        let since = Instant::now();
+        Self { shared, slot, way, since, status: 499, over: false, lease: None, work: None, _flying: flying }
     }
 
     /// The answer was read to its end: the connection can serve again.
@@ -220,6 +293,11 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let status = if self.over || self.status >= 500 { self.status } else { 499 };
+        if status != self.status
+            && let Some(work) = &self.work
+        {
+            work.fail("client left", "the client left before the end of its answer");
+        }
         self.shared.metrics.count(self.slot, self.way, status, self.since.elapsed());
     }
 }

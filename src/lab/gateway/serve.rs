@@ -8,13 +8,22 @@ use tokio_util::sync::CancellationToken;
 use super::{
     admin,
     backends::Backends,
+    bearer::Bearer,
     metrics::Metrics,
     proxy::{self, Shared},
     routing::Routing,
 };
 use crate::{
     error::Error,
-    lab::{SERVICE, connections::Connections, flight::Flights, http::listen, state::Folder},
+    lab::{
+        SERVICE,
+        connections::Connections,
+        extent::GatewayDefect,
+        flight::Flights,
+        http::listen,
+        state::Folder,
+        telemetry::{Peer, Tracing},
+    },
 };
 
 /// How long requests may take to finish once the gateway is asked to end.
@@ -29,6 +38,10 @@ pub struct Options {
     pub folder: PathBuf,
     /// How long a replica may take to begin its answer.
     pub upstream_timeout: Duration,
+    /// What is wrong with it.
+    pub defects: Vec<GatewayDefect>,
+    /// Makes its spans.
+    pub tracing: Tracing,
 }
 
 /// Serves until `stop`.
@@ -36,15 +49,19 @@ pub struct Options {
 /// # Errors
 /// Where it cannot listen or its files make no sense.
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Error> {
-    let folder = Folder::new(options.folder);
+    let folder = Folder::new(&options.folder);
     let lab = folder.read_lab()?;
+    let Options { upstream_timeout, defects, tracing, .. } = options;
+    let bearer = lab.full.map(|full| Bearer::new(Peer::new("identity", full.identity), tracing.clone(), defects));
     let shared = Arc::new(Shared {
         service: SERVICE,
-        upstream_timeout: options.upstream_timeout,
+        upstream_timeout,
         routing: Routing::open(folder.weights())?,
         backends: Backends::default(),
         flights: Flights::default(),
         metrics: Metrics::default(),
+        bearer,
+        tracing,
     });
     // Known replicas take requests from the first one on, also after a restart.
     shared.backends.round(&folder.backends()).await;
@@ -53,6 +70,13 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let followed = shared.clone();
     let follow_stop = stop.clone();
     tokio::spawn(async move { followed.backends.follow(&folder.backends(), follow_stop).await });
+    let admitting = shared.clone();
+    let admit_stop = stop.clone();
+    tokio::spawn(async move {
+        if let Some(bearer) = &admitting.bearer {
+            bearer.follow(admit_stop).await;
+        }
+    });
     let router = admin::router(shared.clone(), lab.token);
     let admin_stop = stop.clone();
     tokio::spawn(async move {

@@ -43,6 +43,8 @@ pub struct Spec {
     pub in_flight: usize,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// The token that every request shows.
+    pub token: Option<String>,
 }
 
 impl Spec {
@@ -50,7 +52,8 @@ impl Spec {
     #[must_use]
     pub fn new(address: SocketAddr, path: impl Into<String>, rate: f64, duration: Duration) -> Self {
         let timeout = Duration::from_secs(10);
-        Self { address, path: path.into(), rate, duration, new_connections: false, in_flight: 1024, timeout }
+        let path = path.into();
+        Self { address, path, rate, duration, new_connections: false, in_flight: 1024, timeout, token: None }
     }
 }
 
@@ -155,6 +158,10 @@ impl Runner {
         let within = self.spec.timeout;
         let mut request =
             Request::get(&self.spec.path).header(header::HOST, "lab").body(Empty::new()).map_err(|e| e.to_string())?;
+        if let Some(token) = &self.spec.token {
+            let shown = header::HeaderValue::try_from(format!("Bearer {token}")).map_err(|e| e.to_string())?;
+            request.headers_mut().insert(header::AUTHORIZATION, shown);
+        }
         if self.spec.new_connections {
             request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }

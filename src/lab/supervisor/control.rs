@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::keeper::{Keeper, MOST_REPLICAS};
 use crate::{
-    lab::{http::guarded, status::Release},
+    lab::{fault::Fault, http::guarded, status::Release},
     model::{Epoch, Slot},
 };
 
@@ -59,7 +59,11 @@ async fn set_release(
     if !fits {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, "a version has 1 to 64 visible ASCII characters");
     }
-    keeper.lock().unwrap_or_else(PoisonError::into_inner).set_release(slot, release);
+    let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+    if !keeper.is_full() && release.faults.iter().any(Fault::wants_full) {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "one of the faults acts in a full lab only");
+    }
+    keeper.set_release(slot, release);
     StatusCode::NO_CONTENT.into_response()
 }
 

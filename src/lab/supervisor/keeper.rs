@@ -15,8 +15,9 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        state::{self, Backend, Folder, LabFile, Process},
+        state::{self, Backend, Folder, FullLab, LabFile, Process},
         status::{Release, SlotStatus, Status},
+        telemetry::Traces,
     },
     model::{Epoch, Slot},
     process::{Launch, Output},
@@ -40,6 +41,7 @@ pub struct Keeper {
     past_exits: BTreeMap<String, u64>,
     listed: Option<Vec<Backend>>,
     noted: Option<Vec<Process>>,
+    full: Option<FullLab>,
 }
 
 impl Keeper {
@@ -57,8 +59,12 @@ impl Keeper {
             past_exits: BTreeMap::new(),
             listed: None,
             noted: None,
+            full: None,
         };
         keeper.list()?;
+        if let Some(full) = lab.full {
+            keeper.add_services(full);
+        }
         keeper.add_gateway(lab);
         if let Some(listen) = lab.prometheus {
             keeper.add_prometheus(lab, listen)?;
@@ -78,13 +84,32 @@ impl Keeper {
         self.launch(name, &self.options.interlock).args(["lab", "serve", role])
     }
 
+    /// A process of a service, with what it does about traces.
+    fn traced(&self, name: &str, role: &str) -> Launch {
+        match self.options.extent.traces(role) {
+            Traces::Pass => self.role(name, role),
+            Traces::Silent => self.role(name, role).arg("--silent"),
+            Traces::Otlp(endpoint) => self.role(name, role).args(["--otlp", &endpoint]),
+        }
+    }
+
+    fn add_services(&mut self, full: FullLab) {
+        for (name, address) in [("store", full.store), ("identity", full.identity), ("alerts", full.alerts)] {
+            let launch = self.traced(name, name).arg("--folder").arg(self.folder.path());
+            self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
+        }
+        self.full = Some(full);
+    }
+
     fn add_gateway(&mut self, lab: &LabFile) {
         let timeout = format!("{}ms", self.options.upstream_timeout.as_millis());
+        let defects = self.options.extent.gateway_defects.iter().map(|defect| format!("--defect={defect}"));
         let launch = self
-            .role("gateway", "gateway")
+            .traced("gateway", "gateway")
             .arg("--folder")
             .arg(self.folder.path())
-            .args(["--upstream-timeout", &timeout]);
+            .args(["--upstream-timeout", &timeout])
+            .args(defects);
         let ask = (lab.admin, "/healthz");
         self.parts.push(Part::new("gateway".into(), Kind::Gateway, lab.gateway, ask, launch));
     }
@@ -102,7 +127,7 @@ impl Keeper {
         let name = format!("{}-{slot}-{index}", crate::lab::SERVICE);
         let address = self.ports.address(&name)?;
         let mut launch = self
-            .role(&name, "tenant")
+            .traced(&name, "tenant")
             .args(["--listen", &address.to_string(), "--replica", &name, "--slot", slot.name()])
             .arg(format!("--release={}", release.version))
             // Keeps out faults that the environment may name, which is meant for pods.
@@ -110,11 +135,21 @@ impl Keeper {
         for fault in &release.faults {
             launch = launch.arg(format!("--fault={fault}"));
         }
+        if let Some(FullLab { store, identity, alerts }) = self.full {
+            for (name, address) in [("store", store), ("identity", identity), ("alerts", alerts)] {
+                launch = launch.arg(format!("--{name}={address}"));
+            }
+        }
         let mut part =
             Part::new(name.clone(), Kind::Replica { slot, index, release }, address, (address, "/readyz"), launch);
         part.exits = self.past_exits.get(&name).copied().unwrap_or_default();
         self.parts.push(part);
         Ok(())
+    }
+
+    /// Whether there are services behind the tenants.
+    pub const fn is_full(&self) -> bool {
+        self.full.is_some()
     }
 
     /// Sets what a slot should run; its replicas are replaced one after another.
@@ -210,7 +245,7 @@ impl Keeper {
     fn list(&mut self) -> Result<(), Error> {
         let listed = self.parts.iter().filter(|part| part.is_listed()).filter_map(|part| match part.kind {
             Kind::Replica { slot, .. } => Some(Backend { name: part.name.clone(), slot, address: part.address }),
-            Kind::Gateway | Kind::Prometheus => None,
+            Kind::Gateway | Kind::Prometheus | Kind::Service => None,
         });
         let listed: Vec<_> = listed.collect();
         if self.listed.as_ref() != Some(&listed) {

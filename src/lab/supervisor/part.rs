@@ -41,6 +41,8 @@ pub enum Kind {
     Gateway,
     /// Prometheus.
     Prometheus,
+    /// A service of a full lab.
+    Service,
     /// A replica of the service.
     Replica {
         /// Its slot.
@@ -213,7 +215,7 @@ impl Part {
         };
         let (slot, version) = match &self.kind {
             Kind::Replica { slot, release, .. } => (Some(*slot), Some(release.version.clone())),
-            Kind::Gateway | Kind::Prometheus => (None, None),
+            Kind::Gateway | Kind::Prometheus | Kind::Service => (None, None),
         };
         PartStatus {
             name: self.name.clone(),

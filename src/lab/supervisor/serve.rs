@@ -14,8 +14,9 @@ use super::{control, keeper::Keeper, ports::Ports, prometheus};
 use crate::{
     error::Error,
     lab::{
+        extent::Extent,
         http::listen,
-        state::{self, Folder, LabFile, broken, fault},
+        state::{self, Folder, FullLab, LabFile, broken, fault},
         status::Release,
     },
     process::Identity,
@@ -43,6 +44,8 @@ pub struct Options {
     pub upstream_timeout: Duration,
     /// Whether Prometheus is started where its binary is found.
     pub prometheus: bool,
+    /// What there is beyond that.
+    pub extent: Extent,
 }
 
 /// Keeps the lab up until `stop`. Run it on a current-thread runtime on the main thread: its children are killed when
@@ -55,6 +58,14 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let _lock = lock(&folder)?;
     let mut ports = Ports::default();
     let wants_prometheus = options.prometheus && prometheus::find().is_some();
+    let full = match options.extent.full {
+        true => Some(FullLab {
+            store: ports.address("store")?,
+            identity: ports.address("identity")?,
+            alerts: ports.address("alerts")?,
+        }),
+        false => None,
+    };
     let lab = LabFile {
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
         gateway: ports.address("gateway")?,
@@ -62,6 +73,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         control: ports.address("control")?,
         prometheus: if wants_prometheus { Some(ports.address("prometheus")?) } else { None },
         token: state::new_token(),
+        full,
     };
     let listener = listen(lab.control).await?;
     state::write(&folder.lab(), &lab)?;

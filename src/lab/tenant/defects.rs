@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::lab::fault::Fault;
+use crate::lab::fault::{Deviation, Fault};
 
 /// How long a hanging request hangs; far beyond any timeout, and yet bounded.
 const HANG: Duration = Duration::from_secs(3600);
@@ -43,10 +43,19 @@ impl Defects {
                 Fault::Latency { delay, share } if chance(*share) => tokio::time::sleep(*delay).await,
                 Fault::ErrorRate { share, burst, after } if served >= *after => fails |= self.fails(*share, *burst),
                 Fault::Leak { bytes, max } => self.leak(*bytes, *max),
-                Fault::CrashAfter(_) | Fault::Hang { .. } | Fault::Latency { .. } | Fault::ErrorRate { .. } => {}
+                Fault::CrashAfter(_)
+                | Fault::Hang { .. }
+                | Fault::Latency { .. }
+                | Fault::ErrorRate { .. }
+                | Fault::Deviates(_) => {}
             }
         }
         fails
+    }
+
+    /// Whether the steps of a request deviate in this way.
+    pub fn deviates(&self, how: Deviation) -> bool {
+        self.faults.contains(&Fault::Deviates(how))
     }
 
     /// The memory that was kept, in bytes.

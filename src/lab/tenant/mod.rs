@@ -1,10 +1,13 @@
 //! The service `tenant`: one replica of it, with whatever faults its release has.
 
+mod access;
 mod defects;
+mod flow;
 mod lifecycle;
 mod metrics;
 mod routes;
 mod serve;
 mod service;
+mod upstream;
 
 pub use serve::{Options, serve};

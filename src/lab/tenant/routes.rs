@@ -8,27 +8,31 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Options, metrics, service::Service};
+use super::{Options, flow, metrics, service::Service};
 use crate::lab::{
     SERVICE,
-    http::{SLOT, VERSION, problem},
+    http::{REQUEST_ID, SLOT, VERSION, problem},
     page::Page,
+    store::Tenant,
+    telemetry::begin,
 };
 
 /// What the business listener serves; with `whole` all the rest as well.
 pub fn business(service: Arc<Service>, whole: bool) -> Router {
-    let tenants = Router::new()
-        .route("/tenants/{id}", get(tenant))
-        .layer(middleware::from_fn_with_state(service.clone(), faulty));
+    let mut tenants = Router::new().route("/tenants/{id}", get(flow::read));
+    if service.upstream.is_some() {
+        tenants = tenants.route("/tenants", post(flow::create));
+    }
+    let tenants = tenants.layer(middleware::from_fn_with_state(service.clone(), faulty));
     let mut router = health().route("/version", get(version)).merge(tenants);
     if whole {
         router = router.merge(operated());
@@ -52,12 +56,17 @@ fn operated() -> Router<Arc<Service>> {
     Router::new().route("/metrics", get(exposed)).route("/draining", get(draining).put(drain))
 }
 
-async fn tenant(Path(id): Path<String>) -> Response {
-    let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if !fits {
+/// Whether a text can be a tenant's id.
+pub fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Answers with a tenant where there is no store.
+pub fn tenant(id: &str) -> Response {
+    if !is_id(id) {
         return (StatusCode::NOT_FOUND, Json(json!({ "title": "no such tenant" }))).into_response();
     }
-    Json(json!({ "id": id, "name": format!("Tenant {id}"), "plan": "standard", "active": true })).into_response()
+    Json(Tenant::plain(id)).into_response()
 }
 
 async fn version(State(service): State<Arc<Service>>) -> Response {
@@ -104,7 +113,7 @@ async fn drain(State(service): State<Arc<Service>>, body: Bytes) -> Response {
 /// Says which slot and release answered, and logs each request.
 async fn stamped(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-        let id = request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let id = request.headers().get(REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         (request.method().clone(), request.uri().path().to_owned(), id)
     });
     let mut response = next.run(request).await;
@@ -133,9 +142,11 @@ async fn closing(State(service): State<Arc<Service>>, request: Request, next: Ne
 async fn faulty(
     State(service): State<Arc<Service>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let route = if request.uri().path() == "/tenants" { "/tenants" } else { "/tenants/{id}" };
+    let work = begin(&service.options.tracing, &mut request, Some(route));
     let path = request.uri().path();
     // Also over when the client leaves first, since this future is then dropped.
     let _flying = service.flights.begin(service.options.slot, request.method().clone(), path, peer);
@@ -144,6 +155,7 @@ async fn faulty(
     } else {
         next.run(request).await
     };
+    work.answered(response.status());
     let counter = if response.status().is_server_error() { &service.failed } else { &service.ok };
     counter.fetch_add(1, Ordering::Relaxed);
     response

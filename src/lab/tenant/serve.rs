@@ -15,7 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::{routes, service::Service};
 use crate::{
     error::Error,
-    lab::{fault::Fault, http::listen, state::broken},
+    lab::{
+        fault::Fault,
+        http::listen,
+        state::{FullLab, broken},
+        telemetry::Tracing,
+    },
     model::{Slot, Span},
 };
 
@@ -41,6 +46,10 @@ pub struct Options {
     pub version: String,
     /// What is wrong with the release.
     pub faults: Vec<Fault>,
+    /// The services behind it, where there are some.
+    pub full: Option<FullLab>,
+    /// Makes its spans.
+    pub tracing: Tracing,
 }
 
 /// Serves until `stop`, and as long after it as it takes to lose nothing.

@@ -7,7 +7,7 @@ use std::{
 
 use axum::http::HeaderValue;
 
-use super::{Options, defects::Defects, lifecycle::Lifecycle};
+use super::{Options, defects::Defects, lifecycle::Lifecycle, upstream::Upstream};
 use crate::{
     error::Error,
     lab::{connections::Connections, flight::Flights},
@@ -33,6 +33,8 @@ pub struct Service {
     pub flights: Flights,
     /// What is wrong with the release.
     pub defects: Defects,
+    /// The services behind it, where there are some.
+    pub upstream: Option<Upstream>,
     /// Business requests that were answered well.
     pub ok: AtomicU64,
     /// Business requests that were not.
@@ -47,7 +49,13 @@ impl Service {
     pub fn new(options: Options) -> Result<Arc<Self>, Error> {
         let version = HeaderValue::from_str(&options.version)
             .map_err(|e| Error::usage(format!("version `{}`: {e}", options.version), "use letters, digits and dots"))?;
+        if options.full.is_none()
+            && let Some(fault) = options.faults.iter().find(|fault| fault.wants_full())
+        {
+            return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "leave it out"));
+        }
         Ok(Arc::new(Self {
+            upstream: options.full.map(Upstream::new),
             slot: HeaderValue::from_static(options.slot.name()),
             version,
             lifecycle: Lifecycle::default(),

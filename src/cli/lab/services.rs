@@ -1,0 +1,98 @@
+//! `interlock lab token|alerts|break|mend`: what is asked and ordered of the services of a full lab.
+
+use clap::ValueEnum;
+
+use super::{
+    command::{At, Where},
+    show,
+};
+use crate::{
+    error::{Error, Exit},
+    lab::{
+        Lab,
+        identity::{AUDIENCE, Order},
+        operate,
+    },
+    model::Span,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TokenArgs {
+    #[command(flatten)]
+    pub at: Where,
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Wanted {
+    /// Who shows it
+    #[arg(long, default_value = "user", value_name = "NAME")]
+    subject: String,
+    /// What its owner is: `viewer` may read, `admin` may write as well
+    #[arg(long, default_value = "admin")]
+    role: String,
+    /// What its owner has agreed to; as often as needed, tenants:read and tenants:write unless given
+    #[arg(long)]
+    scope: Vec<String>,
+    /// Whom it is meant for
+    #[arg(long, default_value = AUDIENCE)]
+    audience: String,
+    /// How long it holds
+    #[arg(long, default_value = "1h", value_name = "TIME")]
+    lifetime: Span,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AlertsArgs {
+    #[command(flatten)]
+    pub at: Where,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BreakArgs {
+    #[command(flatten)]
+    pub at: Where,
+    /// What to break or mend
+    pub what: Breakable,
+}
+
+/// What can be broken and mended while the lab is up.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Breakable {
+    /// The store: it answers every request for tenants with status 503
+    Store,
+}
+
+impl Wanted {
+    fn order(self) -> Order {
+        let scope = match self.scope.is_empty() {
+            true => "tenants:read tenants:write".to_owned(),
+            false => self.scope.join(" "),
+        };
+        let Self { subject, role, audience, lifetime, .. } = self;
+        Order { subject, audience, role, scope, lifetime: lifetime.0.as_secs() }
+    }
+}
+
+/// Prints a token.
+pub(super) async fn token(at: At, wanted: Wanted) -> Result<Exit, Error> {
+    let token = operate::token(&Lab::open(&at.folder)?, &wanted.order()).await?;
+    show::token(&token, at.output)?;
+    Ok(Exit::Kept)
+}
+
+/// Lists the alerts that were raised.
+pub(super) async fn alerts(at: At) -> Result<Exit, Error> {
+    let told = operate::alerts(&Lab::open(&at.folder)?).await?;
+    show::alerts(&told, at.output)?;
+    Ok(Exit::Kept)
+}
+
+/// Breaks or mends a part of the lab.
+pub(super) async fn set(at: At, what: Breakable, out: bool) -> Result<Exit, Error> {
+    match what {
+        Breakable::Store => show::outage(operate::set_outage(&Lab::open(&at.folder)?, out).await?, at.output)?,
+    }
+    Ok(Exit::Kept)
+}

@@ -1,0 +1,79 @@
+//! What a lab starts with, as it is typed.
+
+use std::path::Path;
+
+use crate::{
+    error::Error,
+    lab::{Extent, Fault, GatewayDefect, Release, Untraced, state::broken, supervisor},
+    model::Span,
+};
+
+/// What a lab starts with.
+#[derive(Debug, clap::Args)]
+pub(super) struct Setup {
+    /// The version that blue runs
+    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
+    pub version_blue: String,
+    /// The version that green runs
+    #[arg(long, default_value = "1.0.0", value_name = "VERSION")]
+    pub version_green: String,
+    /// A fault of blue's release, such as error-rate=5%
+    #[arg(long, value_name = "FAULT")]
+    pub fault_blue: Vec<Fault>,
+    /// A fault of green's release, such as latency=200ms:share=10%
+    #[arg(long, value_name = "FAULT")]
+    pub fault_green: Vec<Fault>,
+    /// Replicas of each slot
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    pub replicas: u32,
+    /// How long the gateway waits for a replica
+    #[arg(long, default_value = "10s", value_name = "TIME")]
+    pub upstream_timeout: Span,
+    /// Start no Prometheus
+    #[arg(long)]
+    pub no_prometheus: bool,
+    /// Start a store, an identity provider and a sink of alerts as well, and ask for a token on /tenants
+    #[arg(long)]
+    pub full: bool,
+    /// Send the traces of all processes to this collector, by OTLP over HTTP
+    #[arg(long, value_name = "URL", value_parser = collector)]
+    pub otlp: Option<String>,
+    /// A service without instrumentation; with `:passes` it passes the headers of a trace on all the same
+    #[arg(long, value_name = "SERVICE[:passes]")]
+    pub untraced: Vec<Untraced>,
+    /// A defect of the gateway: skip-validation
+    #[arg(long, value_name = "DEFECT", requires = "full")]
+    pub defect_gateway: Vec<GatewayDefect>,
+}
+
+impl Setup {
+    /// The options of the supervisor, with our own binary for its processes.
+    pub fn options(self, folder: &Path) -> Result<supervisor::Options, Error> {
+        if !self.full
+            && let Some(fault) = self.fault_blue.iter().chain(&self.fault_green).find(|fault| fault.wants_full())
+        {
+            return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "add --full"));
+        }
+        let extent =
+            Extent { full: self.full, otlp: self.otlp, untraced: self.untraced, gateway_defects: self.defect_gateway };
+        Ok(supervisor::Options {
+            folder: folder.to_owned(),
+            interlock: std::env::current_exe().map_err(|e| broken("our own binary", e))?,
+            blue: Release { version: self.version_blue, faults: self.fault_blue },
+            green: Release { version: self.version_green, faults: self.fault_green },
+            replicas: self.replicas,
+            upstream_timeout: self.upstream_timeout.0,
+            prometheus: !self.no_prometheus,
+            extent,
+        })
+    }
+}
+
+/// The base address of a collector; `/v1/traces` is added to it.
+pub(super) fn collector(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|e| format!("{e}; write it as http://127.0.0.1:4318"))?;
+    if url.scheme() != "http" || !url.has_host() || url.query().is_some() || url.fragment().is_some() {
+        return Err("write it as http://127.0.0.1:4318; /v1/traces is added".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

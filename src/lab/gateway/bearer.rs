@@ -1,0 +1,140 @@
+//! Whether a request shows a valid token, checked with the identity provider's keys, which are kept.
+
+use std::{
+    sync::{PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, dangerous, decode, decode_header, errors::ErrorKind, jwk::JwkSet,
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::lab::{
+    extent::GatewayDefect,
+    http::CLAIMS,
+    identity::{AUDIENCE, Claims, ISSUER, JWKS},
+    telemetry::{Call, Peer, Tracing, Work},
+};
+
+/// How long the identity provider may take to tell its keys.
+const WITHIN: Duration = Duration::from_secs(2);
+/// How long the keys are kept before they are asked for again.
+const KEPT: Duration = Duration::from_secs(300);
+/// How often they are asked for at most, whatever keys tokens name.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Checks tokens.
+pub struct Bearer {
+    identity: Peer,
+    tracing: Tracing,
+    defects: Vec<GatewayDefect>,
+    validation: Validation,
+    keys: RwLock<Option<JwkSet>>,
+    /// When the keys were asked for last; held while they are.
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Bearer {
+    /// Without keys yet.
+    pub fn new(identity: Peer, tracing: Tracing, defects: Vec<GatewayDefect>) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        validation.leeway = 0;
+        Self { identity, tracing, defects, validation, keys: RwLock::default(), asked: Mutex::default() }
+    }
+
+    /// Whether there are keys to check with.
+    pub fn is_ready(&self) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Keeps the keys fresh until `stop`.
+    pub async fn follow(&self, stop: CancellationToken) {
+        loop {
+            self.refresh().await;
+            let wait = if self.is_ready() { KEPT } else { AGAIN_AFTER };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Asks for the keys, unless that was done a moment ago. It belongs to no request, and is a trace of its own.
+    async fn refresh(&self) {
+        let mut asked = self.asked.lock().await;
+        if asked.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
+            return;
+        }
+        let call = Call { method: Method::GET, template: JWKS, path: JWKS, body: None, resent: 0 };
+        let answer = self.identity.call(&self.tracing.own(), call, WITHIN).await;
+        let keys = answer.and_then(|answer| match answer.status {
+            StatusCode::OK => answer.json::<JwkSet>(),
+            status => Err(status.to_string()),
+        });
+        match keys {
+            Ok(keys) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys),
+            Err(why) => tracing::warn!("the identity provider's keys: {why}"),
+        }
+        *asked = Some(Instant::now());
+    }
+
+    fn known(&self, id: &str) -> Option<DecodingKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        DecodingKey::from_jwk(keys.as_ref()?.find(id)?).ok()
+    }
+
+    /// Checks the token of a request, and puts what it says in its place.
+    ///
+    /// # Errors
+    /// Why it is refused, for its user.
+    pub async fn admit(&self, headers: &mut HeaderMap, work: Option<&Work>) -> Result<(), &'static str> {
+        for name in CLAIMS {
+            headers.remove(name);
+        }
+        let shown = headers.remove(header::AUTHORIZATION);
+        let token = shown.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let claims = if self.defects.contains(&GatewayDefect::SkipValidation) {
+            token.and_then(|token| Some(dangerous::insecure_decode::<Claims>(token).ok()?.claims)).ok_or(MISSING)
+        } else {
+            let validating = work.map(|work| work.internal("validate token"));
+            let checked = self.check(token).await;
+            if let (Some(validating), Err(why)) = (&validating, &checked) {
+                validating.fail("invalid token", *why);
+            }
+            checked
+        }?;
+        let Claims { sub, role, scope, .. } = claims;
+        for (name, value) in CLAIMS.into_iter().zip([sub, role, scope]) {
+            headers.insert(name, HeaderValue::try_from(value).map_err(|_| "the token's claims are no plain text")?);
+        }
+        Ok(())
+    }
+
+    async fn check(&self, token: Option<&str>) -> Result<Claims, &'static str> {
+        let token = token.ok_or(MISSING)?;
+        let id = decode_header(token).ok().and_then(|header| header.kid).ok_or("the token is malformed")?;
+        let mut key = self.known(&id);
+        if key.is_none() {
+            // The identity provider has a new key since it was started again.
+            self.refresh().await;
+            key = self.known(&id);
+        }
+        let key = key.ok_or("the token is signed with an unknown key")?;
+        let checked = decode::<Claims>(token, &key, &self.validation);
+        checked.map(|token| token.claims).map_err(|e| match e.kind() {
+            ErrorKind::InvalidSignature => "the token's signature is wrong",
+            ErrorKind::ExpiredSignature => "the token has expired",
+            ErrorKind::InvalidAudience => "the token is meant for another audience",
+            ErrorKind::InvalidIssuer => "the token has another issuer",
+            _ => "the token is malformed",
+        })
+    }
+}
+
+const MISSING: &str = "a bearer token is asked for";

@@ -1,0 +1,11 @@
+//! The identity provider of a full lab: signs tokens, and publishes the key that they are checked with.
+
+mod claims;
+mod keys;
+mod routes;
+
+pub use claims::{AUDIENCE, Claims, ISSUER, Order, Token};
+pub use routes::serve;
+
+/// Where the keys are, as OpenID Connect has it.
+pub const JWKS: &str = "/.well-known/jwks.json";

@@ -1,0 +1,66 @@
+//! What can be had and ordered from outside of the services of a full lab.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::{
+    alerts::Told,
+    contact::Lab,
+    http::{Answer, Ask, Client},
+    identity::{Order, Token},
+    store::Outage,
+};
+use crate::{error::Error, ports::PortError};
+
+/// How long one question may take.
+const WITHIN: Duration = Duration::from_secs(5);
+const MEND: &str = "the logs in the lab's folder say more";
+
+/// Has a token signed.
+///
+/// # Errors
+/// Where the lab has no identity provider, or it does not answer or refuses.
+pub async fn token(lab: &Lab, order: &Order) -> Result<Token, Error> {
+    let client = Client::new(lab.file.full()?.identity, Some(lab.file.token.clone()));
+    let answer = ask("the identity provider", &client, Ask::post("/token", json!(order))).await?;
+    read("the identity provider", &answer)
+}
+
+/// Breaks or mends the store.
+///
+/// # Errors
+/// Where the lab has no store, or it does not answer.
+pub async fn set_outage(lab: &Lab, out: bool) -> Result<Outage, Error> {
+    let client = Client::new(lab.file.full()?.store, Some(lab.file.token.clone()));
+    let answer = ask("the store", &client, Ask::put("/outage", json!(Outage { out }))).await?;
+    read("the store", &answer)
+}
+
+/// What was logged, and the alerts that were raised.
+///
+/// # Errors
+/// Where the lab has no sink of alerts, or it does not answer.
+pub async fn alerts(lab: &Lab) -> Result<Told, Error> {
+    let client = Client::new(lab.file.full()?.alerts, Some(lab.file.token.clone()));
+    let answer = ask("the sink of alerts", &client, Ask::get("/alerts")).await?;
+    read("the sink of alerts", &answer)
+}
+
+async fn ask(what: &str, client: &Client, ask: Ask<'_>) -> Result<Answer, Error> {
+    let answer = client.ask(ask, WITHIN).await.map_err(|e| Error::port(PortError::unreachable(what, e), MEND))?;
+    match answer.status {
+        StatusCode::OK => Ok(answer),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            let why =
+                answer.json::<serde_json::Value>().ok().and_then(|body| Some(body.get("detail")?.as_str()?.to_owned()));
+            Err(Error::usage(why.unwrap_or_else(|| format!("{what} refuses the order")), "say it differently"))
+        }
+        status => Err(Error::port(PortError::odd(what, status), MEND)),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, Error> {
+    answer.json().map_err(|e| Error::port(PortError::odd(what, e), MEND))
+}

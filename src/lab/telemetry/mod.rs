@@ -1,0 +1,11 @@
+//! Distributed traces of the lab's own processes, by OpenTelemetry.
+
+mod export;
+mod peer;
+mod served;
+mod work;
+
+pub use export::{Source, Telemetry, Traces};
+pub use peer::{Call, Peer};
+pub use served::{begin, traced};
+pub use work::{Tracing, Work};

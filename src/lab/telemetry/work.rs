@@ -1,0 +1,220 @@
+//! Spans as the lab's parts make them: a request served, a request made, a piece of work within.
+//!
+//! Names and attributes: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>. Headers:
+//! <https://www.w3.org/TR/trace-context/>.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use opentelemetry::{
+    Context, KeyValue, Value,
+    propagation::{Extractor, Injector, TextMapPropagator as _},
+    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracer};
+
+/// The headers of a trace.
+const HEADERS: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+
+/// Makes the spans of this process, or none.
+#[derive(Debug, Clone)]
+pub enum Tracing {
+    /// None; the headers of a trace go on as they came.
+    Pass,
+    /// None; the headers of a trace end here.
+    Silent,
+    /// With this tracer.
+    On(SdkTracer),
+}
+
+impl Tracing {
+    /// Whether requests go through as they are.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Pass)
+    }
+
+    /// Begins the work on a request that came with `headers`; without a route where the path is none of ours.
+    #[must_use]
+    pub fn server(&self, headers: &HeaderMap, method: &Method, route: Option<&'static str>, path: &str) -> Work {
+        let tracer = match self {
+            Self::Silent => return Work(State::Silent),
+            Self::Pass => return Work(State::Pass(carried(headers))),
+            Self::On(tracer) => tracer,
+        };
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+        let name = route.map_or_else(|| method.to_string(), |route| format!("{method} {route}"));
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method.to_string()),
+            KeyValue::new("url.path", path.to_owned()),
+            KeyValue::new("url.scheme", "http"),
+        ];
+        attributes.extend(route.map(|route| KeyValue::new("http.route", route)));
+        begin(tracer, &parent, name, SpanKind::Server, attributes)
+    }
+
+    /// Begins something that no request has asked for.
+    #[must_use]
+    pub fn own(&self) -> Work {
+        match self {
+            Self::Silent => Work(State::Silent),
+            Self::Pass => Work(State::Pass(HeaderMap::new())),
+            Self::On(tracer) => Work(State::On(On {
+                tracer: tracer.clone(),
+                context: Context::new(),
+                error_from: StatusCode::BAD_REQUEST,
+                ends: false,
+            })),
+        }
+    }
+}
+
+/// A piece of work; its span ends with it.
+#[derive(Debug)]
+pub struct Work(State);
+
+#[derive(Debug)]
+enum State {
+    Pass(HeaderMap),
+    Silent,
+    On(On),
+}
+
+#[derive(Debug)]
+struct On {
+    tracer: SdkTracer,
+    context: Context,
+    /// The lowest HTTP status that is an error here: a client's mistake is none of the server's.
+    error_from: StatusCode,
+    ends: bool,
+}
+
+impl Drop for On {
+    fn drop(&mut self) {
+        if self.ends {
+            self.context.span().end();
+        }
+    }
+}
+
+fn begin(tracer: &SdkTracer, parent: &Context, name: String, kind: SpanKind, attributes: Vec<KeyValue>) -> Work {
+    let error_from = if kind == SpanKind::Server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
+    let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
+    let span = tracer.build_with_context(builder, parent);
+    Work(State::On(On { tracer: tracer.clone(), context: parent.with_span(span), error_from, ends: true }))
+}
+
+impl Work {
+    /// Begins a part of it that stays in this process.
+    #[must_use]
+    pub fn internal(&self, name: &'static str) -> Self {
+        match &self.0 {
+            State::Pass(headers) => Self(State::Pass(headers.clone())),
+            State::Silent => Self(State::Silent),
+            State::On(on) => begin(&on.tracer, &on.context, name.to_owned(), SpanKind::Internal, Vec::new()),
+        }
+    }
+
+    /// Begins a request to another service; `template` is the path with its variable parts named.
+    #[must_use]
+    pub fn client(&self, to: (&'static str, SocketAddr), method: &Method, template: &str, path: &str) -> Self {
+        let on = match &self.0 {
+            State::Pass(headers) => return Self(State::Pass(headers.clone())),
+            State::Silent => return Self(State::Silent),
+            State::On(on) => on,
+        };
+        let (service, address) = to;
+        let attributes = vec![
+            KeyValue::new("http.request.method", method.to_string()),
+            KeyValue::new("url.full", format!("http://{address}{path}")),
+            KeyValue::new("url.template", template.to_owned()),
+            KeyValue::new("server.address", address.ip().to_string()),
+            KeyValue::new("server.port", i64::from(address.port())),
+            KeyValue::new("peer.service", service),
+        ];
+        begin(&on.tracer, &on.context, format!("{method} {template}"), SpanKind::Client, attributes)
+    }
+
+    /// Says more about it.
+    pub fn set(&self, key: &'static str, value: impl Into<Value>) {
+        if let State::On(on) = &self.0 {
+            on.context.span().set_attribute(KeyValue::new(key, value));
+        }
+    }
+
+    /// Notes how the request was answered.
+    pub fn answered(&self, status: StatusCode) {
+        if let State::On(on) = &self.0 {
+            let span = on.context.span();
+            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+            if status >= on.error_from {
+                // The status says why; a description would only repeat it.
+                span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
+                span.set_status(Status::error(""));
+            }
+        }
+    }
+
+    /// Notes that it failed, and how. No secret may be in `why`.
+    pub fn fail(&self, kind: &'static str, why: impl Into<Cow<'static, str>>) {
+        if let State::On(on) = &self.0 {
+            let (span, why) = (on.context.span(), why.into());
+            span.set_attribute(KeyValue::new("error.type", kind));
+            span.add_event(
+                "exception",
+                vec![
+                    KeyValue::new("exception.type", kind),
+                    KeyValue::new("exception.message", why.clone().into_owned()),
+                ],
+            );
+            span.set_status(Status::error(why));
+        }
+    }
+
+    /// Makes the headers of a request those of this work; what came with a request before is taken away.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        for name in HEADERS {
+            headers.remove(name);
+        }
+        match &self.0 {
+            State::Silent => {}
+            State::Pass(carried) => headers.extend(carried.clone()),
+            State::On(on) => TraceContextPropagator::new().inject_context(&on.context, &mut Outgoing(headers)),
+        }
+    }
+}
+
+fn carried(headers: &HeaderMap) -> HeaderMap {
+    let mut carried = HeaderMap::new();
+    for name in HEADERS {
+        if let Some(value) = headers.get(&name) {
+            carried.insert(name, value.clone());
+        }
+    }
+    carried
+}
+
+struct Incoming<'a>(&'a HeaderMap);
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct Outgoing<'a>(&'a mut HeaderMap);
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if value.is_empty() {
+            return;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::from_str(&value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
