@@ -5,6 +5,8 @@ mod exposition;
 mod http;
 mod kube;
 mod notify;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod prometheus;
 mod scrape;
 
