@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::stage::{Cli, Stage};
+use crate::stage::{Cli, Stage, until};
 
 /// Requests a second over kept-alive connections, and over a new one each.
 const KEPT: u32 = 500;
@@ -81,7 +81,7 @@ fn by_kubectl(stage: &Stage, old: &str, new: &str) {
 /// Waits until no pod of a slot is left.
 fn gone(stage: &Stage, slot: &str) {
     let selector = format!("--selector=slot={slot}");
-    stage.kubectl(&["wait", "pod", "--for=delete", &selector, "--timeout=120s"]);
+    until("the old pods to go", || stage.kubectl(&["get", "pods", &selector, "--output=name"]).is_empty());
 }
 
 fn ended(load: Cli) -> Lost {

@@ -262,7 +262,8 @@ impl Driver<'_> {
         let operation = &self.context.operation;
         // Users wait for this: what only reads is read at the same time.
         let begun = self.context.clock.now();
-        let (read, ours) = futures::join!(operation.read(key), self.context.store.check(self.grant));
+        let (read, ours, ready) =
+            futures::join!(operation.read(key), self.context.store.check(self.grant), operation.can_return(key, prior));
         ours?;
         let found = match read {
             Ok(found) => found,
@@ -278,7 +279,7 @@ impl Driver<'_> {
             }
             Undo::PutBack => {}
         }
-        if let Err(why) = operation.prepare_return(key, prior, self.grant.epoch).await {
+        if !ready && let Err(why) = operation.prepare_return(key, prior, self.grant.epoch).await {
             return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
         }
         if self.context.clock.now().since(&begun) > self.grant.ttl / 3 {

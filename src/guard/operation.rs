@@ -78,7 +78,9 @@ pub trait Operation: Send + Sync {
     /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where `from` does not
     /// stand there.
     async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError>;
-    /// Makes sure that the platform can take `prior` back at a key, and prepares it where need be.
+    /// Whether the platform can take `prior` back at a key as it stands; only reads.
+    async fn can_return(&self, key: &str, prior: &Value) -> bool;
+    /// Prepares the platform to take `prior` back at a key, where it cannot as it stands.
     ///
     /// # Errors
     /// Says why going back would do more harm: the old side is dead.

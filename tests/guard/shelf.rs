@@ -111,6 +111,10 @@ impl Operation for Shelf {
         Ok(())
     }
 
+    async fn can_return(&self, _: &str, _: &Value) -> bool {
+        false
+    }
+
     async fn prepare_return(&self, key: &str, _: &Value, _: Epoch) -> Result<(), String> {
         match self.dead.lock().unwrap().as_deref() {
             Some(dead) if dead == key => Err("the old side is dead".to_owned()),

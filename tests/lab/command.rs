@@ -61,6 +61,16 @@ impl Cli {
     }
 }
 
+/// Nothing outlives a test that fails.
+impl Drop for Cli {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.identity.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 /// Looks until it is so; says whether it came to be.
 pub fn within(time: Duration, mut so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + time;

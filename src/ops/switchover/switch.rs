@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -68,12 +69,15 @@ impl Switch {
 
     /// Whether a slot can take traffic: a replica says that it is ready, and a request of ours is answered.
     async fn is_alive(&self, slot: Slot) -> Result<(), String> {
-        let replicas = self.ports.workload.replicas(slot).await.map_err(|e| e.to_string())?;
-        if !replicas.iter().any(|replica| replica.ready) {
+        let route = Route::Preview(slot);
+        let (replicas, reply) = futures::join!(
+            self.ports.workload.replicas(slot),
+            self.ports.requests.get(route, &self.spec.identity, ALIVE)
+        );
+        if !replicas.map_err(|e| e.to_string())?.iter().any(|replica| replica.ready) {
             return Err(format!("no replica of {slot} is ready"));
         }
-        let route = Route::Preview(slot);
-        let reply = self.ports.requests.get(route, &self.spec.identity, ALIVE).await.map_err(|e| e.to_string())?;
+        let reply = reply.map_err(|e| e.to_string())?;
         if reply.status >= 500 {
             return Err(format!("{slot} answers {} with status {}", self.spec.identity, reply.status));
         }
@@ -135,19 +139,28 @@ impl Operation for Switch {
         }
     }
 
+    async fn can_return(&self, key: &str, prior: &Value) -> bool {
+        let Ok(Key::Weights) = known(key) else { return true };
+        let Ok(prior) = parsed::<Weights>(key, prior) else { return false };
+        let slots = Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to);
+        let found = join_all(slots.map(async |slot| {
+            // One that is being scaled away may still answer.
+            let (scale, alive) = futures::join!(self.ports.workload.scale(slot), self.is_alive(slot));
+            scale.is_ok_and(|scale| scale > 0) && alive.is_ok()
+        }));
+        found.await.into_iter().all(|takes| takes)
+    }
+
     async fn prepare_return(&self, key: &str, prior: &Value, epoch: Epoch) -> Result<(), String> {
         let Ok(Key::Weights) = known(key) else { return Ok(()) };
         let prior: Weights = parsed(key, prior).map_err(|e| e.to_string())?;
         for slot in Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to) {
-            let (scale, alive) = futures::join!(self.ports.workload.scale(slot), self.is_alive(slot));
-            if scale.map_err(|e| e.to_string())? > 0 {
-                alive?;
-                continue;
+            if self.ports.workload.scale(slot).await.map_err(|e| e.to_string())? == 0 {
+                // Somebody has scaled it to nothing meanwhile; as many as carry the traffic now can carry it there.
+                let replicas = self.ports.workload.scale(self.spec.to).await.map_or(1, |scale| scale.max(1));
+                self.ports.workload.set_scale(slot, replicas, epoch).await.map_err(|e| e.to_string())?;
+                self.revive(slot, replicas).await?;
             }
-            // Somebody has scaled it to nothing meanwhile; as many as carry the traffic now can carry it there.
-            let replicas = self.ports.workload.scale(self.spec.to).await.map_or(1, |scale| scale.max(1));
-            self.ports.workload.set_scale(slot, replicas, epoch).await.map_err(|e| e.to_string())?;
-            self.revive(slot, replicas).await?;
             self.is_alive(slot).await?;
         }
         Ok(())
