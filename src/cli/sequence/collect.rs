@@ -95,7 +95,7 @@ fn receive(address: SocketAddr, quiet: Duration, within: Duration) -> Result<Obs
 /// Waits for the first span, and then until nothing more comes; says whether that was in time.
 async fn settled(receiver: &Receiver, quiet: Duration, within: Duration) -> bool {
     let whole = async {
-        while receiver.counts().spans == 0 {
+        while receiver.counts().accepted == 0 {
             tokio::time::sleep(LOOK).await;
         }
         receiver.settled(quiet, within).await
@@ -105,7 +105,7 @@ async fn settled(receiver: &Receiver, quiet: Duration, within: Duration) -> bool
 
 async fn tell(receiver: &Receiver, bar: &ProgressBar) -> Infallible {
     loop {
-        let (spans, quiet) = (receiver.counts().spans, receiver.quiet().as_secs_f64());
+        let (spans, quiet) = (receiver.counts().accepted, receiver.quiet().as_secs_f64());
         bar.set_message(format!("{spans} spans, nothing for {quiet:.1}s"));
         tokio::time::sleep(LOOK).await;
     }
