@@ -7,6 +7,7 @@ pub mod lint;
 pub mod markdown;
 pub mod mermaid;
 mod text;
+pub mod trace;
 
 pub use code::{Code, Severity};
 pub use diagnostic::Diagnostic;
