@@ -200,20 +200,23 @@ fn nest(draft: &Draft, drawn: &[Drawn]) -> Vec<Item> {
     let mut items = Vec::new();
     for placement in &draft.placements {
         let shared = draft.base.iter().zip(&placement.path).take_while(|(a, b)| a == b).count();
-        let mut list = &mut items;
-        for seg in placement.path.get(shared..).unwrap_or_default() {
-            let last = matches!(list.last(), Some(Item::Fragment { fragment, .. }) if *fragment == seg.fragment);
-            if !last {
-                let operands = drawn.get(seg.fragment).map_or(1, |d| d.operands.max(1));
-                list.push(Item::Fragment { fragment: seg.fragment, operands: vec![Vec::new(); operands] });
-            }
-            let Some(Item::Fragment { operands, .. }) = list.last_mut() else { break };
-            let Some(inner) = operands.get_mut(seg.operand) else { break };
-            list = inner;
-        }
-        if let Some(step) = placement.step {
-            list.push(Item::Step(step));
-        }
+        put(&mut items, placement.path.get(shared..).unwrap_or_default(), placement.step, drawn);
     }
     items
+}
+
+fn put(list: &mut Vec<Item>, path: &[Seg], step: Option<usize>, drawn: &[Drawn]) {
+    let Some((seg, path)) = path.split_first() else {
+        list.extend(step.map(Item::Step));
+        return;
+    };
+    if !matches!(list.last(), Some(Item::Fragment { fragment, .. }) if *fragment == seg.fragment) {
+        let operands = drawn.get(seg.fragment).map_or(1, |d| d.operands.max(1));
+        list.push(Item::Fragment { fragment: seg.fragment, operands: vec![Vec::new(); operands] });
+    }
+    if let Some(Item::Fragment { operands, .. }) = list.last_mut()
+        && let Some(inner) = operands.get_mut(seg.operand)
+    {
+        put(inner, path, step, drawn);
+    }
 }

@@ -6,5 +6,5 @@ mod plan;
 mod state;
 mod walk;
 
-pub(super) use plan::{Choosing, Condition, Frame, FrameId, Meaning, Part, Plan, StepInfo, StepKind, Taken};
+pub(super) use plan::{Condition, Frame, FrameId, Meaning, Part, Plan, StepInfo, StepKind, Taken};
 pub(super) use walk::compile;

@@ -240,7 +240,7 @@ impl<'a> Observations<'a> {
         for (sight, call) in calls.iter().enumerate() {
             let node = &self.forest.nodes[call.node];
             let same = process.get_or_insert(&node.span.resource);
-            let same = std::sync::Arc::ptr_eq(same, &node.span.resource) || **same == *node.span.resource;
+            let same = std::sync::Arc::ptr_eq(same, &node.span.resource) || *same == &node.span.resource;
             ordered &= same && call.source != Source::Arrival && node.fault != Some(Fault::EndsBeforeStart);
             times.push((node.span.start, Mark::Begin, sight));
             if call.source != Source::Own {

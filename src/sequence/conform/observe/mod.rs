@@ -5,5 +5,5 @@ mod calls;
 mod facts;
 mod variant;
 
-pub(super) use activations::{Activation, ActivationId, Observations};
+pub(super) use activations::{ActivationId, Observations};
 pub(super) use variant::{Mark, Sight, Source, Told, Variant, VariantId};
