@@ -8,6 +8,7 @@ pub mod markdown;
 pub mod mermaid;
 pub mod selftest;
 mod text;
+pub mod trace;
 
 pub use code::{Code, Severity};
 pub use diagnostic::Diagnostic;

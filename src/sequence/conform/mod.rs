@@ -2,7 +2,19 @@
 
 pub mod align;
 mod binding;
+mod check;
+mod compile;
+mod coverage;
+mod fit;
+mod instances;
+mod judge;
+mod observe;
+mod parties;
 mod report;
+mod texts;
 
 pub use binding::{Binding, Expectation, Party, Repeat};
-pub use report::{Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict};
+pub use check::check;
+pub use report::{
+    Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict,
+};

@@ -14,3 +14,4 @@ mod stimuli;
 pub use library::{Entry, Library};
 pub use report::{Finding, Report, Summary};
 pub use run::{Source, lint};
+pub(in crate::sequence) use stimuli::PEOPLE;

@@ -6,7 +6,7 @@ use crate::sequence::{
 };
 
 /// Words by which a participant is known for a person, where it is not drawn as one.
-const PEOPLE: &[&str] = &[
+pub(in crate::sequence) const PEOPLE: &[&str] = &[
     "user",
     "visitor",
     "customer",

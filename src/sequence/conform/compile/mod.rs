@@ -1,0 +1,10 @@
+//! Diagrams as frames: for each call, what the called one does until it replies.
+
+mod frames;
+mod lower;
+mod plan;
+mod state;
+mod walk;
+
+pub(super) use plan::{Condition, Frame, FrameId, Meaning, Part, Plan, StepInfo, StepKind, Taken};
+pub(super) use walk::compile;

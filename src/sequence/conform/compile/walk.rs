@@ -1,0 +1,432 @@
+//! Walks a diagram from top to bottom and says which frame each message belongs to, by the stack of open calls.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    super::{
+        binding::{Binding, Expectation},
+        parties::Parties,
+        report::Problem,
+        texts,
+    },
+    frames::{self, Draft, Drawn, Placement, Seg},
+    plan::{Condition, FrameId, Meaning, Part, Plan, StepInfo, StepKind},
+    state::{Open, State, Waits},
+};
+use crate::sequence::{
+    Span,
+    mermaid::sequence::{Fragment, Head, Item, Message, Operator, Sequence, Stroke, Who},
+};
+
+/// How deep calls may nest.
+const DEEPEST: usize = 128;
+
+/// The calls that only some operands of a fragment answer, until a later reply shows that these return early.
+type Partly = HashMap<(usize, FrameId), Vec<(usize, Vec<usize>)>>;
+
+pub(super) struct Walk<'a> {
+    messages: Vec<&'a Message>,
+    parties: &'a Parties,
+    expected: HashMap<usize, &'a Expectation>,
+    next: usize,
+    path: Vec<Seg>,
+    pub drafts: Vec<Draft>,
+    pub drawn: Vec<Drawn>,
+    tops: BTreeMap<Who, FrameId>,
+    partly: Partly,
+    condition_ids: HashMap<Condition, usize>,
+    pub paths: Vec<Vec<Seg>>,
+    pub replies: HashMap<usize, Vec<usize>>,
+    pub plan: Plan,
+    problems: Vec<Problem>,
+}
+
+/// Compiles a diagram whose participants are bound.
+pub(in super::super) fn compile(
+    diagram: &Sequence,
+    binding: &Binding,
+    parties: &Parties,
+) -> Result<Plan, Vec<Problem>> {
+    let messages = diagram.messages();
+    let mut walk = Walk {
+        messages,
+        parties,
+        expected: HashMap::new(),
+        next: 0,
+        path: Vec::new(),
+        drafts: Vec::new(),
+        drawn: Vec::new(),
+        tops: BTreeMap::new(),
+        partly: Partly::new(),
+        condition_ids: HashMap::new(),
+        paths: Vec::new(),
+        replies: HashMap::new(),
+        plan: Plan::default(),
+        problems: Vec::new(),
+    };
+    for expectation in &binding.messages {
+        if expectation.message >= walk.messages.len() {
+            walk.problems.push(Problem {
+                place: Span::default(),
+                what: format!("message {} is expected, and the diagram has {}", expectation.message, walk.messages.len()),
+                fix: "count messages from 0".to_owned(),
+            });
+        } else if walk.expected.insert(expectation.message, expectation).is_some() {
+            walk.problems.push(Problem {
+                place: walk.messages[expectation.message].span,
+                what: "two things are said of this message".to_owned(),
+                fix: "say both in one expectation".to_owned(),
+            });
+        }
+    }
+    walk.items(&diagram.items, &mut State::default());
+    walk.unanswered();
+    let spans: Vec<Span> = walk.messages.iter().map(|m| m.span).collect();
+    walk.problems.extend(frames::repeat(&mut walk.drafts, &mut walk.drawn, &mut walk.paths, &walk.replies, binding, &spans));
+    let mut plan = walk.plan;
+    if walk.problems.is_empty() {
+        let pairs = |path: &Vec<Seg>| path.iter().map(|seg| (seg.fragment, seg.operand)).collect();
+        plan.paths = walk.paths.iter().map(pairs).collect();
+        frames::finish(&mut plan, walk.drafts, &walk.drawn, parties);
+        Ok(plan)
+    } else {
+        Err(walk.problems)
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn items(&mut self, items: &'a [Item], state: &mut State) {
+        for item in items {
+            match item {
+                Item::Message(message) => self.message(message, state),
+                Item::Fragment(fragment) => self.fragment(fragment, state),
+                _ => {}
+            }
+        }
+    }
+
+    fn operand(&mut self, fragment: usize, operand: usize, items: &'a [Item], state: &mut State) {
+        self.path.push(Seg { fragment, operand });
+        self.items(items, state);
+        self.path.pop();
+    }
+
+    fn fragment(&mut self, fragment: &'a Fragment, state: &mut State) {
+        let operands = &fragment.operands;
+        if fragment.operator == Operator::Rect {
+            for operand in operands {
+                self.items(&operand.items, state);
+            }
+            return;
+        }
+        let id = self.drawn.len();
+        let bounds = operands.first().map_or((0, None), |operand| texts::bounds(&operand.label.text));
+        let repeated = self.path.iter().any(|seg| self.drawn[seg.fragment].operator == Operator::Loop);
+        self.drawn.push(Drawn::new(fragment.operator, operands.len(), fragment.span, bounds, repeated));
+        match fragment.operator {
+            Operator::Loop => {
+                for (at, operand) in operands.iter().enumerate() {
+                    self.operand(id, at, &operand.items, state);
+                }
+            }
+            Operator::Par | Operator::ParOver => {
+                let branches = self.branches(id, 0, fragment, state);
+                state.join_parallel(&branches);
+            }
+            Operator::Critical => {
+                if let Some(body) = operands.first() {
+                    self.operand(id, 0, &body.items, state);
+                }
+                let mut branches = self.branches(id, 1, fragment, state);
+                branches.push(state.clone());
+                state.join(&branches);
+                self.plan.operands += operands.len().saturating_sub(1);
+            }
+            Operator::Break => {
+                self.mark(state);
+                let mut branches = self.branches(id, 0, fragment, state);
+                branches.push(state.clone());
+                state.join(&branches);
+                self.plan.operands += 1;
+            }
+            Operator::Alt | Operator::Opt | Operator::Rect => {
+                let mut branches = self.branches(id, 0, fragment, state);
+                if operands.len() == 1 {
+                    branches.push(state.clone());
+                }
+                self.plan.operands += operands.len();
+                for (open, by) in state.join(&branches) {
+                    let by = by.into_iter().filter(|at| *at < operands.len()).collect();
+                    self.partly.entry((open.message, open.frame)).or_default().push((id, by));
+                }
+            }
+        }
+    }
+
+    fn branches(&mut self, id: usize, from: usize, fragment: &'a Fragment, state: &State) -> Vec<State> {
+        let mut branches = Vec::new();
+        for (at, operand) in fragment.operands.iter().enumerate().skip(from) {
+            let mut branch = state.clone();
+            self.operand(id, at, &operand.items, &mut branch);
+            branches.push(branch);
+        }
+        branches
+    }
+
+    /// A `break` counts in every frame that goes on behind it, also where nothing of it is drawn within.
+    fn mark(&mut self, state: &State) {
+        let Some(fragment) = self.drawn.len().checked_sub(1) else { return };
+        let mut frames: Vec<FrameId> = state.open.iter().map(|open| open.frame).collect();
+        frames.extend(state.closed.values().chain(self.tops.values()));
+        frames.sort_unstable();
+        frames.dedup();
+        self.path.push(Seg { fragment, operand: 0 });
+        for frame in frames {
+            self.place(frame, None, self.next);
+        }
+        self.path.pop();
+    }
+
+    fn message(&mut self, message: &'a Message, state: &mut State) {
+        let index = self.next;
+        self.next += 1;
+        self.paths.push(self.path.clone());
+        self.plan.meanings.push(Meaning::Advisory);
+        if message.from == message.to {
+            return self.own(index, message, state);
+        }
+        let dotted = message.arrow.stroke == Stroke::Dotted;
+        let lost = message.arrow.head == Head::Cross;
+        let back = state.waiting(message.to, message.from);
+        match back {
+            // What a person does is seen where it arrives, and what a person answers is seen nowhere.
+            _ if self.parties.is_stimulus(message.from) => {
+                if !dotted && !self.parties.is_stimulus(message.to) {
+                    self.call(index, message, state);
+                }
+            }
+            Some(at) if !lost && (dotted || self.is_answer(message, &state.open[at..])) => {
+                self.reply(index, message, state, at);
+            }
+            _ if self.parties.is_stimulus(message.to) => {}
+            _ if dotted && !lost => {
+                let call = (message.to, message.from);
+                if let Some(first) = state.answered.iter().rfind(|known| (known.from, known.to) == call).copied() {
+                    self.again(index, message, first);
+                }
+            }
+            _ => self.call(index, message, state),
+        }
+    }
+
+    /// Whether a solid arrow back along an open call answers it; a bus hands on, and answers nobody.
+    fn is_answer(&self, message: &Message, since: &[Open]) -> bool {
+        if self.parties.is_stimulus(message.to) {
+            return true;
+        }
+        let bus = |who: Who| self.parties.bus.get(who).copied().unwrap_or_default();
+        let mut within = vec![message.from];
+        let nested = since.iter().skip(1).filter(|open| !self.parties.is_stimulus(open.from)).all(|open| {
+            within.push(open.to);
+            within.contains(&open.from) && open.to != message.to
+        });
+        !message.arrow.is_async() && nested && !bus(message.from) && !bus(message.to)
+    }
+
+    fn expected(&self, message: usize) -> Option<&'a Expectation> {
+        self.expected.get(&message).copied()
+    }
+
+    fn is_ignored(&self, message: usize) -> bool {
+        self.expected(message).is_some_and(|e| e.ignored)
+    }
+
+    fn condition(&mut self, condition: Condition) -> usize {
+        let next = self.plan.conditions.len();
+        let id = *self.condition_ids.entry(condition.clone()).or_insert(next);
+        if id == next {
+            self.plan.conditions.push(condition);
+        }
+        id
+    }
+
+    fn call_condition(&mut self, index: usize, text: &str) -> Option<usize> {
+        let named = self.expected(index).and_then(|e| e.operation.clone()).map(Condition::Named);
+        named.or_else(|| texts::endpoint(text).map(Condition::Endpoint)).map(|condition| self.condition(condition))
+    }
+
+    fn place(&mut self, frame: FrameId, step: Option<StepInfo>, message: usize) -> Option<usize> {
+        let path = self.path.clone();
+        let draft = self.drafts.get_mut(frame)?;
+        let at = step.map(|step| {
+            draft.steps.push(step);
+            draft.steps.len() - 1
+        });
+        draft.placements.push(Placement { path, step: at, message });
+        at
+    }
+
+    fn open_frame(&mut self, owner: Who, depth: usize, by: Option<&Message>) -> FrameId {
+        if depth == DEEPEST + 1 {
+            self.problems.push(Problem {
+                place: by.map_or(Span::default(), |m| m.span),
+                what: format!("calls nest deeper than {DEEPEST}"),
+                fix: "draw the replies, or several diagrams".to_owned(),
+            });
+        }
+        self.drafts.push(Draft::new(owner, self.path.clone(), depth));
+        self.drafts.len() - 1
+    }
+
+    /// The frame that a participant acts in; none where it acts from outside.
+    fn acts_in(&mut self, who: Who, state: &State) -> Option<FrameId> {
+        if self.parties.is_stimulus(who) {
+            return None;
+        }
+        if let Some(frame) = state.frame(who).or_else(|| self.tops.get(&who).copied()) {
+            return Some(frame);
+        }
+        if !self.parties.is_seen(who) {
+            return None;
+        }
+        let path = std::mem::take(&mut self.path);
+        let frame = self.open_frame(who, 0, None);
+        self.path = path;
+        self.tops.insert(who, frame);
+        Some(frame)
+    }
+
+    fn own(&mut self, index: usize, message: &'a Message, state: &State) {
+        if self.is_ignored(index) {
+            return;
+        }
+        let operation = self.expected(index).and_then(|e| e.operation.clone());
+        let required = operation.is_some();
+        let Some(frame) = self.acts_in(message.from, state) else { return };
+        let condition = operation.map_or_else(|| Condition::Called(texts::plain(&message.text.text)), Condition::Named);
+        let condition = Some(self.condition(condition));
+        let step = StepInfo { message: index, kind: StepKind::Own { required }, condition, ignored: false };
+        self.place(frame, Some(step), index);
+        if required {
+            self.begins(frame, index);
+        }
+        self.plan.meanings[index] = Meaning::Bound;
+    }
+
+    /// A frame that nobody opened is a part of its own, once something stands in it that can be seen.
+    fn begins(&mut self, frame: FrameId, message: usize) {
+        let known = self.plan.parts.iter().any(|part| matches!(part, Part::Own { frame: other, .. } if *other == frame));
+        if self.tops.values().any(|top| *top == frame) && !known {
+            self.plan.parts.push(Part::Own { frame, message, required: self.path.is_empty() });
+        }
+    }
+
+    fn call(&mut self, index: usize, message: &'a Message, state: &mut State) {
+        let condition = self.call_condition(index, &message.text.text);
+        let ignored = self.is_ignored(index);
+        let caller = self.acts_in(message.from, state);
+        let depth = caller.and_then(|frame| self.drafts.get(frame)).map_or(0, |draft| draft.depth) + 1;
+        let (from, to) = (message.from, message.to);
+        if !ignored {
+            self.plan.meanings[index] = Meaning::Bound;
+        }
+        let waits = match caller {
+            Some(caller) => {
+                self.begins(caller, index);
+                Waits::Frame(caller)
+            }
+            None => Waits::Part(self.plan.parts.len()),
+        };
+        let frame = self.open_frame(to, depth, Some(message));
+        match waits {
+            Waits::Frame(caller) => {
+                let lost = message.arrow.head == Head::Cross;
+                let kind = StepKind::Call { to, frame, lost, status: None };
+                self.place(caller, Some(StepInfo { message: index, kind, condition, ignored }), index);
+            }
+            Waits::Part(_) => {
+                let required = self.path.is_empty() && !ignored;
+                self.plan.parts.push(Part::Sent { message: index, to, frame, condition, replies: Vec::new(), required });
+            }
+        }
+        state.begin(Open { from, to, message: index, frame, waits });
+    }
+
+    fn reply(&mut self, index: usize, message: &'a Message, state: &mut State, at: usize) {
+        let Some(open) = state.open.get(at).copied() else { return };
+        state.end(at);
+        self.replies.entry(open.message).or_default().push(index);
+        // The called one may go on only where this reply was not the one that was given.
+        self.place(open.frame, None, index);
+        if self.is_ignored(index) || self.is_ignored(open.message) {
+            return;
+        }
+        self.plan.meanings[index] = Meaning::Bound;
+        let said = |at: usize| self.expected(at).and_then(|e| e.status);
+        let status = said(index).or_else(|| said(open.message)).or_else(|| texts::status(&message.text.text));
+        match open.waits {
+            Waits::Frame(caller) => {
+                let step = self.returned(caller, index, open, open.message, status);
+                for (fragment, operands) in self.partly.remove(&(open.message, open.frame)).unwrap_or_default() {
+                    if self.path.iter().any(|seg| seg.fragment == fragment) {
+                        continue;
+                    }
+                    self.drawn[fragment].early.extend(operands);
+                    self.drawn[fragment].until.extend(step.map(|step| (caller, step)));
+                }
+            }
+            Waits::Part(part) => {
+                if let Some(Part::Sent { replies, .. }) = self.plan.parts.get_mut(part) {
+                    replies.push((index, status));
+                }
+                for (fragment, operands) in self.partly.remove(&(open.message, open.frame)).unwrap_or_default() {
+                    self.drawn[fragment].early.extend(operands);
+                }
+            }
+        }
+    }
+
+    fn returned(&mut self, caller: FrameId, index: usize, open: Open, call: usize, status: Option<u16>) -> Option<usize> {
+        let kind = StepKind::Return { to: open.to, call, status };
+        self.place(caller, Some(StepInfo { message: index, kind, condition: None, ignored: false }), index)
+    }
+
+    /// A second reply with one call drawn: the call was made again.
+    fn again(&mut self, index: usize, message: &'a Message, first: Open) {
+        let Waits::Frame(caller) = first.waits else { return };
+        if self.is_ignored(index) {
+            return;
+        }
+        let text = self.messages.get(first.message).map_or("", |m| &m.text.text);
+        let condition = match self.expected(index) {
+            Some(e) if e.operation.is_some() => self.call_condition(index, ""),
+            _ => self.call_condition(first.message, text),
+        };
+        let status = self.expected(index).and_then(|e| e.status).or_else(|| texts::status(&message.text.text));
+        let kind = StepKind::Call { to: first.to, frame: first.frame, lost: false, status: None };
+        self.place(caller, Some(StepInfo { message: index, kind, condition, ignored: false }), index);
+        self.returned(caller, index, first, index, status);
+        self.replies.entry(index).or_default().push(index);
+        self.plan.meanings[index] = Meaning::Bound;
+    }
+
+    /// Where no reply is drawn, the status that a call has to end with is asked of the call itself.
+    fn unanswered(&mut self) {
+        let said = |message: usize| self.expected.get(&message).and_then(|e| e.status);
+        for step in self.drafts.iter_mut().flat_map(|draft| &mut draft.steps) {
+            if let StepKind::Call { status, .. } = &mut step.kind
+                && !self.replies.contains_key(&step.message)
+            {
+                *status = said(step.message);
+            }
+        }
+        for part in &mut self.plan.parts {
+            if let Part::Sent { message, replies, .. } = part
+                && replies.is_empty()
+                && let Some(status) = said(*message)
+            {
+                replies.push((*message, Some(status)));
+            }
+        }
+    }
+}
