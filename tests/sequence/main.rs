@@ -1,6 +1,7 @@
 //! Sequence validation without processes: diagrams against mermaid's verdicts, repairs, findings, and bad input.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod align;
 mod bad_input;
 mod codes;
 mod corpus;

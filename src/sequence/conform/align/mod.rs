@@ -1,5 +1,16 @@
 //! Optimal alignment of a sequence of events with a process tree.
 
+mod aligner;
+mod compile;
+mod graph;
+mod leap;
+mod markings;
+mod moves;
+mod pass;
+mod search;
 mod tree;
+mod variants;
 
+pub use aligner::Aligner;
 pub use tree::{Alignment, Budget, Choice, Event, Exhausted, Label, Move, Step, Steps, Tree};
+pub use variants::Variants;

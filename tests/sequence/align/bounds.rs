@@ -1,0 +1,151 @@
+//! What is long or deep is aligned, what is too much is given up, and what was aligned before is looked up.
+
+use interlock::sequence::conform::align::{Aligner, Budget, Exhausted, Label, Steps, Tree, Variants};
+
+use super::check::Model;
+
+fn numbered(count: u32) -> (Tree, Steps) {
+    let steps = Steps { labels: (0..count).collect(), missing: vec![1; count as usize] };
+    (Tree::Seq((0..count as usize).map(Tree::Step).collect()), steps)
+}
+
+#[test]
+fn a_sequence_of_a_hundred_thousand_steps_is_aligned() {
+    let (tree, steps) = numbered(100_000);
+    let aligner = Aligner::new(&tree, &steps);
+    assert_eq!(aligner.shortest(), 100_000);
+    let mut labels: Vec<Label> = (0..100_000).collect();
+    let budget = Budget { states: 100_100 };
+    assert_eq!(aligner.align_plain(&labels, budget).unwrap().cost, 0, "what fits takes one state for each event");
+    labels.remove(70_000);
+    labels.insert(30_000, 5);
+    assert_eq!(aligner.align_plain(&labels, Budget::default()).unwrap().cost, 2);
+    assert_eq!(aligner.align_plain(&labels, budget), Err(Exhausted));
+}
+
+#[test]
+fn a_hundred_thousand_events_of_a_loop_are_aligned() {
+    let mut model = Model::default();
+    let par = Tree::Par(vec![model.seq("bc"), model.step('d')]);
+    let branches = vec![model.step('e'), model.seq("fg"), Tree::Silent];
+    let choice = model.alt(branches);
+    let body = Tree::Seq(vec![model.step('a'), par, choice, model.step('h')]);
+    let tree = Tree::Loop { body: Box::new(body), least: 0, most: None };
+    let aligner = Aligner::new(&tree, &model.steps);
+    let frame: Vec<Label> = "abdcehadbcfghabcdh".chars().map(|letter| letter as Label).collect();
+    let mut labels: Vec<Label> = frame.iter().copied().cycle().take(18 * 5_556).collect();
+    assert_eq!(aligner.align_plain(&labels, Budget::default()).unwrap().cost, 0);
+    // Every fortieth event is changed for one that the tree does not have, which leaves its step missing.
+    for label in labels.iter_mut().step_by(40) {
+        *label = 0;
+    }
+    let found = aligner.align_plain(&labels, Budget::default()).unwrap();
+    assert!(found.cost > 2_501 && found.cost <= 2 * 2_501, "{}", found.cost);
+}
+
+#[test]
+fn a_tree_of_128_levels_is_aligned() {
+    let mut model = Model::default();
+    let mut tree = model.step('z');
+    let mut fitting = "z".to_owned();
+    for level in 0..127 {
+        let letter = char::from_u32(1_000 + level).unwrap();
+        let step = model.step(letter);
+        fitting = match level % 4 {
+            0 => format!("{letter}{fitting}"),
+            3 => fitting,
+            _ => format!("{fitting}{letter}"),
+        };
+        tree = match level % 4 {
+            0 => Tree::Seq(vec![step, tree]),
+            1 => Tree::Par(vec![tree, step]),
+            2 => Tree::Loop { body: Box::new(Tree::Seq(vec![tree, step])), least: 1, most: Some(1) },
+            _ => model.alt(vec![step, tree]),
+        };
+    }
+    let (cost, _, choices) = model.aligned(&tree, &fitting);
+    assert_eq!((cost, choices.len()), (0, 31));
+    assert!(choices.iter().all(|choice| choice.branch == 1));
+    assert_eq!(model.cost(&tree, &fitting.replace('z', "yy")), 3);
+}
+
+#[test]
+fn loops_in_loops_are_aligned() {
+    let mut model = Model::default();
+    let mut tree = model.step('a');
+    for _ in 0..60 {
+        let branches = vec![Tree::Silent, model.step('b')];
+        let more = model.alt(branches);
+        tree = Tree::Loop { body: Box::new(Tree::Seq(vec![tree, more])), least: 0, most: None };
+    }
+    assert_eq!(model.cost(&tree, &"ab".repeat(50)), 0);
+    assert_eq!(model.cost(&tree, &"az".repeat(20)), 20);
+}
+
+#[test]
+fn what_needs_more_than_the_budget_is_given_up() {
+    let mut model = Model::default();
+    // Twelve operands of four steps that share their labels: 5^12 markings.
+    let tree = Tree::Par((0..12).map(|_| model.seq("abab")).collect());
+    let aligner = Aligner::new(&tree, &model.steps);
+    assert_eq!(aligner.shortest(), 48);
+    let labels: Vec<Label> = "ba".repeat(24).chars().map(|letter| letter as Label).collect();
+    assert_eq!(aligner.align_plain(&labels, Budget { states: 20_000 }), Err(Exhausted));
+    assert_eq!(
+        Aligner::new(&model.seq("abc"), &model.steps).align_plain(&[1; 50], Budget { states: 10 }),
+        Err(Exhausted)
+    );
+}
+
+#[test]
+fn the_least_budget_that_suffices_gives_what_any_larger_one_gives() {
+    let mut model = Model::default();
+    let par = Tree::Par(vec![model.seq("abc"), model.seq("cad"), model.seq("xy")]);
+    let tree = Tree::Seq(vec![model.step('s'), par, model.step('t')]);
+    let aligner = Aligner::new(&tree, &model.steps);
+    let labels: Vec<Label> = "xscabadyct".chars().map(|letter| letter as Label).collect();
+    let full = aligner.align_plain(&labels, Budget::default()).unwrap();
+    let mut given_up = 0;
+    for states in 0..2_000 {
+        match aligner.align_plain(&labels, Budget { states }) {
+            Ok(found) => assert_eq!(found, full, "{states}"),
+            Err(Exhausted) => given_up += 1,
+        }
+    }
+    assert!(given_up > 10 && given_up < 1_900, "{given_up}");
+}
+
+#[test]
+fn a_loop_with_bounds_that_nobody_could_draw_out_is_given_up() {
+    let mut model = Model::default();
+    let body = Box::new(model.seq("ab"));
+    let huge = Tree::Loop { body, least: 4_000_000_000, most: None };
+    let aligner = Aligner::new(&huge, &model.steps);
+    assert_eq!(aligner.shortest(), 8_000_000_000);
+    assert_eq!(aligner.align_plain(&[1], Budget::default()), Err(Exhausted));
+    let most = Tree::Loop { body: Box::new(model.step('a')), least: 0, most: Some(100_000) };
+    let aligner = Aligner::new(&most, &model.steps);
+    let labels = vec!['a' as Label; 100_001];
+    assert_eq!(aligner.align_plain(&labels, Budget::default()), Err(Exhausted), "the bound might matter");
+    assert_eq!(aligner.align_plain(&labels[1..], Budget::default()).unwrap().cost, 0);
+}
+
+#[test]
+fn equal_sequences_are_looked_up() {
+    let mut model = Model::default();
+    let tree = model.seq("abc");
+    let aligner = Aligner::new(&tree, &model.steps);
+    let mut variants = Variants::new(&aligner, Budget::default(), Variants::MOST);
+    assert!(variants.is_empty());
+    let labels = |letters: &str| letters.chars().map(|letter| letter as Label).collect::<Vec<_>>();
+    let first = variants.align(&labels("abc")).unwrap();
+    let again = variants.align(&labels("abc")).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &again));
+    assert_eq!(variants.align(&labels("ab")).unwrap().cost, 1);
+    assert_eq!(variants.len(), 2);
+    let mut few = Variants::new(&aligner, Budget::default(), 20);
+    for letters in ["abc", "ab", "a", "abc"] {
+        assert_eq!(few.align(&labels(letters)).unwrap().cost, 3 - letters.len() as u64);
+    }
+    assert_eq!(few.len(), 1, "there is room for one");
+}
