@@ -152,7 +152,11 @@ fn cases() -> Vec<String> {
     texts
         .flat_map(|text| {
             let cases = format!("\n{text}");
-            cases.split("\n=== ").skip(1).filter_map(|case| Some(case.split_once('\n')?.1.to_owned())).collect::<Vec<_>>()
+            cases
+                .split("\n=== ")
+                .skip(1)
+                .filter_map(|case| Some(case.split_once('\n')?.1.to_owned()))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -160,7 +164,7 @@ fn cases() -> Vec<String> {
 /// The diagrams of a document.
 fn blocks(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    markdown::read(&text).blocks.into_iter().map(|block| block.source.into()).collect()
+    markdown::read(&text).blocks.into_iter().map(|block| block.source).collect()
 }
 
 /// What mermaid's own parser takes for the same diagrams.

@@ -116,7 +116,8 @@ fn body(first: u64) -> Vec<u8> {
         ("service.instance.id", "checkout-7d9c5b8f4-x2v9q"),
         ("telemetry.sdk.name", "opentelemetry"),
     ];
-    let resource = Resource { attributes: attributes.map(|(key, text)| named(key, text)).to_vec(), ..Default::default() };
+    let resource =
+        Resource { attributes: attributes.map(|(key, text)| named(key, text)).to_vec(), ..Default::default() };
     let spans = (first..first + BATCH).map(span).collect();
     let scope_spans = vec![proto::ScopeSpans { spans, ..Default::default() }];
     let resource_spans = vec![proto::ResourceSpans { resource: Some(resource), scope_spans, ..Default::default() }];
