@@ -81,7 +81,7 @@ fn told(bytes: impl Into<Vec<u8>>) -> (String, String, bool) {
 #[test]
 fn faults_have_a_place_and_a_mend() {
     let good = json(0, 1);
-    let (what, mend, shown) = told(format!("{{}}\n{{\"resourceSpans\":[{{\"é\": 1, \"scopeSpans\":[5]}}]}}\n"));
+    let (what, mend, shown) = told("{}\n{\"resourceSpans\":[{\"é\": 1, \"scopeSpans\":[5]}]}\n");
     assert_eq!((what.as_str(), shown), ("traces:2:42: an element of `scopeSpans` is no object", true));
     assert_eq!(mend, "mend the place, or let the file be written again");
 
