@@ -5,13 +5,21 @@
 
 mod conformance;
 mod figures;
+mod parser;
+#[cfg(feature = "otlp")]
+mod receiver;
 
 use std::process::ExitCode;
 
 /// A part by its name; it prints its figures and says whether all bars were reached.
 type Part = (&'static str, fn() -> bool);
 
-const PARTS: &[Part] = &[("conformance", conformance::run)];
+const PARTS: &[Part] = &[
+    ("parser", parser::run),
+    #[cfg(feature = "otlp")]
+    ("receiver", receiver::run),
+    ("conformance", conformance::run),
+];
 
 fn main() -> ExitCode {
     // Cargo adds `--bench` to every benchmark.

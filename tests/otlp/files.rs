@@ -81,8 +81,8 @@ fn told(bytes: impl Into<Vec<u8>>) -> (String, String, bool) {
 #[test]
 fn faults_have_a_place_and_a_mend() {
     let good = json(0, 1);
-    let (what, mend, shown) = told(format!("{{}}\n{{\"resourceSpans\":[{{\"é\": 1, \"scopeSpans\":[5]}}]}}\n"));
-    assert_eq!((what.as_str(), shown), ("traces:2:45: `scopeSpans` has something in it that is no object", true));
+    let (what, mend, shown) = told("{}\n{\"resourceSpans\":[{\"é\": 1, \"scopeSpans\":[5]}]}\n");
+    assert_eq!((what.as_str(), shown), ("traces:2:42: an element of `scopeSpans` is no object", true));
     assert_eq!(mend, "mend the place, or let the file be written again");
 
     let (what, _, shown) = told(good.replace("1700000000000000000", "long ago"));
@@ -107,14 +107,17 @@ fn faults_have_a_place_and_a_mend() {
     assert!(mend.starts_with("give OTLP JSON"), "{mend}");
 
     let (what, _, _) = told(b"{\n \"a\": \"\xff\"}".to_vec());
-    assert_eq!(what, "traces:2:7: a byte that is no UTF-8");
+    assert_eq!(what, "traces:2:8: a byte that is no UTF-8");
     let (what, mend, _) = told(b"\x0a\x05\x12".to_vec());
     assert_eq!(what, "traces: no OTLP protobuf: a field of 5 bytes is cut off after 1 (byte 2)");
     assert!(mend.starts_with("write the file again"));
     let (what, _, _) = told(b"\x00\x00\x00\x02\x0a\x00\x00\x00".to_vec());
     assert_eq!(what, "traces: no OTLP protobuf: a message is cut off (byte 6)");
     let (what, mend, _) = told(b"\x28\xb5\x2f\xfd\x00".to_vec());
-    assert_eq!((what.as_str(), mend.as_str()), ("traces: it is compressed with zstd", "unpack it before: zstd -d traces"));
+    assert_eq!(
+        (what.as_str(), mend.as_str()),
+        ("traces: it is compressed with zstd", "unpack it before: zstd -d traces")
+    );
     for other in ["\u{89}PNG", "id,name\n", "<html>"] {
         assert_eq!(told(other).0, "traces: it is neither OTLP JSON nor OTLP protobuf");
     }

@@ -5,8 +5,8 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, ArrayValue, KeyValueList, any_value},
     trace::v1 as proto,
 };
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use crate::{
     decode::{read, saved},
@@ -24,8 +24,7 @@ fn rich() -> opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServic
     span.attributes.push(pair("list", any_value::Value::ArrayValue(list)));
     span.attributes.push(pair("map", any_value::Value::KvlistValue(map)));
     span.events = vec![proto::span::Event { name: "é".to_owned(), time_unix_nano: 5, ..Default::default() }];
-    span.links =
-        vec![proto::span::Link { trace_id: vec![5; 16], span_id: vec![6; 8], ..Default::default() }];
+    span.links = vec![proto::span::Link { trace_id: vec![5; 16], span_id: vec![6; 8], ..Default::default() }];
     request("shop", vec![span])
 }
 
@@ -124,7 +123,10 @@ fn values_are_nested_sixteen_deep_and_no_deeper() {
                     assert_eq!(self::read(saved(read.spans())).unwrap().spans(), read.spans());
                 } else {
                     let [note] = read.notes() else { panic!("{:?}", read.notes()) };
-                    assert!(note.ends_with("1 span was rejected: its values are nested deeper than 16 levels"), "{note}");
+                    assert!(
+                        note.ends_with("1 span was rejected: its values are nested deeper than 16 levels"),
+                        "{note}"
+                    );
                 }
             }
         }
@@ -132,7 +134,7 @@ fn values_are_nested_sixteen_deep_and_no_deeper() {
 }
 
 /// A field that is delimited by its length.
-fn field(tag: u8, inner: &[u8]) -> Vec<u8> {
+pub fn field(tag: u8, inner: &[u8]) -> Vec<u8> {
     let (mut head, mut length) = (vec![tag << 3 | 2], inner.len());
     while length >= 0x80 {
         head.push(length as u8 | 0x80);
@@ -157,7 +159,7 @@ async fn nested_bombs_are_rejected_and_no_stack_overflows() {
     assert_eq!(answer.partial().unwrap().0, 1);
     let list = |open: &str, close: &str, depth| {
         let span = "\"traceId\":\"00000000000000000000000000000001\",\"spanId\":\"0000000000000001\"";
-        let value = format!("{}{}", open.repeat(depth), close.repeat(depth));
+        let value = format!("{}{{}}{}", open.repeat(depth), close.repeat(depth));
         format!(
             "{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{span},\"attributes\":[{{\"key\":\"k\",\"value\":{value}}}]}}]}}]}}]}}"
         )
@@ -173,7 +175,9 @@ async fn nested_bombs_are_rejected_and_no_stack_overflows() {
     // What nobody knows is passed over, however deep it is.
     let unknown = list("{\"unknown\":[", "]}", 10_000);
     assert_eq!(sender.post(&json, unknown).await.json(), serde_json::json!({}));
-    for bomb in ["[".repeat(32 << 20), "{\"a\":".repeat(6 << 20), format!("{{\"resourceSpans\":{}", "[".repeat(32 << 20))] {
+    for bomb in
+        ["[".repeat(32 << 20), "{\"a\":".repeat(6 << 20), format!("{{\"resourceSpans\":{}", "[".repeat(32 << 20))]
+    {
         assert_eq!(sender.post(&json, bomb).await.status, 400);
     }
     assert_eq!((receiver.counts().accepted, receiver.counts().rejected), (1, 3));

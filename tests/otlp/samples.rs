@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use interlock::model::trace::{
-    Attributes, Happening, Kind, Link, Resource, Span, SpanId, Status, TraceId, Value,
-};
+use interlock::model::trace::{Attributes, Happening, Kind, Link, Resource, Span, SpanId, Status, TraceId, Value};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value},

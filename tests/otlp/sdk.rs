@@ -63,7 +63,10 @@ async fn what_the_sdk_sends_arrives_whole() {
     for root in roots {
         assert_eq!((root.name.as_str(), root.kind, &root.status), ("POST /orders", Kind::Server, &Status::Unset));
         assert_eq!(root.resource.service, "checkout");
-        assert_eq!((root.events[0].name.as_str(), root.events[0].attributes.get("after")), ("queued", Some(&Value::Double(0.5))));
+        assert_eq!(
+            (root.events[0].name.as_str(), root.events[0].attributes.get("after")),
+            ("queued", Some(&Value::Double(0.5)))
+        );
         assert!(root.start <= root.events[0].at && root.events[0].at <= root.end);
         let call = collected.spans.iter().find(|span| span.parent == Some(root.id)).unwrap();
         assert_eq!((call.trace, call.kind), (root.trace, Kind::Client));

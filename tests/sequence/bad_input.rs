@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use interlock::sequence::{
-    Lines, Severity,
+    Code, Lines, Severity,
     lint::{Entry, Library, Source, lint},
     markdown,
-    mermaid::{Mode, parse},
+    mermaid::{Diagram, Mode, parse},
 };
 use proptest::prelude::*;
 
@@ -132,4 +132,31 @@ fn documents_may_be_cut_anywhere() {
     }
     let report = lint(&[Source { path: "a.md".into(), text: text.into() }], &Nothing, Mode::Lenient);
     assert!(report.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error));
+}
+
+#[test]
+fn yaml_that_grows_without_end_is_refused_in_time() {
+    // Nine levels of nine: three hundred million texts, if anybody followed.
+    let laughs: String = (1..10)
+        .map(|level| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 9].join(", ")))
+        .collect();
+    let laughs = format!("l0: &l0 [ha, ha]\n{laughs}");
+    let depth = format!("a: {}{}\n", "[".repeat(50_000), "]".repeat(50_000));
+    let many = format!("a: [{}]\n", "b, ".repeat(200_000));
+    let endless = "a: &a [*a]\n".to_owned();
+    let merged = "a: &a {b: 1}\n".to_owned() + &"<<: *a\n".repeat(20_000);
+    for bomb in [laughs, depth, many, endless, merged] {
+        for mode in [Mode::Lenient, Mode::Strict] {
+            let parsed = parse(&format!("---\n{bomb}---\nsequenceDiagram\nA->>B: x\n"), mode);
+            let said: Vec<_> = parsed.found.iter().map(|finding| finding.code).collect();
+            assert_eq!(said, [Code::Yaml], "{mode:?} {}", &bomb[..20.min(bomb.len())]);
+            let Diagram::Sequence(sequence) = &parsed.diagram else { panic!("the rest is read all the same") };
+            assert_eq!(sequence.messages().len(), 1);
+            assert!(parsed.found[0].what.len() < 400, "{}", parsed.found[0].what);
+        }
+        // What stands between the braces of a participant is YAML as well.
+        let inside = bomb.trim_end().replace('\n', ", ");
+        diagram(format!("sequenceDiagram\nparticipant A@{{ {inside} }}\nA->>A: x\n").as_bytes());
+        document(format!("---\n{bomb}---\n\n```mermaid\n---\n{bomb}---\nsequenceDiagram\nA->>B: x\n```\n").as_bytes());
+    }
 }

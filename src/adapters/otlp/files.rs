@@ -63,7 +63,8 @@ impl TraceFiles {
         let room = Room::new(limits.spans, limits.held);
         let mut all = Self::default();
         for path in paths {
-            let unread = |e: io::Error| Error::usage(format!("{}: {e}", path.display()), "give a file that can be read");
+            let unread =
+                |e: io::Error| Error::usage(format!("{}: {e}", path.display()), "give a file that can be read");
             let bytes = bounded(File::open(path).map_err(unread)?, path, limits)?;
             all.add(path, bytes, limits, &room)?;
         }
@@ -242,8 +243,9 @@ fn in_text(path: &Path, text: &str, broken: &Broken) -> Error {
 }
 
 fn mend(text: &str, broken: &Broken) -> String {
-    if text[..broken.at.min(text.len())].contains("resourceSpans") && broken.at + 1 >= text.trim_end().len() {
-        return "the file ends in the midst of an object: wait until its writer is done, or cut the last line off".into();
+    if broken.what.starts_with("EOF ") && text.contains("resourceSpans") {
+        return "the file ends in the midst of an object: wait until its writer is done, or cut the last line off"
+            .into();
     }
     if broken.what.contains("`resourceSpans`") {
         return "give OTLP JSON; the formats of Jaeger and Zipkin are others, and most backends answer in OTLP if asked \

@@ -217,10 +217,7 @@ impl<'b> Fields<'b> {
                 self.at += length;
                 Ok(())
             }
-            None => Err(Broken::new(
-                format!("a field of {length} bytes is cut off after {left}"),
-                self.base + self.at,
-            )),
+            None => Err(Broken::new(format!("a field of {length} bytes is cut off after {left}"), self.base + self.at)),
         }
     }
 

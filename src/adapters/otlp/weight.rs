@@ -4,7 +4,8 @@ use crate::model::trace::{Attributes, Resource, Span, Value};
 
 /// The bytes of a span, without its resource, which it shares with others.
 pub(super) fn span(span: &Span) -> usize {
-    let happened = span.events.iter().map(|event| size_of_val(event) + event.name.len() + attributes(&event.attributes));
+    let happened =
+        span.events.iter().map(|event| size_of_val(event) + event.name.len() + attributes(&event.attributes));
     let linked = span.links.iter().map(|link| size_of_val(link) + attributes(&link.attributes));
     size_of::<Span>()
         + span.name.len()

@@ -68,7 +68,7 @@ fn note(inner: &mut Option<Broken>, done: Result<(), Broken>) -> bool {
 }
 
 fn resource_spans(whole: &str, part: &str, batch: &mut Batch<'_>) -> Result<(), Broken> {
-    let parts: ResourceSpans<'_> = object(whole, part, "resourceSpans")?;
+    let parts: ResourceSpans<'_> = object(whole, part, "an element of `resourceSpans`")?;
     let resource = match parts.resource {
         Some(resource) => attributes(whole, resource.get())?,
         None => Attributes::default(),
@@ -76,7 +76,7 @@ fn resource_spans(whole: &str, part: &str, batch: &mut Batch<'_>) -> Result<(), 
     let resource = batch.share(resource);
     let Some(scopes) = parts.scope_spans else { return Ok(()) };
     list(whole, scopes.get(), |scope| {
-        let scope: ScopeSpans<'_> = object(whole, scope, "scopeSpans")?;
+        let scope: ScopeSpans<'_> = object(whole, scope, "an element of `scopeSpans`")?;
         match scope.spans {
             Some(spans) => list(whole, spans.get(), |span| one_span(whole, span, &resource, batch)),
             None => Ok(()),
@@ -89,7 +89,7 @@ fn attributes(whole: &str, part: &str) -> Result<Attributes, Broken> {
     if part.len() > LONGEST {
         return Err(Broken::new(format!("the resource is longer than {} KiB", LONGEST >> 10), at));
     }
-    let attributes = object::<JsonResource>(whole, part, "resource")?.attributes();
+    let attributes = object::<JsonResource>(whole, part, "`resource`")?.attributes();
     if shallow(&attributes.0, 0) {
         Ok(attributes)
     } else {
@@ -102,7 +102,7 @@ fn one_span(whole: &str, part: &str, resource: &Arc<Resource>, batch: &mut Batch
         batch.reject(Invalid::Length);
         return Ok(());
     }
-    match object::<JsonSpan>(whole, part, "spans") {
+    match object::<JsonSpan>(whole, part, "an element of `spans`") {
         Ok(span) => match span.of(resource) {
             Ok(span) => batch.push(span),
             Err(why) => batch.reject(why),
@@ -117,7 +117,7 @@ fn one_span(whole: &str, part: &str, resource: &Arc<Resource>, batch: &mut Batch
 /// Reads an object; a derived reader would take a list for one, too.
 fn object<'a, T: Deserialize<'a>>(whole: &str, part: &'a str, of: &str) -> Result<T, Broken> {
     if !part.starts_with('{') {
-        return Err(Broken::new(format!("`{of}` has something in it that is no object"), place(whole, part)));
+        return Err(Broken::new(format!("{of} is no object"), place(whole, part)));
     }
     serde_json::from_str(part).map_err(|e| broken(whole, part, &e))
 }
