@@ -7,6 +7,7 @@ use std::{
 };
 
 use hyper::StatusCode;
+use tokio::sync::Mutex;
 
 use super::{
     extent::Extent,
@@ -41,6 +42,8 @@ pub struct Lab {
     pub(super) control: Client,
     /// Where users' requests go.
     pub(super) live: Client,
+    /// What our own requests to a full lab show, and when it was issued.
+    pub(super) pass: Mutex<Option<(String, Instant)>>,
 }
 
 impl Lab {
@@ -64,6 +67,7 @@ impl Lab {
             admin: Client::new(file.admin, token()),
             control: Client::new(file.control, token()),
             live: Client::new(file.gateway, None),
+            pass: Mutex::default(),
             folder,
             file,
         })

@@ -1,6 +1,6 @@
 //! What can be had and ordered from outside of the services of a full lab.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -9,13 +9,15 @@ use super::{
     alerts::Told,
     contact::Lab,
     http::{Answer, Ask, Client},
-    identity::{Order, Token},
+    identity::{AUDIENCE, Order, Token},
     store::Outage,
 };
 use crate::{error::Error, ports::PortError};
 
 /// How long one question may take.
 const WITHIN: Duration = Duration::from_secs(5);
+/// How long our own token holds.
+const PASS: Duration = Duration::from_secs(600);
 const MEND: &str = "the logs in the lab's folder say more";
 
 /// Has a token signed.
@@ -26,6 +28,34 @@ pub async fn token(lab: &Lab, order: &Order) -> Result<Token, Error> {
     let client = Client::new(lab.file.full()?.identity, Some(lab.file.token.clone()));
     let answer = ask("the identity provider", &client, Ask::post("/token", json!(order))).await?;
     read("the identity provider", &answer)
+}
+
+/// What our own requests for tenants show to the gateway; nothing where the lab is not full.
+///
+/// # Errors
+/// Where the identity provider does not answer.
+pub async fn pass(lab: &Lab) -> Result<Option<String>, PortError> {
+    if lab.file.full.is_none() {
+        return Ok(None);
+    }
+    let mut pass = lab.pass.lock().await;
+    if let Some((shown, issued)) = &*pass
+        && issued.elapsed() < PASS / 2
+    {
+        return Ok(Some(shown.clone()));
+    }
+    let order = Order {
+        subject: "interlock".to_owned(),
+        audience: AUDIENCE.to_owned(),
+        role: "viewer".to_owned(),
+        scope: "tenants:read".to_owned(),
+        lifetime: PASS.as_secs(),
+    };
+    let issued = Instant::now();
+    let token = token(lab, &order).await.map_err(|e| PortError::unreachable("the identity provider", e))?;
+    let shown = format!("Bearer {}", token.access_token);
+    *pass = Some((shown.clone(), issued));
+    Ok(Some(shown))
 }
 
 /// Breaks or mends the store.

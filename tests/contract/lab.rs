@@ -36,6 +36,7 @@ async fn start(folder: &Path) -> LabPlatform {
         replicas: 2,
         upstream_timeout: Duration::from_secs(2),
         prometheus: false,
+        extent: lab::Extent::default(),
     };
     let lab = lab::start(&options, READY).await.unwrap();
     lab.settled(READY).await.unwrap();

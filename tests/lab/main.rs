@@ -12,6 +12,8 @@ mod command;
 mod cuts;
 mod disk;
 mod doctor;
+#[cfg(feature = "otlp")]
+mod full;
 mod journal;
 mod metrics;
 mod owners;

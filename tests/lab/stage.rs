@@ -64,6 +64,8 @@ pub struct Setup {
     pub rate: u32,
     /// A fault of blue's release.
     pub fault: Option<&'static str>,
+    /// Further arguments of `lab up`.
+    pub more: Vec<String>,
 }
 
 /// A lab with load, and everything that a test has started there.
@@ -115,6 +117,7 @@ impl Stage {
         if let Some(fault) = setup.fault {
             up.extend(["--fault-blue", fault]);
         }
+        up.extend(setup.more.iter().map(String::as_str));
         let up = stage.ask(&up);
         assert_eq!(up.code, Some(0), "{up:?}");
         stage.platform = Some(LabPlatform::open(&stage.lab_folder()).unwrap());
@@ -338,7 +341,12 @@ impl Stage {
     }
 
     /// Ends the lab as a user would, and makes sure that no process and no secret is left anywhere.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        self.close_keeping(|| {});
+    }
+
+    /// The same, with a look at what the lab has left once it is down.
+    pub fn close_keeping(mut self, look: impl FnOnce()) {
         if self.load.lock().unwrap().is_some() {
             self.end_load();
         }
@@ -355,6 +363,7 @@ impl Stage {
         assert_eq!(down.code, Some(0), "{down:?}");
         let left = traces::survivors(&self.folder);
         assert!(left.is_empty(), "survivors: {left:#?}");
+        look();
         self.closed = true;
     }
 }

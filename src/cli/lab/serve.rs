@@ -142,21 +142,21 @@ struct Tenant {
     #[arg(long, env = "TENANT_FAULTS")]
     fault: Vec<Faults>,
     /// Where the store is
-    #[arg(long, requires_all = ["identity", "alerts"])]
-    store: Option<SocketAddr>,
+    #[arg(long, requires_all = ["identity_at", "alerts_at"])]
+    store_at: Option<SocketAddr>,
     /// Where the identity provider is
-    #[arg(long, requires = "store")]
-    identity: Option<SocketAddr>,
+    #[arg(long, requires = "store_at")]
+    identity_at: Option<SocketAddr>,
     /// Where the sink of logs is
-    #[arg(long, requires = "store")]
-    alerts: Option<SocketAddr>,
+    #[arg(long, requires = "store_at")]
+    alerts_at: Option<SocketAddr>,
     #[command(flatten)]
     traces: TracesArgs,
 }
 
 impl Tenant {
     fn options(self, tracing: Tracing) -> tenant::Options {
-        let full = match (self.store, self.identity, self.alerts) {
+        let full = match (self.store_at, self.identity_at, self.alerts_at) {
             (Some(store), Some(identity), Some(alerts)) => Some(FullLab { store, identity, alerts }),
             _ => None,
         };

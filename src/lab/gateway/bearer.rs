@@ -1,6 +1,7 @@
 //! Whether a request shows a valid token, checked with the identity provider's keys, which are kept.
 
 use std::{
+    collections::HashMap,
     sync::{PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -26,6 +27,9 @@ const KEPT: Duration = Duration::from_secs(300);
 /// How often they are asked for at most, whatever keys tokens name.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How many tokens are remembered as valid; all are forgotten when there are more.
+const SEEN: usize = 1024;
+
 /// Checks tokens.
 pub struct Bearer {
     identity: Peer,
@@ -33,6 +37,8 @@ pub struct Bearer {
     defects: Vec<GatewayDefect>,
     validation: Validation,
     keys: RwLock<Option<JwkSet>>,
+    /// Tokens whose signature, audience and issuer were found right with the present keys.
+    seen: RwLock<HashMap<String, Claims>>,
     /// When the keys were asked for last; held while they are.
     asked: Mutex<Option<Instant>>,
 }
@@ -45,7 +51,15 @@ impl Bearer {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.leeway = 0;
-        Self { identity, tracing, defects, validation, keys: RwLock::default(), asked: Mutex::default() }
+        Self {
+            identity,
+            tracing,
+            defects,
+            validation,
+            keys: RwLock::default(),
+            seen: RwLock::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// Whether there are keys to check with.
@@ -78,7 +92,10 @@ impl Bearer {
             status => Err(status.to_string()),
         });
         match keys {
-            Ok(keys) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys),
+            Ok(keys) => {
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                self.seen.write().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             Err(why) => tracing::warn!("the identity provider's keys: {why}"),
         }
         *asked = Some(Instant::now());
@@ -118,6 +135,10 @@ impl Bearer {
 
     async fn check(&self, token: Option<&str>) -> Result<Claims, &'static str> {
         let token = token.ok_or(MISSING)?;
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        if let Some(claims) = seen {
+            return if now() < claims.exp { Ok(claims) } else { Err(EXPIRED) };
+        }
         let id = decode_header(token).ok().and_then(|header| header.kid).ok_or("the token is malformed")?;
         let mut key = self.known(&id);
         if key.is_none() {
@@ -126,10 +147,17 @@ impl Bearer {
             key = self.known(&id);
         }
         let key = key.ok_or("the token is signed with an unknown key")?;
-        let checked = decode::<Claims>(token, &key, &self.validation);
-        checked.map(|token| token.claims).map_err(|e| match e.kind() {
+        let claims = decode::<Claims>(token, &key, &self.validation).map(|token| token.claims);
+        if let Ok(claims) = &claims {
+            let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= SEEN {
+                seen.clear();
+            }
+            seen.insert(token.to_owned(), claims.clone());
+        }
+        claims.map_err(|e| match e.kind() {
             ErrorKind::InvalidSignature => "the token's signature is wrong",
-            ErrorKind::ExpiredSignature => "the token has expired",
+            ErrorKind::ExpiredSignature => EXPIRED,
             ErrorKind::InvalidAudience => "the token is meant for another audience",
             ErrorKind::InvalidIssuer => "the token has another issuer",
             _ => "the token is malformed",
@@ -138,3 +166,9 @@ impl Bearer {
 }
 
 const MISSING: &str = "a bearer token is asked for";
+const EXPIRED: &str = "the token has expired";
+
+/// Seconds since 1970, as tokens have them.
+fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
+}

@@ -137,7 +137,7 @@ impl Keeper {
         }
         if let Some(FullLab { store, identity, alerts }) = self.full {
             for (name, address) in [("store", store), ("identity", identity), ("alerts", alerts)] {
-                launch = launch.arg(format!("--{name}={address}"));
+                launch = launch.arg(format!("--{name}-at={address}"));
             }
         }
         let mut part =

@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider},
 };
 
-use super::work::Tracing;
+use super::{told::Told, work::Tracing};
 use crate::{error::Error, lab::state::broken, model::Slot};
 
 /// How often spans are sent.
@@ -84,7 +84,7 @@ impl Telemetry {
         let provider = SdkTracerProvider::builder()
             .with_resource(resource(source))
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
-            .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(config).build())
+            .with_span_processor(BatchSpanProcessor::builder(Told::new(exporter)).with_batch_config(config).build())
             .build();
         Ok(Self { tracing: Tracing::On(provider.tracer("interlock-lab")), provider: Some(provider) })
     }

@@ -3,6 +3,7 @@
 mod export;
 mod peer;
 mod served;
+mod told;
 mod work;
 
 pub use export::{Source, Telemetry, Traces};

@@ -3,7 +3,11 @@
 //! Names and attributes: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>. Headers:
 //! <https://www.w3.org/TR/trace-context/>.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use opentelemetry::{
@@ -64,6 +68,7 @@ impl Tracing {
                 context: Context::new(),
                 error_from: StatusCode::BAD_REQUEST,
                 ends: false,
+                failed: AtomicBool::new(false),
             })),
         }
     }
@@ -87,6 +92,16 @@ struct On {
     /// The lowest HTTP status that is an error here: a client's mistake is none of the server's.
     error_from: StatusCode,
     ends: bool,
+    /// Whether its type of error was told; a span keeps every attribute that it is given.
+    failed: AtomicBool,
+}
+
+impl On {
+    fn error_type(&self, kind: impl Into<Value>) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            self.context.span().set_attribute(KeyValue::new("error.type", kind));
+        }
+    }
 }
 
 impl Drop for On {
@@ -101,7 +116,13 @@ fn begin(tracer: &SdkTracer, parent: &Context, name: String, kind: SpanKind, att
     let error_from = if kind == SpanKind::Server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
     let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
     let span = tracer.build_with_context(builder, parent);
-    Work(State::On(On { tracer: tracer.clone(), context: parent.with_span(span), error_from, ends: true }))
+    Work(State::On(On {
+        tracer: tracer.clone(),
+        context: parent.with_span(span),
+        error_from,
+        ends: true,
+        failed: AtomicBool::new(false),
+    }))
 }
 
 impl Work {
@@ -149,7 +170,7 @@ impl Work {
             span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
             if status >= on.error_from {
                 // The status says why; a description would only repeat it.
-                span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
+                on.error_type(status.as_str().to_owned());
                 span.set_status(Status::error(""));
             }
         }
@@ -159,7 +180,7 @@ impl Work {
     pub fn fail(&self, kind: &'static str, why: impl Into<Cow<'static, str>>) {
         if let State::On(on) = &self.0 {
             let (span, why) = (on.context.span(), why.into());
-            span.set_attribute(KeyValue::new("error.type", kind));
+            on.error_type(kind);
             span.add_event(
                 "exception",
                 vec![
@@ -216,5 +237,37 @@ impl Injector for Outgoing<'_> {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::from_str(&value)) {
             self.0.insert(name, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    /// The `traceparent` that a call carries which such a process makes for a request that came with one.
+    fn passed_on(tracing: &Tracing) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01").parse().unwrap());
+        headers.insert("tracestate", "vendor=1".parse().unwrap());
+        let served = tracing.server(&headers, &Method::GET, Some("/tenants/{id}"), "/tenants/7");
+        let part = served.internal("check authorization");
+        let call = part.client(("store", "127.0.0.1:1".parse().unwrap()), &Method::GET, "/tenants/{id}", "/tenants/7");
+        call.inject(&mut headers);
+        assert_eq!(headers.contains_key("tracestate"), headers.contains_key("traceparent"));
+        Some(headers.get("traceparent")?.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_trace_goes_on_with_a_new_parent_or_as_it_was_or_not_at_all() {
+        let provider = SdkTracerProvider::builder().build();
+        let own = passed_on(&Tracing::On(provider.tracer("test"))).unwrap();
+        assert!(own.starts_with(&format!("00-{TRACE}-")) && !own.contains("00f067aa0ba902b7"), "{own}");
+        assert_eq!(passed_on(&Tracing::Pass), Some(format!("00-{TRACE}-00f067aa0ba902b7-01")));
+        assert_eq!(passed_on(&Tracing::Silent), None);
     }
 }

@@ -40,6 +40,14 @@ struct Flow<'a> {
     headers: &'a HeaderMap,
 }
 
+/// Why a request comes to nothing.
+enum Failure {
+    /// Its user may not do that.
+    Forbidden(String),
+    /// The store does not answer.
+    Out(Outage),
+}
+
 /// Answers with a tenant.
 pub async fn read(
     State(service): State<Arc<Service>>,
@@ -53,10 +61,9 @@ pub async fn read(
         return flow.problem(StatusCode::NOT_FOUND, "there is no such tenant");
     }
     match flow.in_order(Access::Read, flow.find(&id)).await {
-        Err(refused) => refused,
-        Ok(Ok(Some(tenant))) => flow.construct(|| Json(tenant).into_response()),
-        Ok(Ok(None)) => flow.problem(StatusCode::NOT_FOUND, "there is no such tenant"),
-        Ok(Err(outage)) => flow.unavailable(outage).await,
+        Ok(Some(tenant)) => flow.construct(|| Json(tenant).into_response()),
+        Ok(None) => flow.problem(StatusCode::NOT_FOUND, "there is no such tenant"),
+        Err(failure) => flow.failed(failure).await,
     }
 }
 
@@ -83,12 +90,11 @@ pub async fn create(
         Err(why) => return flow.problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
     };
     match flow.in_order(Access::Write, flow.keep(&tenant)).await {
-        Err(refused) => refused,
-        Ok(Ok(())) => flow.construct(|| {
+        Ok(()) => flow.construct(|| {
             let place = [(header::LOCATION, format!("/tenants/{}", tenant.id))];
             (StatusCode::CREATED, place, Json(&tenant)).into_response()
         }),
-        Ok(Err(outage)) => flow.unavailable(outage).await,
+        Err(failure) => flow.failed(failure).await,
     }
 }
 
@@ -116,19 +122,23 @@ impl Flow<'_> {
     }
 
     /// Checks the authorization and then asks the store, or the other way round where the release does so.
-    async fn in_order<T>(
-        &self,
-        access: Access,
-        asking: impl Future<Output = Result<T, Outage>>,
-    ) -> Result<Result<T, Outage>, Response> {
-        let checked =
-            || check(self.headers, access, self.work).map_err(|why| self.problem(StatusCode::FORBIDDEN, &why));
+    async fn in_order<T>(&self, access: Access, asking: impl Future<Output = Result<T, Outage>>) -> Result<T, Failure> {
+        let checked = || check(self.headers, access, self.work).map_err(Failure::Forbidden);
         if self.deviates(Deviation::LateAuthorization) {
             let asked = asking.await;
-            return checked().map(|()| asked);
+            checked()?;
+            return asked.map_err(Failure::Out);
         }
         checked()?;
-        Ok(asking.await)
+        asking.await.map_err(Failure::Out)
+    }
+
+    /// The answer to a request that came to nothing.
+    async fn failed(&self, failure: Failure) -> Response {
+        match failure {
+            Failure::Forbidden(why) => self.problem(StatusCode::FORBIDDEN, &why),
+            Failure::Out(outage) => self.unavailable(outage).await,
+        }
     }
 
     async fn find(&self, id: &str) -> Result<Option<Tenant>, Outage> {

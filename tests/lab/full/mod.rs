@@ -1,0 +1,6 @@
+//! The lab in full: tokens, the store and its outage, alerts, and the traces of all of it.
+
+mod collector;
+mod deviations;
+mod requests;
+mod user;
