@@ -83,7 +83,8 @@ fn written(folder: &Path, services: &[(&str, Vec<Value>)]) {
         .iter()
         .map(|(service, spans)| {
             let name = json!({"key": "service.name", "value": {"stringValue": service}});
-            json!({"resourceSpans": [{"resource": {"attributes": [name]}, "scopeSpans": [{"spans": spans}]}]}).to_string()
+            json!({"resourceSpans": [{"resource": {"attributes": [name]}, "scopeSpans": [{"spans": spans}]}]})
+                .to_string()
         })
         .collect();
     fs::write(folder.join("traces.json"), lines.join("\n")).unwrap();

@@ -77,7 +77,7 @@ pub struct Stage {
     load: Mutex<Option<Cli>>,
     started: Mutex<Vec<Identity>>,
     outputs: AtomicUsize,
-    folder: PathBuf,
+    pub folder: PathBuf,
     _dir: TempDir,
     closed: bool,
     _place: Place,

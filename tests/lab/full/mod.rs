@@ -1,6 +1,7 @@
 //! The lab in full: tokens, the store and its outage, alerts, and the traces of all of it.
 
 mod collector;
+mod conformance;
 mod deviations;
 mod requests;
 mod user;

@@ -224,9 +224,7 @@ fn unordered(tree: &Tree) -> Tree {
         Tree::Silent | Tree::Step(_) => tree.clone(),
         Tree::Seq(trees) | Tree::Par(trees) => Tree::Par(all(trees)),
         Tree::Alt { choice, branches } => Tree::Alt { choice: *choice, branches: all(branches) },
-        Tree::Loop { body, least, most } => {
-            Tree::Loop { body: Box::new(unordered(body)), least: *least, most: *most }
-        }
+        Tree::Loop { body, least, most } => Tree::Loop { body: Box::new(unordered(body)), least: *least, most: *most },
     }
 }
 

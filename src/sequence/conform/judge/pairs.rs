@@ -31,7 +31,13 @@ pub(super) struct Left {
 
 impl Walker<'_> {
     /// Says what differs in one frame.
-    pub(super) fn differences(&mut self, owner: Who, activation: ActivationId, mut over: Vec<Over>, mut left: Vec<Left>) {
+    pub(super) fn differences(
+        &mut self,
+        owner: Who,
+        activation: ActivationId,
+        mut over: Vec<Over>,
+        mut left: Vec<Left>,
+    ) {
         if over.is_empty() && left.is_empty() {
             return;
         }
@@ -63,7 +69,9 @@ impl Walker<'_> {
             if !over.iter().any(|o| o.event == event) {
                 continue;
             }
-            let fits = |l: &Left| self.sight(activation, &event).is_some_and(|sight| self.engine.fit(&event, sight, &l.step).is_some());
+            let fits = |l: &Left| {
+                self.sight(activation, &event).is_some_and(|sight| self.engine.fit(&event, sight, &l.step).is_some())
+            };
             let Some(at) = left.iter().position(fits) else { continue };
             let Left { step, .. } = left.remove(at);
             over.retain(|o| o.event != event);
@@ -92,7 +100,9 @@ impl Walker<'_> {
     /// What followed from a call that came out of order is held against its frame all the same.
     fn follow(&mut self, activation: ActivationId, event: &Happened, step: &StepInfo) {
         let fit = self.sight(activation, event).and_then(|sight| self.engine.fit(event, sight, step));
-        let Some(saw) = self.engine.seen.activations.get(activation).and_then(|a| a.saw.get(event.sight)) else { return };
+        let Some(saw) = self.engine.seen.activations.get(activation).and_then(|a| a.saw.get(event.sight)) else {
+            return;
+        };
         self.tally.used.insert(saw.node);
         if let Some(Body::Done { frame, .. }) = fit.map(|fit| fit.body) {
             let inner = event.head.map_or(saw.through, |head| saw.heads.get(head).map(|(_, inner)| *inner));
@@ -113,7 +123,8 @@ impl Walker<'_> {
             };
             let instead = over.iter().position(|o| {
                 Self::is_call(&o.event)
-                    && (o.event.aim != Aim::Anyone || self.sight(activation, &o.event).is_some_and(|sight| sight.strange))
+                    && (o.event.aim != Aim::Anyone
+                        || self.sight(activation, &o.event).is_some_and(|sight| sight.strange))
                     && match step.condition {
                         Some(condition) => self.meets(activation, &o.event, condition),
                         None => o.run == run,
@@ -151,15 +162,21 @@ impl Walker<'_> {
                 let _ = who;
                 return;
             }
-            Aim::At(who) if event.does == Does::Return => {
-                (Difference::Unexpected, self.place(nearest), format!("`{}` answered `{from}`, which is not drawn here{operation}", self.name(who)))
-            }
-            Aim::At(who) => {
-                (Difference::Unexpected, self.place(nearest), format!("`{from}` called `{}`, which is not drawn here{operation}", self.name(who)))
-            }
-            Aim::Anyone | Aim::Stranger => {
-                (Difference::Unexpected, self.place(nearest), format!("`{from}` did this, which is not drawn here{operation}"))
-            }
+            Aim::At(who) if event.does == Does::Return => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{}` answered `{from}`, which is not drawn here{operation}", self.name(who)),
+            ),
+            Aim::At(who) => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{from}` called `{}`, which is not drawn here{operation}", self.name(who)),
+            ),
+            Aim::Anyone | Aim::Stranger => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{from}` did this, which is not drawn here{operation}"),
+            ),
         };
         self.tally.deviates(kind, None, place, spans, what);
     }
@@ -197,8 +214,11 @@ impl Walker<'_> {
     /// The name of a service that is no participant.
     fn stranger(&self, activation: ActivationId, event: &Happened) -> String {
         let forest = self.engine.seen.forest;
-        let Some(node) = self.node(activation, event).and_then(|node| forest.nodes.get(node)) else { return String::new() };
-        let served = node.children.iter().filter_map(|at| forest.nodes.get(*at)).map(|n| n.span.resource.service.clone());
+        let Some(node) = self.node(activation, event).and_then(|node| forest.nodes.get(node)) else {
+            return String::new();
+        };
+        let served =
+            node.children.iter().filter_map(|at| forest.nodes.get(*at)).map(|n| n.span.resource.service.clone());
         let named = ["peer.service", "service.peer.name", "server.address"];
         let named = named.iter().filter_map(|name| node.span.attributes.text(name)).map(str::to_owned);
         served.chain(named).find(|name| !name.is_empty()).unwrap_or_else(|| "somebody else".to_owned())
