@@ -3,4 +3,5 @@
 mod collector;
 mod deviations;
 mod requests;
+mod untraced;
 mod user;
