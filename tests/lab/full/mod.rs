@@ -4,4 +4,5 @@ mod collector;
 mod conformance;
 mod deviations;
 mod requests;
+mod untraced;
 mod user;
