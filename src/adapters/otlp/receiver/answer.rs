@@ -47,6 +47,14 @@ impl Shared {
     }
 }
 
+#[cfg(test)]
+impl Shared {
+    /// Takes every place that there is for bodies.
+    pub(super) fn take_all_bodies(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.bodies.try_acquire_many(u32::try_from(self.bodies.available_permits()).ok()?).ok()
+    }
+}
+
 type Answer = Response<Full<Bytes>>;
 
 /// Answers a request.

@@ -177,3 +177,33 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, finish: Cancellation
         tracing::debug!("connection: {e}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Sends an empty request over a connection of its own; the whole answer.
+    async fn asked(receiver: &Receiver) -> String {
+        let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+        let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+        stream.write_all(format!("{head}content-length: 2\r\n\r\n{{}}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_a_place_and_is_sent_away_in_the_end() {
+        let limits = Limits { within: Duration::from_millis(50), ..Limits::default() };
+        let receiver = Receiver::start("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
+        let taken = receiver.shared.take_all_bodies().unwrap();
+        let answer = asked(&receiver).await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
+        assert!(answer.ends_with(r#"{"code":14,"message":"too many bodies are on their way at once"}"#), "{answer}");
+        drop(taken);
+        assert!(asked(&receiver).await.starts_with("HTTP/1.1 200 "));
+        assert_eq!(receiver.counts().broken, 1);
+    }
+}
