@@ -177,7 +177,7 @@ fn a_scenario_that_does_not_fit_is_refused_with_its_place() {
     for (from, to, place, mend) in [
         ("Till: {", "Til: {", "pay.yaml:7:3", "did you mean `Till`?"),
         ("charge the card,", "charge the cart,", "pay.yaml:12:10", "did you mean `charge the card`?"),
-        ("at: POST /payments", "at: '200'", "pay.yaml:11:5", "`nth`"),
+        ("at: POST /payments", "at: '200'", "pay.yaml:11:10", "`nth`"),
         ("kind: Scenario", "kind: Scenery", "pay.yaml:2:", "Scenario"),
         ("anchor: paying", "ancor: paying", "pay.yaml:4:", "did you mean `anchor`?"),
     ] {

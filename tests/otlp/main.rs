@@ -7,6 +7,8 @@ mod contract;
 mod decode;
 mod ends;
 mod files;
+#[cfg(feature = "lab")]
+mod listens;
 mod mutations;
 mod receiver;
 mod samples;

@@ -97,10 +97,8 @@ pub(super) fn spans(spans: &[SpanRef]) -> String {
 
 fn seen(text: &mut String, coverage: &Coverage) {
     let Coverage { messages, bound, observed, branches, branches_taken, orphans, broken, .. } = coverage;
-    let _ = writeln!(
-        text,
-        "\nbound {bound} of {messages} messages, seen {observed}; branches taken {branches_taken} of {branches}"
-    );
+    let taken = if *branches == 0 { String::new() } else { format!("; branches taken {branches_taken} of {branches}") };
+    let _ = writeln!(text, "\nbound {bound} of {messages} messages, seen {observed}{taken}");
     if *orphans > 0 || *broken > 0 {
         let _ = writeln!(text, "spans without their parent: {orphans}; spans that break the rules of traces: {broken}");
     }

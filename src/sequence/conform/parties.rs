@@ -78,6 +78,11 @@ impl Parties {
         matches!(self.standing.get(who), Some(Standing::Seen(_)))
     }
 
+    /// Whether it is said to be a service, and no service of that name has told anything.
+    pub fn is_dark(&self, who: Who) -> bool {
+        matches!(self.standing.get(who), Some(Standing::Dark(_)))
+    }
+
     /// Whether what it sends are stimuli.
     pub fn is_stimulus(&self, who: Who) -> bool {
         matches!(self.standing.get(who), Some(Standing::Stimulus))

@@ -136,6 +136,12 @@ impl Walker<'_> {
                 self.tally.doubts.insert(why);
             }
         }
+        if let StepKind::Call { to, .. } = &step.kind
+            && engine.parties.is_dark(*to)
+        {
+            let why = format!("`{}` tells nothing at all: only its callers tell of it", self.name(*to));
+            self.tally.doubts.insert(why);
+        }
         match fit.body {
             Body::Done { frame, .. } => {
                 let inner = match event.head {
