@@ -5,6 +5,7 @@ mod align;
 mod bad_input;
 mod codes;
 mod corpus;
+mod export;
 mod findings;
 mod linear;
 mod repairs;
