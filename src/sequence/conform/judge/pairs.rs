@@ -73,7 +73,7 @@ impl Walker<'_> {
                 (StepKind::Call { to, .. }, _) => {
                     over.retain(|o| o.event.does != Does::Return || !same(&o.event, &event));
                     for answer in answers(left, step.message) {
-                        for span in &spans {
+                        if let Some(span) = spans.first() {
                             self.tally.seen(answer.step.message, *span);
                         }
                     }
