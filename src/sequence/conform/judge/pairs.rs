@@ -39,10 +39,13 @@ impl Walker<'_> {
         self.elsewhere(owner, activation, &mut over, &mut left);
         while !left.is_empty() {
             let Left { step, .. } = left.remove(0);
-            self.missed(owner, &step);
+            let unsure = self.missed(owner, &step);
             if let StepKind::Call { .. } = step.kind {
                 for answer in answers(&mut left, step.message) {
-                    self.tally.missing(answer.step.message);
+                    match &unsure {
+                        Some(why) => self.tally.unobservable(answer.step.message, why),
+                        None => self.tally.missing(answer.step.message),
+                    }
                 }
             }
         }
