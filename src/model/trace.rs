@@ -215,8 +215,13 @@ mod tests {
     fn ids_are_read_as_they_are_written() {
         let id = TraceId::parse("4BF92f3577b34da6a3ce929d0e0e4736").unwrap();
         assert_eq!(id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(SpanId::parse("00f067aa0ba902b7").map(|id| SpanId::from_bytes(&id.0)), Some(SpanId::parse("00f067aa0ba902b7")));
-        for wrong in ["", "00f067aa0ba902b", "0000000000000000", "00f067aa0ba902bg", "+0f067aa0ba902b7", "é0f067aa0ba902b"] {
+        assert_eq!(
+            SpanId::parse("00f067aa0ba902b7").map(|id| SpanId::from_bytes(&id.0)),
+            Some(SpanId::parse("00f067aa0ba902b7"))
+        );
+        for wrong in
+            ["", "00f067aa0ba902b", "0000000000000000", "00f067aa0ba902bg", "+0f067aa0ba902b7", "é0f067aa0ba902b"]
+        {
             assert_eq!(SpanId::parse(wrong), None, "{wrong}");
         }
     }

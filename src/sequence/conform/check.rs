@@ -88,9 +88,9 @@ impl<'a> All<'a> {
 
     fn company(&mut self, company: &Company, candidates: &[Candidate]) {
         let rounds = rounds(company, candidates, self.engine);
-        let accepted: BTreeSet<usize> = rounds.iter().flatten().flat_map(|played| played.roots.iter().copied()).collect();
-        let certainty =
-            Certainty { never: never(self.observed), astray: astray(company, &accepted, self.engine.seen) };
+        let accepted: BTreeSet<usize> =
+            rounds.iter().flatten().flat_map(|played| played.roots.iter().copied()).collect();
+        let certainty = Certainty { never: never(self.observed), astray: astray(company, &accepted, self.engine.seen) };
         for round in rounds.iter().filter(|round| !round.is_empty()) {
             self.instance(round, &certainty);
         }
@@ -133,7 +133,9 @@ impl<'a> All<'a> {
             }
         }
         let place = |fragment: usize| self.engine.plan.fragments.get(fragment).map(|p| p.span).unwrap_or_default();
-        tally.deviations.sort_by(|a, b| (a.place.start, a.message, a.kind, &a.spans).cmp(&(b.place.start, b.message, b.kind, &b.spans)));
+        tally.deviations.sort_by(|a, b| {
+            (a.place.start, a.message, a.kind, &a.spans).cmp(&(b.place.start, b.message, b.kind, &b.spans))
+        });
         let verdict = match (tally.deviations.is_empty(), tally.doubts.is_empty()) {
             (false, _) => Verdict::Fail,
             (true, false) => Verdict::Inconclusive,
@@ -226,7 +228,10 @@ fn play<'a>(walker: &mut Walker<'a>, played: &Played) -> Option<Replies<'a>> {
                 open = Some((replies.as_slice(), root));
             }
             None => {
-                let why = format!("`{}` has no instrumentation: what only it could tell is not known", walker.diagram.id(*to));
+                let why = format!(
+                    "`{}` has no instrumentation: what only it could tell is not known",
+                    walker.diagram.id(*to)
+                );
                 for message in std::iter::once(message).chain(replies.iter().map(|(reply, _)| reply)) {
                     walker.tally.unobservable(*message, &why);
                 }
@@ -251,7 +256,9 @@ fn answer(walker: &mut Walker<'_>, replies: &[(usize, Option<u16>)], root: usize
     };
     let mut fits: Vec<(bool, bool, bool, usize)> = replies
         .iter()
-        .map(|(message, expected)| (is_otherwise(*expected, status, failed), !taken(*message), expected.is_none(), *message))
+        .map(|(message, expected)| {
+            (is_otherwise(*expected, status, failed), !taken(*message), expected.is_none(), *message)
+        })
         .collect();
     fits.sort_unstable();
     match fits.first() {

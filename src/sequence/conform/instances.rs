@@ -101,16 +101,19 @@ fn join(sets: &mut [usize], a: usize, b: usize) {
 }
 
 /// Which parts the entries of a company may play.
-pub(super) fn candidates(company: &Company, plan: &Plan, parties: &Parties, seen: &mut Observations<'_>) -> Vec<Candidate> {
+pub(super) fn candidates(
+    company: &Company,
+    plan: &Plan,
+    parties: &Parties,
+    seen: &mut Observations<'_>,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut callers: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
     let mut through: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for entry in &company.entries {
         let Some(who) = seen.who[*entry] else { continue };
         let kind = seen.forest.nodes[*entry].span.kind;
-        let own = |part: &Part| {
-            matches!(part, Part::Own { frame, .. } if plan.frames.get(*frame).is_some_and(|f| f.owner == who))
-        };
+        let own = |part: &Part| matches!(part, Part::Own { frame, .. } if plan.frames.get(*frame).is_some_and(|f| f.owner == who));
         if matches!(kind, Kind::Client | Kind::Producer) {
             if plan.parts.iter().any(own) {
                 callers.entry(who).or_default().push(*entry);
@@ -145,9 +148,7 @@ pub(super) fn candidates(company: &Company, plan: &Plan, parties: &Parties, seen
         }
     }
     for (who, roots) in callers {
-        let own = |part: &Part| {
-            matches!(part, Part::Own { frame, .. } if plan.frames.get(*frame).is_some_and(|f| f.owner == who))
-        };
+        let own = |part: &Part| matches!(part, Part::Own { frame, .. } if plan.frames.get(*frame).is_some_and(|f| f.owner == who));
         let parts = (0..plan.parts.len()).filter(|at| plan.parts.get(*at).is_some_and(own)).collect();
         let activation = seen.together(&roots);
         found.push(Candidate { parts, roots, activation });

@@ -15,6 +15,4 @@ mod texts;
 
 pub use binding::{Binding, Expectation, Party, Repeat};
 pub use check::check;
-pub use report::{
-    Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict,
-};
+pub use report::{Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict};

@@ -90,17 +90,9 @@ impl Parties {
 }
 
 /// Binds every participant; `services` are the names of all services with spans.
-pub(super) fn bind(
-    diagram: &Sequence,
-    binding: &Binding,
-    services: &BTreeSet<&str>,
-) -> Result<Parties, Vec<Problem>> {
-    let mut problems: Vec<Problem> = binding
-        .participants
-        .keys()
-        .filter(|id| diagram.who(id).is_none())
-        .map(|id| unknown(diagram, id))
-        .collect();
+pub(super) fn bind(diagram: &Sequence, binding: &Binding, services: &BTreeSet<&str>) -> Result<Parties, Vec<Problem>> {
+    let mut problems: Vec<Problem> =
+        binding.participants.keys().filter(|id| diagram.who(id).is_none()).map(|id| unknown(diagram, id)).collect();
     let mut by_plain: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for service in services {
         by_plain.entry(plain(service)).or_default().push(service);
@@ -115,11 +107,18 @@ pub(super) fn bind(
             Some(Party::Stimulus) => Standing::Stimulus,
             Some(Party::Uninstrumented) => Standing::Unseen,
             None if participant.role == Role::Actor => Standing::Stimulus,
-            None => by_name(participant, &by_plain).unwrap_or_else(|problem| {
-                problems.push(problem);
-                Some(Standing::Unseen)
-            })
-            .unwrap_or_else(|| if first_senders.contains(&who) && is_person(participant) { Standing::Stimulus } else { Standing::Unseen }),
+            None => by_name(participant, &by_plain)
+                .unwrap_or_else(|problem| {
+                    problems.push(problem);
+                    Some(Standing::Unseen)
+                })
+                .unwrap_or_else(|| {
+                    if first_senders.contains(&who) && is_person(participant) {
+                        Standing::Stimulus
+                    } else {
+                        Standing::Unseen
+                    }
+                }),
         };
         if let Standing::Seen(service) | Standing::Dark(service) = &standing {
             match parties.by_service.get(service) {
@@ -183,7 +182,8 @@ fn unknown(diagram: &Sequence, id: &str) -> Problem {
     Problem {
         place: Span::default(),
         what: format!("the diagram has no participant `{id}`"),
-        fix: near.map_or_else(|| format!("it has: {}", names.join(", ")), |(_, near)| format!("did you mean `{near}`?")),
+        fix: near
+            .map_or_else(|| format!("it has: {}", names.join(", ")), |(_, near)| format!("did you mean `{near}`?")),
     }
 }
 

@@ -13,7 +13,9 @@ static MARKUP: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)<br\s*/?>|#\w+;"))
 static ENDPOINT: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\s+(?:https?://[^/\s]+)?(/\S*)"));
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"(?i)(?:^|\(|\b(?:return|returns|returned|http|status|code|error|response|respond|responds|with|answer)[:\s(]+)([1-5][0-9]{2})\b(?:\s*(\S+))?")
+    regex(
+        r"(?i)(?:^|\(|\b(?:return|returns|returned|http|status|code|error|response|respond|responds|with|answer)[:\s(]+)([1-5][0-9]{2})\b(?:\s*(\S+))?",
+    )
 });
 static EXACTLY: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b([0-9]{1,6})\s*(?:times|x)\b"));
 static RANGE: LazyLock<Regex> =
@@ -117,7 +119,10 @@ pub(super) fn status(text: &str) -> Option<u16> {
 pub(super) fn bounds(label: &str) -> (u32, Option<u32>) {
     let number = |groups: &regex::Captures<'_>, at: usize| groups.get(at).and_then(|m| m.as_str().parse().ok());
     let count = |pattern: &Regex| {
-        pattern.captures(label).filter(|g| g.get(2).is_none_or(|unit| !is_unit(unit.as_str()))).and_then(|g| number(&g, 1))
+        pattern
+            .captures(label)
+            .filter(|g| g.get(2).is_none_or(|unit| !is_unit(unit.as_str())))
+            .and_then(|g| number(&g, 1))
     };
     if let Some(groups) = RANGE.captures(label)
         && let (Some(least), Some(most)) = (number(&groups, 1), number(&groups, 2))
@@ -187,9 +192,14 @@ mod tests {
 
     #[test]
     fn globs_and_names() {
-        for (pattern, text, fits) in
-            [("a*c", "abbc", true), ("a*c", "abcd", false), ("*", "", true), ("a", "ab", false), ("*b*", "abc", true), ("aa*aa", "aaa", false)]
-        {
+        for (pattern, text, fits) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("*", "", true),
+            ("a", "ab", false),
+            ("*b*", "abc", true),
+            ("aa*aa", "aaa", false),
+        ] {
             assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
         }
         assert_eq!(plain("Public Web<br/>Application"), "publicwebapplication");

@@ -184,7 +184,8 @@ impl<'a> Forest<'a> {
 /// Which of two spans with one id is kept: told by what they say and not by which came first.
 fn rank(a: &Span, b: &Span) -> Ordering {
     let key = |s: &Span| (s.start, s.end, s.parent, s.kind);
-    key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name)).then_with(|| {
-        if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) }
-    })
+    key(a)
+        .cmp(&key(b))
+        .then_with(|| a.name.cmp(&b.name))
+        .then_with(|| if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) })
 }

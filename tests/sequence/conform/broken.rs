@@ -101,8 +101,8 @@ fn a_call_that_failed_before_it_was_taken() {
     platform.asked("c", "GET /healthz", Vec::new());
     insta::assert_snapshot!(say(&platform), @r"
     FAIL
-    FAIL [x!..xxxx] cost 3 of 3+7
-      4: Reordered: `A` called `B` out of order: b (1 spans)
+    FAIL [x!--xxxx] cost 2 of 4+7
+      4: WrongOutcome: the call failed before `B` took it (1 spans)
     ");
 }
 

@@ -58,7 +58,8 @@ fn names_that_may_be_several_services_are_a_problem() {
 
 #[test]
 fn operations_tell_calls_between_the_same_two_apart() {
-    let named = |at, name: &str| Expectation { message: at, operation: Some(name.to_owned()), ..Expectation::default() };
+    let named =
+        |at, name: &str| Expectation { message: at, operation: Some(name.to_owned()), ..Expectation::default() };
     let binding = expecting(vec![named(1, "first*"), named(2, "second")]);
     let run = |names: [&'static str; 2]| {
         let mut platform = Platform::new();

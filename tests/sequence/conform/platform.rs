@@ -154,11 +154,19 @@ impl Platform {
         self.now
     }
 
-    fn begin(&mut self, trace: TraceId, parent: Option<SpanId>, kind: Kind, service: &'static str, name: &str) -> usize {
+    fn begin(
+        &mut self,
+        trace: TraceId,
+        parent: Option<SpanId>,
+        kind: Kind,
+        service: &'static str,
+        name: &str,
+    ) -> usize {
         self.next += 1;
-        let resource = Arc::clone(self.resources.entry(service).or_insert_with(|| {
-            Arc::new(Resource { service: service.to_owned(), attributes: Attributes::default() })
-        }));
+        let resource =
+            Arc::clone(self.resources.entry(service).or_insert_with(|| {
+                Arc::new(Resource { service: service.to_owned(), attributes: Attributes::default() })
+            }));
         let start = self.tick() + self.skew.get(service).copied().unwrap_or_default();
         let mut attributes = Attributes::default();
         if let (None, Some(run)) = (parent, self.run) {
@@ -213,7 +221,9 @@ impl Platform {
         for one in does {
             match one {
                 Do::Call(call) => open.extend(self.call(trace, id, service, call)),
-                Do::Own(name, does) => self.serve(trace, Some(id), Kind::Internal, service, name, None, Vec::new(), does),
+                Do::Own(name, does) => {
+                    self.serve(trace, Some(id), Kind::Internal, service, name, None, Vec::new(), does)
+                }
                 Do::Send { topic, takers } => self.send(trace, id, service, topic, takers),
             }
         }
@@ -259,7 +269,14 @@ impl Platform {
         }
     }
 
-    fn send(&mut self, trace: TraceId, id: SpanId, service: &'static str, topic: &'static str, takers: &[(&'static str, Vec<Do>)]) {
+    fn send(
+        &mut self,
+        trace: TraceId,
+        id: SpanId,
+        service: &'static str,
+        topic: &'static str,
+        takers: &[(&'static str, Vec<Do>)],
+    ) {
         let at = self.begin(trace, Some(id), Kind::Producer, service, &format!("{topic} publish"));
         let span = self.spans[at].id;
         self.spans[at].attributes.0.push(("messaging.destination.name".to_owned(), Value::Text(topic.to_owned())));

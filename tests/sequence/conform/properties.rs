@@ -82,7 +82,7 @@ proptest! {
         let other = checked(MIXED, &binding, &Observed { spans: shuffled, lost, unsettled: false });
         if let Ok(report) = &one {
             for instance in &report.instances {
-                prop_assert_eq!(instance.steps.len(), 15);
+                prop_assert_eq!(instance.steps.len(), 13);
                 prop_assert!(instance.cost <= instance.observed + instance.shortest + 4, "{:?}", instance);
                 prop_assert!((instance.verdict == Verdict::Fail) == !instance.deviations.is_empty());
             }

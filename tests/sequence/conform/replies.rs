@@ -2,7 +2,7 @@
 
 use interlock::sequence::conform::{Expectation, Repeat};
 
-use super::platform::{bound, call, expecting, peer, Platform, told};
+use super::platform::{Platform, bound, call, expecting, peer, told};
 
 #[test]
 fn solid_replies_are_replies() {

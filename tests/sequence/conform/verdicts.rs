@@ -202,7 +202,8 @@ fn self_messages_count_where_they_are_bound() {
     PASS
     PASS [xxxxxxx] cost 0 of 6+5
     ");
-    let book = expecting(vec![Expectation { message: 4, operation: Some("ledger*".to_owned()), ..Expectation::default() }]);
+    let book =
+        expecting(vec![Expectation { message: 4, operation: Some("ledger*".to_owned()), ..Expectation::default() }]);
     insta::assert_snapshot!(run(vec![own("Book")], &book), @r"
     FAIL
     FAIL [xxxx-xx] cost 1 of 5+6

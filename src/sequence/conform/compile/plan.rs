@@ -62,7 +62,14 @@ pub(in super::super) struct Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Part {
     /// A message from outside, and its replies with their statuses.
-    Sent { message: usize, to: Who, frame: FrameId, condition: Option<usize>, replies: Vec<(usize, Option<u16>)>, required: bool },
+    Sent {
+        message: usize,
+        to: Who,
+        frame: FrameId,
+        condition: Option<usize>,
+        replies: Vec<(usize, Option<u16>)>,
+        required: bool,
+    },
     /// A participant that acts unprompted.
     Own { frame: FrameId, message: usize, required: bool },
 }

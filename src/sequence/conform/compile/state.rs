@@ -42,7 +42,12 @@ pub(super) struct State {
 impl State {
     /// The innermost frame of a participant, or the one that it closed last.
     pub fn frame(&self, who: Who) -> Option<FrameId> {
-        self.open.iter().rev().find(|open| open.to == who).map(|open| open.frame).or_else(|| self.closed.get(&who).copied())
+        self.open
+            .iter()
+            .rev()
+            .find(|open| open.to == who)
+            .map(|open| open.frame)
+            .or_else(|| self.closed.get(&who).copied())
     }
 
     /// The latest open call from one to the other.

@@ -68,7 +68,11 @@ pub(in super::super) fn compile(
         if expectation.message >= walk.messages.len() {
             walk.problems.push(Problem {
                 place: Span::default(),
-                what: format!("message {} is expected, and the diagram has {}", expectation.message, walk.messages.len()),
+                what: format!(
+                    "message {} is expected, and the diagram has {}",
+                    expectation.message,
+                    walk.messages.len()
+                ),
                 fix: "count messages from 0".to_owned(),
             });
         } else if walk.expected.insert(expectation.message, expectation).is_some() {
@@ -82,7 +86,14 @@ pub(in super::super) fn compile(
     walk.items(&diagram.items, &mut State::default());
     walk.unanswered();
     let spans: Vec<Span> = walk.messages.iter().map(|m| m.span).collect();
-    walk.problems.extend(frames::repeat(&mut walk.drafts, &mut walk.drawn, &mut walk.paths, &walk.replies, binding, &spans));
+    walk.problems.extend(frames::repeat(
+        &mut walk.drafts,
+        &mut walk.drawn,
+        &mut walk.paths,
+        &walk.replies,
+        binding,
+        &spans,
+    ));
     let mut plan = walk.plan;
     if walk.problems.is_empty() {
         let pairs = |path: &Vec<Seg>| path.iter().map(|seg| (seg.fragment, seg.operand)).collect();
@@ -315,7 +326,8 @@ impl<'a> Walk<'a> {
 
     /// A frame that nobody opened is a part of its own, once something stands in it that can be seen.
     fn begins(&mut self, frame: FrameId, message: usize) {
-        let known = self.plan.parts.iter().any(|part| matches!(part, Part::Own { frame: other, .. } if *other == frame));
+        let known =
+            self.plan.parts.iter().any(|part| matches!(part, Part::Own { frame: other, .. } if *other == frame));
         if self.tops.values().any(|top| *top == frame) && !known {
             self.plan.parts.push(Part::Own { frame, message, required: self.path.is_empty() });
         }
@@ -346,7 +358,14 @@ impl<'a> Walk<'a> {
             }
             Waits::Part(_) => {
                 let required = self.path.is_empty() && !ignored;
-                self.plan.parts.push(Part::Sent { message: index, to, frame, condition, replies: Vec::new(), required });
+                self.plan.parts.push(Part::Sent {
+                    message: index,
+                    to,
+                    frame,
+                    condition,
+                    replies: Vec::new(),
+                    required,
+                });
             }
         }
         state.begin(Open { from, to, message: index, frame, waits });
@@ -386,7 +405,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn returned(&mut self, caller: FrameId, index: usize, open: Open, call: usize, status: Option<u16>) -> Option<usize> {
+    fn returned(
+        &mut self,
+        caller: FrameId,
+        index: usize,
+        open: Open,
+        call: usize,
+        status: Option<u16>,
+    ) -> Option<usize> {
         let kind = StepKind::Return { to: open.to, call, status };
         self.place(caller, Some(StepInfo { message: index, kind, condition: None, ignored: false }), index)
     }

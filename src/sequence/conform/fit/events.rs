@@ -49,8 +49,7 @@ pub(in super::super) struct Happened {
 
 /// The events of a frame, in the order of the participant's clock.
 pub(super) fn events(frame: &Frame, variant: &Variant, below: &[u64], parties: &Parties) -> Vec<Happened> {
-    let aims: Vec<Vec<(Aim, Option<usize>)>> =
-        variant.sights.iter().map(|sight| aims(frame, sight, parties)).collect();
+    let aims: Vec<Vec<(Aim, Option<usize>)>> = variant.sights.iter().map(|sight| aims(frame, sight, parties)).collect();
     let mut found: Vec<Happened> = Vec::new();
     let mut broken = true;
     for point in &variant.points {

@@ -36,7 +36,9 @@ fn one(walker: &mut Walker<'_>, fragment: usize, made: &[Made]) {
     let free: u64 = made.iter().map(|one| walker.cost(one.frame, one.activation)).sum();
     let mut best: Option<(u64, Taken)> = None;
     for taken in options {
-        let Some(cost) = made.iter().map(|one| walker.settled(one, fragment, taken)).sum::<Option<u64>>() else { continue };
+        let Some(cost) = made.iter().map(|one| walker.settled(one, fragment, taken)).sum::<Option<u64>>() else {
+            continue;
+        };
         if best.is_none_or(|(known, _)| cost < known) {
             best = Some((cost, taken));
         }

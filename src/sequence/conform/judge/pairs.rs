@@ -31,7 +31,13 @@ pub(super) struct Left {
 
 impl Walker<'_> {
     /// Says what differs in one frame.
-    pub(super) fn differences(&mut self, owner: Who, activation: ActivationId, mut over: Vec<Over>, mut left: Vec<Left>) {
+    pub(super) fn differences(
+        &mut self,
+        owner: Who,
+        activation: ActivationId,
+        mut over: Vec<Over>,
+        mut left: Vec<Left>,
+    ) {
         if over.is_empty() && left.is_empty() {
             return;
         }
@@ -62,14 +68,22 @@ impl Walker<'_> {
         let calls_first = |is_call: bool| move |o: &&Over| Self::is_call(&o.event) == is_call;
         let mut order: Vec<Over> = over.iter().filter(calls_first(true)).cloned().collect();
         order.extend(over.iter().filter(calls_first(false)).cloned());
-        for Over { event, .. } in order {
+        for Over { event, run, .. } in order {
             if !over.iter().any(|o| o.event == event) {
                 continue;
             }
-            let fits = |l: &Left| self.sight(activation, &event).is_some_and(|sight| self.engine.fit(&event, sight, &l.step).is_some());
+            let fits = |l: &Left| {
+                self.sight(activation, &event).is_some_and(|sight| self.engine.fit(&event, sight, &l.step).is_some())
+            };
             let Some(at) = left.iter().position(fits) else { continue };
-            let Left { step, .. } = left.remove(at);
+            let Left { step, run: gap } = left.remove(at);
             over.retain(|o| o.event != event);
+            // It stands where it is drawn, and is left only since it costs as much that it did not end well.
+            let ended = self.sight(activation, &event).and_then(|sight| self.engine.fit(&event, sight, &step));
+            if gap == run && ended.is_some_and(|fit| fit.otherwise || matches!(fit.body, Body::Refused { .. })) {
+                self.synced(activation, &event, &step);
+                continue;
+            }
             let spans = self.spans(activation, &event);
             let text = self.text(step.message);
             let what = match (step.kind.clone(), owner) {
@@ -95,7 +109,9 @@ impl Walker<'_> {
     /// What followed from a call that came out of order is held against its frame all the same.
     fn follow(&mut self, activation: ActivationId, event: &Happened, step: &StepInfo) {
         let fit = self.sight(activation, event).and_then(|sight| self.engine.fit(event, sight, step));
-        let Some(saw) = self.engine.seen.activations.get(activation).and_then(|a| a.saw.get(event.sight)) else { return };
+        let Some(saw) = self.engine.seen.activations.get(activation).and_then(|a| a.saw.get(event.sight)) else {
+            return;
+        };
         self.tally.used.insert(saw.node);
         if let Some(Body::Done { frame, .. }) = fit.map(|fit| fit.body) {
             let inner = event.head.map_or(saw.through, |head| saw.heads.get(head).map(|(_, inner)| *inner));
@@ -116,7 +132,8 @@ impl Walker<'_> {
             };
             let instead = over.iter().position(|o| {
                 Self::is_call(&o.event)
-                    && (o.event.aim != Aim::Anyone || self.sight(activation, &o.event).is_some_and(|sight| sight.strange))
+                    && (o.event.aim != Aim::Anyone
+                        || self.sight(activation, &o.event).is_some_and(|sight| sight.strange))
                     && match step.condition {
                         Some(condition) => self.meets(activation, &o.event, condition),
                         None => o.run == run,
@@ -154,15 +171,21 @@ impl Walker<'_> {
                 let _ = who;
                 return;
             }
-            Aim::At(who) if event.does == Does::Return => {
-                (Difference::Unexpected, self.place(nearest), format!("`{}` answered `{from}`, which is not drawn here{operation}", self.name(who)))
-            }
-            Aim::At(who) => {
-                (Difference::Unexpected, self.place(nearest), format!("`{from}` called `{}`, which is not drawn here{operation}", self.name(who)))
-            }
-            Aim::Anyone | Aim::Stranger => {
-                (Difference::Unexpected, self.place(nearest), format!("`{from}` did this, which is not drawn here{operation}"))
-            }
+            Aim::At(who) if event.does == Does::Return => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{}` answered `{from}`, which is not drawn here{operation}", self.name(who)),
+            ),
+            Aim::At(who) => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{from}` called `{}`, which is not drawn here{operation}", self.name(who)),
+            ),
+            Aim::Anyone | Aim::Stranger => (
+                Difference::Unexpected,
+                self.place(nearest),
+                format!("`{from}` did this, which is not drawn here{operation}"),
+            ),
         };
         self.tally.deviates(kind, None, place, spans, what);
     }
@@ -200,8 +223,11 @@ impl Walker<'_> {
     /// The name of a service that is no participant.
     fn stranger(&self, activation: ActivationId, event: &Happened) -> String {
         let forest = self.engine.seen.forest;
-        let Some(node) = self.node(activation, event).and_then(|node| forest.nodes.get(node)) else { return String::new() };
-        let served = node.children.iter().filter_map(|at| forest.nodes.get(*at)).map(|n| n.span.resource.service.clone());
+        let Some(node) = self.node(activation, event).and_then(|node| forest.nodes.get(node)) else {
+            return String::new();
+        };
+        let served =
+            node.children.iter().filter_map(|at| forest.nodes.get(*at)).map(|n| n.span.resource.service.clone());
         let named = ["peer.service", "service.peer.name", "server.address"];
         let named = named.iter().filter_map(|name| node.span.attributes.text(name)).map(str::to_owned);
         served.chain(named).find(|name| !name.is_empty()).unwrap_or_else(|| "somebody else".to_owned())

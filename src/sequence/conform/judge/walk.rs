@@ -45,7 +45,9 @@ impl Walker<'_> {
         for step in &fitted.moves {
             match step {
                 Move::Sync { event, step } => {
-                    let (Some(event), Some(step)) = (fitted.happened.get(*event), frame.steps.get(*step)) else { continue };
+                    let (Some(event), Some(step)) = (fitted.happened.get(*event), frame.steps.get(*step)) else {
+                        continue;
+                    };
                     self.synced(activation, event, step);
                     nearest = step.message;
                     run += 1;
@@ -97,7 +99,8 @@ impl Walker<'_> {
                 continue;
             }
             let branches = branches_of(&frame.tree, made.choice).unwrap_or_default();
-            let within = branches.get(made.branch).is_some_and(|branch| any_step(branch, &|step| shown.contains_key(&step)));
+            let within =
+                branches.get(made.branch).is_some_and(|branch| any_step(branch, &|step| shown.contains_key(&step)));
             let others = branches.iter().enumerate().filter(|(at, _)| *at != made.branch);
             let shown = within || others.into_iter().all(|(_, branch)| least(branch, &cost) > 0);
             self.tally.made.push(Made { fragment: choosing.fragment, taken, frame: id, activation, shown });
@@ -108,7 +111,9 @@ impl Walker<'_> {
     pub(super) fn synced(&mut self, activation: ActivationId, event: &Happened, step: &StepInfo) {
         let engine = self.engine;
         let Some(done) = engine.seen.activations.get(activation) else { return };
-        let Some(sight) = engine.seen.variants.get(done.variant).and_then(|v| v.sights.get(event.sight)) else { return };
+        let Some(sight) = engine.seen.variants.get(done.variant).and_then(|v| v.sights.get(event.sight)) else {
+            return;
+        };
         let Some(saw) = done.saw.get(event.sight) else { return };
         let Some(fit) = engine.fit(event, sight, step) else { return };
         let span = self.span(saw.node);
@@ -202,7 +207,9 @@ impl Walker<'_> {
                     self.tally.unobservable(step.message, why);
                     self.silent(frame, why);
                 }
-                StepKind::Return { .. } | StepKind::Own { required: true } => self.tally.unobservable(step.message, why),
+                StepKind::Return { .. } | StepKind::Own { required: true } => {
+                    self.tally.unobservable(step.message, why)
+                }
                 StepKind::Own { required: false } => {}
             }
         }
@@ -261,9 +268,10 @@ impl Walker<'_> {
     /// Why it is not certain that something between two did not happen.
     fn unsure(&self, from: Who, to: Who) -> Option<String> {
         let astray = [to, from].into_iter().find(|who| self.certainty.astray.contains(who));
-        self.certainty.never.clone().or_else(|| {
-            astray.map(|who| format!("spans of `{}` have lost their places in the trace", self.name(who)))
-        })
+        self.certainty
+            .never
+            .clone()
+            .or_else(|| astray.map(|who| format!("spans of `{}` have lost their places in the trace", self.name(who))))
     }
 
     fn ended(&self, step: &StepInfo, status: Option<u16>, failed: bool) -> String {
@@ -303,7 +311,10 @@ impl Walker<'_> {
 
     pub(super) fn span(&self, node: usize) -> SpanRef {
         let span = self.engine.seen.forest.nodes.get(node).map(|n| n.span);
-        span.map_or(SpanRef { trace: Default::default(), span: Default::default() }, |s| SpanRef { trace: s.trace, span: s.id })
+        span.map_or(SpanRef { trace: Default::default(), span: Default::default() }, |s| SpanRef {
+            trace: s.trace,
+            span: s.id,
+        })
     }
 
     pub(super) fn is_call(event: &Happened) -> bool {

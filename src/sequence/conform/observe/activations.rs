@@ -145,8 +145,7 @@ impl<'a> Observations<'a> {
 
     /// What somebody did who cannot tell it, by those whom it reached.
     pub fn through(&mut self, heads: &[usize], told: Told) -> ActivationId {
-        let calls: Vec<Raw> =
-            heads.iter().map(|head| Raw::arrival(*head)).collect();
+        let calls: Vec<Raw> = heads.iter().map(|head| Raw::arrival(*head)).collect();
         self.activation(None, &calls, told)
     }
 

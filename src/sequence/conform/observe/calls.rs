@@ -1,9 +1,6 @@
 //! Finds the calls in a forest: where each participant's work begins, and whom it called from there.
 
-use super::{
-    super::parties::Parties,
-    variant::Source,
-};
+use super::{super::parties::Parties, variant::Source};
 use crate::{
     model::trace::Kind,
     sequence::{mermaid::sequence::Who, trace::Forest},

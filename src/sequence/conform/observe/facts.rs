@@ -87,14 +87,17 @@ impl Facts {
     fn meet(&self, condition: &Condition) -> bool {
         match condition {
             Condition::Named(pattern) => {
-                let endpoints =
-                    self.methods.iter().flat_map(|method| self.paths.iter().map(move |path| format!("{method} {path}")));
+                let endpoints = self
+                    .methods
+                    .iter()
+                    .flat_map(|method| self.paths.iter().map(move |path| format!("{method} {path}")));
                 self.names.iter().any(|name| glob(pattern, name)) || endpoints.into_iter().any(|e| glob(pattern, &e))
             }
             Condition::Called(name) => !name.is_empty() && self.names.iter().any(|other| plain(other) == *name),
             // What a span does not say, it does not contradict.
             Condition::Endpoint(asked) => {
-                let method = self.methods.is_empty() || self.methods.iter().any(|m| m.eq_ignore_ascii_case(&asked.method));
+                let method =
+                    self.methods.is_empty() || self.methods.iter().any(|m| m.eq_ignore_ascii_case(&asked.method));
                 let path =
                     self.paths.is_empty() || self.paths.iter().any(|path| same_path(&asked.path, &segments(path)));
                 method && path
