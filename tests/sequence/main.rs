@@ -4,6 +4,7 @@
 mod align;
 mod bad_input;
 mod codes;
+mod conform;
 mod corpus;
 mod export;
 mod findings;

@@ -294,7 +294,7 @@ fn doubts(
         .filter(|at| engine.seen.who[*at].is_some() && forest.nodes[*at].fault.is_some())
         .count();
     if broken > 0 {
-        tally.doubts.insert(format!("{broken} spans break the rules of traces"));
+        tally.doubts.insert(format!("spans break the rules of traces: {broken}"));
     }
     for who in &certainty.astray {
         tally.doubts.insert(format!("spans of `{}` have lost their places in the trace", diagram.id(*who)));

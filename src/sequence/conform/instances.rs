@@ -241,7 +241,7 @@ pub(super) fn reference(forest: &Forest<'_>, at: usize) -> SpanRef {
 /// Why nothing that is missing is certain to be.
 pub(super) fn never(observed: &Observed) -> Option<String> {
     if observed.lost > 0 {
-        Some(format!("{} spans were lost on their way", observed.lost))
+        Some(format!("spans were lost on their way: {}", observed.lost))
     } else if observed.unsettled {
         Some("more spans may still come".to_owned())
     } else {

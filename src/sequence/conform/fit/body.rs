@@ -102,7 +102,7 @@ impl Engine<'_> {
         let fit = self.fit(event, sight, step)?;
         let body = match fit.body {
             Body::Done { frame, variant } => self.fitted(frame, variant).cost,
-            Body::Refused { frame } => 1 + self.shortest(frame, Told::Full),
+            Body::Refused { frame } => self.shortest(frame, Told::Full).max(1),
             Body::Unheard { .. } | Body::Nothing => 0,
         };
         Some(u32::try_from(body).unwrap_or(u32::MAX / 4).min(u32::MAX / 4) + u32::from(fit.otherwise))

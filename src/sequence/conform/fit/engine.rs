@@ -205,7 +205,11 @@ impl<'a> Engine<'a> {
             let Move::Sync { event, step } = step else { continue };
             let (Some(event), Some(step)) = (fitted.happened.get(*event), steps.get(*step)) else { continue };
             let Some(fit) = sights.get(event.sight).and_then(|sight| self.fit(event, sight, step)) else { continue };
-            let mut own = u64::from(!step.ignored && event.does != Does::Return);
+            if step.ignored {
+                observed = observed.saturating_sub(u64::from(event.extra));
+                continue;
+            }
+            let mut own = u64::from(event.does != Does::Return);
             if let Body::Done { frame, variant } = fit.body {
                 let inner = self.fitted(frame, variant);
                 own += inner.observed;

@@ -45,10 +45,13 @@ impl Walker<'_> {
         self.elsewhere(owner, activation, &mut over, &mut left);
         while !left.is_empty() {
             let Left { step, .. } = left.remove(0);
-            self.missed(owner, &step);
+            let unsure = self.missed(owner, &step);
             if let StepKind::Call { .. } = step.kind {
                 for answer in answers(&mut left, step.message) {
-                    self.tally.missing(answer.step.message);
+                    match &unsure {
+                        Some(why) => self.tally.unobservable(answer.step.message, why),
+                        None => self.tally.missing(answer.step.message),
+                    }
                 }
             }
         }
@@ -65,7 +68,7 @@ impl Walker<'_> {
         let calls_first = |is_call: bool| move |o: &&Over| Self::is_call(&o.event) == is_call;
         let mut order: Vec<Over> = over.iter().filter(calls_first(true)).cloned().collect();
         order.extend(over.iter().filter(calls_first(false)).cloned());
-        for Over { event, .. } in order {
+        for Over { event, run, .. } in order {
             if !over.iter().any(|o| o.event == event) {
                 continue;
             }
@@ -73,15 +76,21 @@ impl Walker<'_> {
                 self.sight(activation, &event).is_some_and(|sight| self.engine.fit(&event, sight, &l.step).is_some())
             };
             let Some(at) = left.iter().position(fits) else { continue };
-            let Left { step, .. } = left.remove(at);
+            let Left { step, run: gap } = left.remove(at);
             over.retain(|o| o.event != event);
+            // It stands where it is drawn, and is left only since it costs as much that it did not end well.
+            let ended = self.sight(activation, &event).and_then(|sight| self.engine.fit(&event, sight, &step));
+            if gap == run && ended.is_some_and(|fit| fit.otherwise || matches!(fit.body, Body::Refused { .. })) {
+                self.synced(activation, &event, &step);
+                continue;
+            }
             let spans = self.spans(activation, &event);
             let text = self.text(step.message);
             let what = match (step.kind.clone(), owner) {
                 (StepKind::Call { to, .. }, _) => {
                     over.retain(|o| o.event.does != Does::Return || !same(&o.event, &event));
                     for answer in answers(left, step.message) {
-                        for span in &spans {
+                        if let Some(span) = spans.first() {
                             self.tally.seen(answer.step.message, *span);
                         }
                     }

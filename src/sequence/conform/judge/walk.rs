@@ -241,7 +241,9 @@ impl Walker<'_> {
     }
 
     /// A step that had to happen and did not, where that is certain; else a doubt.
-    pub(super) fn missed(&mut self, owner: Who, step: &StepInfo) {
+    ///
+    /// Gives why it is not certain.
+    pub(super) fn missed(&mut self, owner: Who, step: &StepInfo) -> Option<String> {
         let to = match step.kind {
             StepKind::Call { to, .. } | StepKind::Return { to, .. } => to,
             StepKind::Own { .. } => owner,
@@ -251,7 +253,7 @@ impl Walker<'_> {
             if let StepKind::Call { frame, .. } = step.kind {
                 self.silent(frame, &why);
             }
-            return;
+            return Some(why);
         }
         self.tally.missing(step.message);
         let (from, to) = (self.name(owner), self.name(to));
@@ -266,6 +268,7 @@ impl Walker<'_> {
         if let StepKind::Call { frame, .. } = step.kind {
             self.absent(frame);
         }
+        None
     }
 
     /// Why it is not certain that something between two did not happen.
