@@ -28,7 +28,17 @@ impl Listening {
         let diagram = "sequenceDiagram\n  actor Shopper\n  participant Till\n  Shopper->>Till: POST /payments\n";
         fs::write(folder.path().join("pay.mmd"), diagram).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_interlock"))
-            .args(["sequence", "verify", "pay.mmd", "--listen", "127.0.0.1:0", "--output", "json", "--save", "kept.json"])
+            .args([
+                "sequence",
+                "verify",
+                "pay.mmd",
+                "--listen",
+                "127.0.0.1:0",
+                "--output",
+                "json",
+                "--save",
+                "kept.json",
+            ])
             .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())

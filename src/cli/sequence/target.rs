@@ -1,6 +1,6 @@
 //! What is to be verified: a scenario, or a diagram that is bound by names alone.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::shelf;
 use crate::{
@@ -135,7 +135,7 @@ fn find(path: &Path, anchor: Option<&str>) -> Result<(Source, Block), Error> {
     }
 }
 
-fn none(path: &PathBuf, what: &str) -> Error {
+fn none(path: &Path, what: &str) -> Error {
     Error::usage(
         format!("`{}`: {what}", path.display()),
         "name a document with a Mermaid fence, and an anchor above it",
