@@ -74,3 +74,21 @@ async fn what_the_sdk_sends_arrives_whole() {
         assert_eq!((call.links[0].trace, call.links[0].span), (root.trace, root.id));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_sends_again_what_was_refused_for_want_of_room() {
+    interlock::adapters::install_crypto();
+    // A batch of the SDK has 512 spans: one finds room, and not both of its 600.
+    let limits = Limits { spans: 550, ..Limits::default() };
+    let receiver = Receiver::start("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
+    let endpoint = format!("http://{}/v1/traces", receiver.address());
+    let working = tokio::task::spawn_blocking(move || work(endpoint));
+    while receiver.counts().refused == 0 && !working.is_finished() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(receiver.counts().refused > 0);
+    let first = receiver.drain().spans.len();
+    working.await.unwrap();
+    assert_eq!(first + receiver.drain().spans.len(), 600);
+    assert_eq!((receiver.counts().accepted, receiver.counts().lost()), (600, 0));
+}
