@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Exit},
     model::trace::TraceId,
     report::{self, Format},
-    //X sequence::export::export,
+    sequence::export::export,
 };
 
 /// Draw traces as a Mermaid sequence diagram
@@ -44,7 +44,7 @@ impl Args {
         if spans.is_empty() {
             return Err(Error::usage("there are no spans to draw", "name other traces, or listen for longer"));
         }
-        let text = String::new(); //X
+        let text = export(&spans).map_err(|e| Error::usage(e.to_string(), "choose fewer traces with `--trace`"))?;
         match (&self.to, global.output) {
             (Some(file), _) => super::verify::write(file, &text)?,
             (None, Format::Json) => report::print(&serde_json::json!({ "diagram": text })),
