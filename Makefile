@@ -34,8 +34,8 @@ test: install ## Run every suite, each under a deadline
 soak: install ## Run every suite at length: all pairs of cuts, long loads
 	@INTERLOCK_SOAK=1 tests/run
 
-bench: ## Measure decision, gateway and startup against their bars; run it alone
-	@failed=; for bench in decision gateway startup; do \
+bench: ## Measure decision, sequence, gateway and startup against their bars; run it alone
+	@failed=; for bench in decision sequence gateway startup; do \
 	  $(CARGO) bench --bench $$bench || failed="$$failed $$bench"; \
 	done; [ -z "$$failed" ] || { echo "bars missed in:$$failed"; exit 1; }
 

@@ -3,6 +3,7 @@
 mod code;
 pub mod conform;
 mod diagnostic;
+pub mod export;
 pub mod lint;
 pub mod markdown;
 pub mod mermaid;

@@ -6,6 +6,7 @@ mod bad_input;
 mod codes;
 mod conform;
 mod corpus;
+mod export;
 mod findings;
 mod linear;
 mod repairs;

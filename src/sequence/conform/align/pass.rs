@@ -184,6 +184,7 @@ pub(super) fn walk<'a, S: Space, F: Fn(usize, Step) -> Option<u32>>(
         while let Some(Reverse((to, cost, state, before, via))) = leaps.peek().copied().filter(|leap| leap.0.0 == at) {
             debug_assert_eq!(to, at, "a leap ends where it is looked for");
             leaps.pop();
+            work.meter.release(1);
             if columns.offer(state, cost, before, via) {
                 space.later(state, cost);
             }
@@ -205,6 +206,7 @@ pub(super) fn walk<'a, S: Space, F: Fn(usize, Step) -> Option<u32>>(
             break;
         }
     }
+    work.meter.release(leaps.len());
     let slot = columns.slots.get(end as usize).copied().unwrap_or(0);
     let there = |cell: &Cell| cell.state == end && cell.at as usize == ask.upto;
     let last = columns.cells.get(slot as usize).filter(|cell| there(cell)).map(|_| slot);
@@ -279,7 +281,9 @@ fn leap<'a, S: Space, F: Fn(usize, Step) -> Option<u32>>(
         for via in space.edges(cell.state, &mut work.meter)? {
             let Edge { to, kind: Kind::Par(par) } = space.edge(via) else { continue };
             let within = Ask { from: columns.at, limit: ask.limit - cell.cost, ..ask };
-            for (at, cost) in work.through(input, par, within)? {
+            let found = work.through(input, par, within)?;
+            work.meter.hold(found.len())?;
+            for (at, cost) in found {
                 leaps.push(Reverse((at, cell.cost + cost, to, from as u32, via as u32)));
             }
         }
