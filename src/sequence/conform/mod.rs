@@ -11,8 +11,10 @@ mod judge;
 mod observe;
 mod parties;
 mod report;
+mod states;
 mod texts;
 
 pub use binding::{Binding, Expectation, Party, Repeat};
 pub use check::check;
 pub use report::{Coverage, Deviation, Difference, Instance, Observed, Problem, Report, SpanRef, StepState, Verdict};
+pub use states::{StateReport, StateSource, Stray, check_states};

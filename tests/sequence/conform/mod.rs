@@ -7,4 +7,5 @@ mod parties;
 mod platform;
 mod properties;
 mod replies;
+mod states;
 mod verdicts;

@@ -79,7 +79,7 @@ impl Lower<'_> {
                 let exception = self.choose(fragment, branches);
                 seq(vec![body, exception])
             }
-            Operator::Loop => self.repeated(operands.first().map_or(&[], Vec::as_slice), drawn.bounds, fragment),
+            Operator::Loop => self.repeated(operands.first().map_or(&[], Vec::as_slice), drawn.bounds),
             Operator::Break | Operator::Rect => seq(self.operands(operands)),
         }
     }
@@ -108,7 +108,7 @@ impl Lower<'_> {
     }
 
     /// A loop; a `break` right in it ends it in the middle of a round.
-    fn repeated(&mut self, items: &[Item], (least, most): (u32, Option<u32>), fragment: usize) -> Tree {
+    fn repeated(&mut self, items: &[Item], (least, most): (u32, Option<u32>)) -> Tree {
         let is_break = |item: &Item| {
             matches!(item, Item::Fragment { fragment, .. }
                 if self.drawn.get(*fragment).is_some_and(|d| d.operator == Operator::Break))
@@ -122,8 +122,8 @@ impl Lower<'_> {
         let (leaving, operands) = (*leaving, operands.clone());
         let mut round: Vec<Item> = items.to_vec();
         round.remove(at);
-        let whole = self.repeated(&round, (least, most), fragment);
-        let rounds = self.repeated(&round, (0, most.map(|most| most.saturating_sub(1))), fragment);
+        let whole = self.repeated(&round, (least, most));
+        let rounds = self.repeated(&round, (0, most.map(|most| most.saturating_sub(1))));
         let before = self.list(items.get(..at).unwrap_or_default());
         let body = seq(self.operands(&operands));
         let left = seq(vec![rounds, before, body]);
