@@ -24,5 +24,5 @@ pub use platform::{
     schema,
 };
 pub use read::{Document, documents, nearest, only, options, parse};
-pub use scenario::{DiagramAt, MessageSpec, PartySpec, RepeatSpec, Scenario, scenario_schema};
+pub use scenario::{DiagramAt, MessageSpec, PartySpec, RepeatSpec, Scenario, StatesSpec, scenario_schema};
 pub use slos::{Entry, SloSet};

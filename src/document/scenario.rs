@@ -9,7 +9,7 @@ use super::{Document, Metadata};
 use crate::{
     error::Fault,
     sequence::{
-        conform::{Binding, Expectation, Party, Repeat},
+        conform::{Binding, Expectation, Party, Repeat, StateSource},
         mermaid::sequence::Sequence,
     },
     slo::Problem,
@@ -35,6 +35,22 @@ pub struct Scenario {
     /// What is expected of single messages.
     #[serde(default)]
     pub messages: Vec<MessageSpec>,
+    /// For a state diagram: which attributes of spans, or of events within them, tell of states.
+    #[serde(default)]
+    pub states: Option<StatesSpec>,
+}
+
+/// Which attributes tell that something has gone from state to state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatesSpec {
+    /// The attribute that names whose state it is, such as `order.id`.
+    pub entity: String,
+    /// The attribute with the state before, where there is one.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The attribute with the new state.
+    pub to: String,
 }
 
 /// Where the diagram stands.
@@ -119,7 +135,30 @@ impl Scenario {
         self.bound(diagram).map_err(|problem| document.fault(&problem))
     }
 
-    fn bound(&self, diagram: &Sequence) -> Result<Binding, Problem> {
+    /// What tells of states, where the scenario is of a state diagram.
+    ///
+    /// # Errors
+    /// Where it speaks of messages as well.
+    pub fn states(&self, document: &Document<'_>) -> Result<Option<StateSource>, Fault> {
+        self.told().map_err(|problem| document.fault(&problem))
+    }
+
+    fn told(&self) -> Result<Option<StateSource>, Problem> {
+        self.head()?;
+        let Some(StatesSpec { entity, from, to }) = &self.states else { return Ok(None) };
+        for (key, said) in [("participants", !self.participants.is_empty()), ("messages", !self.messages.is_empty())] {
+            if said {
+                return Err(Problem::new(
+                    key,
+                    format!("a state diagram has no {key}"),
+                    "leave it out, or leave out `states`",
+                ));
+            }
+        }
+        Ok(Some(StateSource { entity: entity.clone(), from: from.clone(), to: to.clone() }))
+    }
+
+    fn head(&self) -> Result<(), Problem> {
         for (key, said, meant) in
             [("apiVersion", &self.api_version, "interlock/v1alpha1"), ("kind", &self.kind, "Scenario")]
         {
@@ -127,6 +166,11 @@ impl Scenario {
                 return Err(Problem::new(key, format!("`{key}` is `{said}`"), format!("write `{meant}`")));
             }
         }
+        Ok(())
+    }
+
+    fn bound(&self, diagram: &Sequence) -> Result<Binding, Problem> {
+        self.head()?;
         let mut participants = BTreeMap::new();
         for (name, party) in &self.participants {
             if diagram.who(name).is_none() {

@@ -13,7 +13,9 @@ mod table;
 mod terminal;
 
 pub use checkup::{Finding, State, checkup};
-pub use conformance::{Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json};
+pub use conformance::{
+    Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json, states, states_json,
+};
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};

@@ -48,10 +48,11 @@ impl Args {
     /// Where the scenario or the traces cannot be read or bound.
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         let target = Target::read(&self.what)?;
+        let (diagram, binding) = target.messages()?;
         let observed = self.traces.collect()?;
         let judge = |spans: Vec<Span>| {
             let observed = Observed { spans, lost: 0, unsettled: false };
-            check(&target.diagram, &target.binding, &observed, Budget::default())
+            check(diagram, binding, &observed, Budget::default())
         };
         let whole = judge(observed.spans.clone()).map_err(|problems| target.unbound(&problems))?;
         let passed: Vec<&Instance> = whole.instances.iter().filter(|one| one.verdict == Verdict::Pass).collect();
@@ -63,7 +64,7 @@ impl Args {
         for instance in distinct(&passed) {
             let traces: BTreeSet<_> = instance.traces.iter().copied().collect();
             let own: Vec<Span> = observed.spans.iter().filter(|span| traces.contains(&span.trace)).cloned().collect();
-            all.extend(mutants(&target.diagram, instance, &own));
+            all.extend(mutants(diagram, instance, &own));
         }
         let seed = self.seed.unwrap_or_else(rand::random);
         let made = all.len();
@@ -75,8 +76,8 @@ impl Args {
         // A change after which the diagram cannot even be bound is noticed by that.
         let found = score(&all, |mutant| judge(mutant.spans.clone()).map_or(Verdict::Fail, |report| report.verdict));
         match global.output {
-            Format::Json => report::print(&report::selftest_json(&target.drawn(), &found)),
-            Format::Table => report::say(report::selftest(&target.drawn(), &found).trim_end()),
+            Format::Json => report::print(&report::selftest_json(&target.drawn(diagram), &found)),
+            Format::Table => report::say(report::selftest(&target.drawn(diagram), &found).trim_end()),
         }
         Ok(if found.is_weak() { Exit::RolledBack } else { Exit::Kept })
     }

@@ -9,23 +9,29 @@ use crate::{
     report::Drawn,
     sequence::{
         Diagnostic, Lines, Severity, Span,
-        conform::{Binding, Problem},
+        conform::{Binding, Problem, StateSource},
         lint::Source,
         markdown::{self, Block},
-        mermaid::{Diagram, Mode, parse, sequence::Sequence},
+        mermaid::{Diagram, Kind, Mode, parse, sequence::Sequence, state::StateDiagram},
     },
 };
 
-/// A diagram, and what its messages and participants are.
+/// A diagram, and what traces are to be held against in it.
 pub(super) struct Target {
     /// The name of the scenario, or of the diagram's place.
     pub name: String,
-    /// The diagram.
-    pub diagram: Sequence,
-    /// Who is who.
-    pub binding: Binding,
+    /// What is compared.
+    pub what: What,
     document: Source,
     block: Block,
+}
+
+/// What traces are held against.
+pub(super) enum What {
+    /// The messages of a sequence diagram.
+    Messages(Sequence, Binding),
+    /// The transitions of a state diagram.
+    States(StateDiagram, StateSource),
 }
 
 impl Target {
@@ -37,49 +43,63 @@ impl Target {
         }
         let (file, anchor) = named.split_once('#').map_or((named, None), |(file, anchor)| (file, Some(anchor)));
         let (document, block) = find(Path::new(file), anchor)?;
-        Self::with(named.to_owned(), document, block, |_| Ok(Binding::default()))
+        match diagram(&document, &block)? {
+            Diagram::Sequence(diagram) => {
+                let what = What::Messages(diagram, Binding::default());
+                Ok(Self { name: named.to_owned(), what, document, block })
+            }
+            other => {
+                Err(unfit(&document, &block, &other, "a scenario with `states` says which attributes tell of states"))
+            }
+        }
     }
 
     fn scenario(path: &Path) -> Result<Self, Error> {
         let source = shelf::source(path.to_owned())?;
         let file = path.display().to_string();
-        let document = document::only(&file, &source.text)?;
-        let scenario: Scenario = document.parse()?;
+        let yaml = document::only(&file, &source.text)?;
+        let scenario: Scenario = yaml.parse()?;
         let DiagramAt { file: named, anchor } = &scenario.diagram;
-        let (text, block) = find(&path.with_file_name("").join(named), anchor.as_deref())?;
-        Self::with(scenario.metadata.name.clone(), text, block, |diagram| Ok(scenario.bind(&document, diagram)?))
-    }
-
-    fn with(
-        name: String,
-        document: Source,
-        block: Block,
-        bind: impl FnOnce(&Sequence) -> Result<Binding, Error>,
-    ) -> Result<Self, Error> {
-        let parsed = parse(&block.source, Mode::Lenient);
-        let bad = parsed.found.iter().find(|found| found.severity() == Severity::Error);
-        if let Some(Diagnostic { span, what, fix, .. }) = bad {
-            let fix = format!("{fix}; `interlock sequence lint` shows all that is wrong");
-            return Err(fault(&document, span.moved(block.start), what, &fix));
-        }
-        let Diagram::Sequence(diagram) = parsed.diagram else {
-            let what = format!("this is a {} diagram, and traces are held against sequence diagrams", parsed.kind());
-            let span = Span::new(block.start, block.start + 1);
-            return Err(fault(&document, span, &what, "name another anchor"));
+        let (document, block) = find(&path.with_file_name("").join(named), anchor.as_deref())?;
+        let what = match (diagram(&document, &block)?, scenario.states(&yaml)?) {
+            (Diagram::Sequence(diagram), None) => {
+                let binding = scenario.bind(&yaml, &diagram)?;
+                What::Messages(diagram, binding)
+            }
+            (Diagram::State(diagram), Some(source)) => What::States(diagram, source),
+            (other, Some(_)) => return Err(unfit(&document, &block, &other, "`states` speaks of a state diagram")),
+            (other, None) => {
+                return Err(unfit(
+                    &document,
+                    &block,
+                    &other,
+                    "name another anchor, or say under `states` what tells of states",
+                ));
+            }
         };
-        let binding = bind(&diagram)?;
-        Ok(Self { name, diagram, binding, document, block })
+        Ok(Self { name: scenario.metadata.name, what, document, block })
     }
 
-    /// The diagram and its place, for reports.
-    pub fn drawn(&self) -> Drawn<'_> {
+    /// The messages of a sequence diagram and what binds them.
+    pub fn messages(&self) -> Result<(&Sequence, &Binding), Error> {
+        match &self.what {
+            What::Messages(diagram, binding) => Ok((diagram, binding)),
+            What::States(..) => Err(Error::usage(
+                "this is for sequence diagrams, and the scenario is of states",
+                "name another scenario",
+            )),
+        }
+    }
+
+    /// A diagram and its place, for reports.
+    pub fn drawn<'a, D>(&'a self, diagram: &'a D) -> Drawn<'a, D> {
         Drawn {
             name: &self.name,
             file: self.document.path.display().to_string(),
             text: &self.document.text,
             source: &self.block.source,
             start: self.block.start,
-            diagram: &self.diagram,
+            diagram,
         }
     }
 
@@ -97,6 +117,33 @@ impl Target {
     }
 }
 
+/// The diagram of a block; an error where it is not in order.
+fn diagram(document: &Source, block: &Block) -> Result<Diagram, Error> {
+    let parsed = parse(&block.source, Mode::Lenient);
+    match parsed.found.iter().find(|found| found.severity() == Severity::Error) {
+        None => Ok(parsed.diagram),
+        Some(Diagnostic { span, what, fix, .. }) => {
+            let fix = format!("{fix}; `interlock sequence lint` shows all that is wrong");
+            Err(fault(document, span.moved(block.start), what, &fix))
+        }
+    }
+}
+
+fn unfit(document: &Source, block: &Block, diagram: &Diagram, mend: &str) -> Error {
+    let kind = match diagram {
+        Diagram::Sequence(_) => "a sequence diagram",
+        Diagram::State(_) => "a state diagram",
+        Diagram::Flowchart(_) => "a flowchart",
+        Diagram::Other => "another kind of diagram",
+    };
+    fault(
+        document,
+        Span::new(block.start, block.start + 1),
+        &format!("this is {kind}: traces cannot be held against it so"),
+        mend,
+    )
+}
+
 fn fault(document: &Source, span: Span, what: &str, mend: &str) -> Error {
     let (line, column) = Lines::new(&document.text).place(span.start);
     let place = Place { file: document.path.display().to_string(), line, column };
@@ -111,7 +158,7 @@ fn find(path: &Path, anchor: Option<&str>) -> Result<(Source, Block), Error> {
         return Ok((document, block));
     }
     let read = markdown::read(&document.text);
-    let is_sequence = |block: &&Block| matches!(parse(&block.source, Mode::Lenient).diagram, Diagram::Sequence(_));
+    let is_sequence = |block: &&Block| parse(&block.source, Mode::Lenient).kind() == Kind::Sequence;
     let Some(anchor) = anchor else {
         let mut all = read.blocks.iter().filter(is_sequence);
         return match (all.next().cloned(), all.count()) {

@@ -2,12 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{collect::TraceArgs, target::Target};
+use super::{
+    collect::TraceArgs,
+    target::{Target, What},
+};
 use crate::{
     cli::Global,
     error::{Error, Exit},
-    report::{self, Format},
-    sequence::conform::{Verdict, align::Budget, check},
+    report::{self, Drawn, Format},
+    sequence::conform::{Report, Verdict, align::Budget, check, check_states},
 };
 
 /// Hold traces against a diagram: is what happened what the document says?
@@ -37,26 +40,46 @@ impl Args {
     /// Where the scenario or the traces cannot be read or bound.
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         let target = Target::read(&self.what)?;
-        let observed = self.traces.collect()?;
-        let report = check(&target.diagram, &target.binding, &observed, Budget::default())
-            .map_err(|problems| target.unbound(&problems))?;
-        let drawn = target.drawn();
+        match &target.what {
+            What::Messages(diagram, binding) => {
+                let observed = self.traces.collect()?;
+                let found = check(diagram, binding, &observed, Budget::default());
+                let found = found.map_err(|problems| target.unbound(&problems))?;
+                self.told(&target.drawn(diagram), &found, global)
+            }
+            What::States(diagram, source) => {
+                if self.junit.is_some() || self.mermaid.is_some() {
+                    let what = "--junit and --mermaid are for sequence diagrams, and the scenario is of states";
+                    return Err(Error::usage(what, "use `--output json`"));
+                }
+                let found = check_states(diagram, source, &self.traces.collect()?);
+                let drawn = target.drawn(diagram);
+                match global.output {
+                    Format::Json => report::print(&report::states_json(&drawn, &found)),
+                    Format::Table => report::say(report::states(&drawn, &found).trim_end()),
+                }
+                Ok(exit(found.verdict))
+            }
+        }
+    }
+
+    fn told(&self, drawn: &Drawn<'_>, found: &Report, global: &Global) -> Result<Exit, Error> {
         if let Some(file) = &self.junit {
-            let xml = report::junit(&drawn, &report).map_err(|e| Error::usage(e.to_string(), "report this"))?;
+            let xml = report::junit(drawn, found).map_err(|e| Error::usage(e.to_string(), "report this"))?;
             write(file, &xml)?;
         }
         if let Some(file) = &self.mermaid {
-            let text = report::annotated(&drawn, &report).ok_or_else(|| {
+            let text = report::annotated(drawn, found).ok_or_else(|| {
                 let what = "mermaid does not draw this diagram as it stands, so nothing can be drawn into it";
                 Error::usage(what, "`interlock sequence lint --strict` says why")
             })?;
             write(file, &text)?;
         }
         match global.output {
-            Format::Json => report::print(&report::conformance_json(&drawn, &report)),
-            Format::Table => report::say(report::conformance(&drawn, &report, super::lint::plain()).trim_end()),
+            Format::Json => report::print(&report::conformance_json(drawn, found)),
+            Format::Table => report::say(report::conformance(drawn, found, super::lint::plain()).trim_end()),
         }
-        Ok(exit(report.verdict))
+        Ok(exit(found.verdict))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sequence::{
 
 /// A diagram, and where it stands.
 #[derive(Debug, Clone)]
-pub struct Drawn<'a> {
+pub struct Drawn<'a, D = Sequence> {
     /// The scenario's name, or the diagram's place.
     pub name: &'a str,
     /// The document.
@@ -20,10 +20,10 @@ pub struct Drawn<'a> {
     /// Where in the document it begins, in bytes.
     pub start: usize,
     /// What it says.
-    pub diagram: &'a Sequence,
+    pub diagram: &'a D,
 }
 
-impl Drawn<'_> {
+impl<D> Drawn<'_, D> {
     /// Line and column in the document of a place in the diagram.
     pub(super) fn place(&self, span: Span) -> (u64, u64) {
         Lines::new(self.text).place(self.start + span.start)
@@ -34,7 +34,9 @@ impl Drawn<'_> {
         let (line, column) = self.place(span);
         format!("{}:{line}:{column}", self.file)
     }
+}
 
+impl Drawn<'_> {
     /// A message in one line, such as `Till->>Bank: charge`.
     pub(super) fn say(&self, message: &Message) -> String {
         let arrow = if message.arrow.stroke == Stroke::Dotted { "-->>" } else { "->>" };

@@ -5,6 +5,7 @@ mod drawn;
 mod json;
 mod junit;
 mod selftest;
+mod states;
 mod steps;
 
 pub use annotated::annotated;
@@ -12,4 +13,5 @@ pub use drawn::Drawn;
 pub use json::conformance_json;
 pub use junit::junit;
 pub use selftest::{selftest, selftest_json};
+pub use states::{states, states_json};
 pub use steps::conformance;
