@@ -214,7 +214,8 @@ impl<'a> Drawn<'a> {
                 names.entry(plain(description)).or_insert(at);
             }
         }
-        let (mut out, mut first): (HashMap<usize, Vec<usize>>, HashMap<Option<usize>, Vec<usize>>) = Default::default();
+        let mut out: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut first: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
         for (at, transition) in diagram.transitions.iter().enumerate() {
             match transition.from {
                 Stop::State(from) => out.entry(from).or_default().push(at),
