@@ -1,8 +1,8 @@
 //! Each verdict, and each way in which what happened may differ.
 
-use interlock::sequence::conform::{Expectation, Party};
+use interlock::sequence::conform::{Expectation, Party, Verdict, align::Budget, check};
 
-use super::platform::{Do, Platform, bound, call, expecting, own, told};
+use super::platform::{Do, Platform, bound, call, diagram, expecting, own, told};
 
 const SHOP: &str = "sequenceDiagram
   actor Buyer
@@ -243,4 +243,52 @@ fn a_person_may_be_bound_to_a_service() {
     PASS
     PASS [xxxx~xx] cost 0 of 5+5
     ");
+}
+
+#[test]
+fn a_budget_that_does_not_suffice_is_said() {
+    let mut platform = Platform::new();
+    platform.asked("shop", "POST /orders", vec![charge(), reserve(), charge()]);
+    let report = check(&diagram(SHOP), &bound(&[]), &platform.observed(), Budget { states: 1 }).unwrap();
+    assert_eq!(report.verdict, Verdict::Inconclusive);
+    assert_eq!(report.instances[0].doubts, ["the budget of the alignment is used up"]);
+    let enough = check(&diagram(SHOP), &bound(&[]), &platform.observed(), Budget::default()).unwrap();
+    assert_eq!(enough.verdict, Verdict::Fail);
+}
+
+#[test]
+fn coverage_says_how_much_was_seen() {
+    let text = SHOP.replace("  Buyer->>", "  participant Mail\n  Buyer->>").replace(
+        "  Shop-->>Buyer",
+        "  opt wanted\n    Shop->>Mail: confirm\n  end\n  Shop->>Stock: release\n  Shop-->>Buyer",
+    );
+    let mut platform = Platform::new();
+    let release = call("stock", "DELETE /reservations", Vec::new());
+    platform.asked("shop", "POST /orders", vec![reserve(), charge(), release, own("render")]);
+    let report = check(&diagram(&text), &bound(&[]), &platform.observed(), Budget::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Pass);
+    insta::assert_debug_snapshot!(report.coverage, @r#"
+    Coverage {
+        messages: 9,
+        bound: 8,
+        observed: 7,
+        branches: 1,
+        branches_taken: 0,
+        ambiguous: [
+            "`Shop` calls `Stock`: `reserve`, `release`",
+        ],
+        unbound_spans: [
+            (
+                "shop: render",
+                1,
+            ),
+        ],
+        uninstrumented: [
+            "Mail",
+        ],
+        orphans: 0,
+        broken: 0,
+    }
+    "#);
+    assert!((report.instances[0].fitness() - 1.0).abs() < f64::EPSILON);
 }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod lower;
+mod messages;
 mod plan;
 mod state;
 mod walk;

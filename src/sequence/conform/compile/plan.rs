@@ -79,6 +79,8 @@ pub(in super::super) enum Part {
 pub(in super::super) enum Meaning {
     /// A step of a frame, or a stimulus.
     Bound,
+    /// What a participant does by itself, and its absence means nothing.
+    Optional,
     /// Nobody could see it, and its absence means nothing.
     Advisory,
 }

@@ -10,8 +10,8 @@ use super::{
         texts,
     },
     frames::{self, Draft, Drawn, Placement, Seg},
-    plan::{Condition, FrameId, Meaning, Part, Plan, StepInfo, StepKind},
-    state::{Open, State, Waits},
+    plan::{Condition, FrameId, Meaning, Plan, StepInfo},
+    state::{Open, State},
 };
 use crate::sequence::{
     Span,
@@ -25,15 +25,15 @@ const DEEPEST: usize = 128;
 type Partly = HashMap<(usize, FrameId), Vec<(usize, Vec<usize>)>>;
 
 pub(super) struct Walk<'a> {
-    messages: Vec<&'a Message>,
-    parties: &'a Parties,
-    expected: HashMap<usize, &'a Expectation>,
-    next: usize,
-    path: Vec<Seg>,
+    pub messages: Vec<&'a Message>,
+    pub parties: &'a Parties,
+    pub expected: HashMap<usize, &'a Expectation>,
+    pub next: usize,
+    pub path: Vec<Seg>,
     pub drafts: Vec<Draft>,
     pub drawn: Vec<Drawn>,
-    tops: BTreeMap<Who, FrameId>,
-    partly: Partly,
+    pub tops: BTreeMap<Who, FrameId>,
+    pub partly: Partly,
     condition_ids: HashMap<Condition, usize>,
     pub paths: Vec<Vec<Seg>>,
     pub replies: HashMap<usize, Vec<usize>>,
@@ -244,15 +244,15 @@ impl<'a> Walk<'a> {
         !message.arrow.is_async() && nested && !bus(message.from) && !bus(message.to)
     }
 
-    fn expected(&self, message: usize) -> Option<&'a Expectation> {
+    pub fn expected(&self, message: usize) -> Option<&'a Expectation> {
         self.expected.get(&message).copied()
     }
 
-    fn is_ignored(&self, message: usize) -> bool {
+    pub fn is_ignored(&self, message: usize) -> bool {
         self.expected(message).is_some_and(|e| e.ignored)
     }
 
-    fn condition(&mut self, condition: Condition) -> usize {
+    pub fn condition(&mut self, condition: Condition) -> usize {
         let next = self.plan.conditions.len();
         let id = *self.condition_ids.entry(condition.clone()).or_insert(next);
         if id == next {
@@ -261,12 +261,12 @@ impl<'a> Walk<'a> {
         id
     }
 
-    fn call_condition(&mut self, index: usize, text: &str) -> Option<usize> {
+    pub fn call_condition(&mut self, index: usize, text: &str) -> Option<usize> {
         let named = self.expected(index).and_then(|e| e.operation.clone()).map(Condition::Named);
         named.or_else(|| texts::endpoint(text).map(Condition::Endpoint)).map(|condition| self.condition(condition))
     }
 
-    fn place(&mut self, frame: FrameId, step: Option<StepInfo>, message: usize) -> Option<usize> {
+    pub fn place(&mut self, frame: FrameId, step: Option<StepInfo>, message: usize) -> Option<usize> {
         let path = self.path.clone();
         let draft = self.drafts.get_mut(frame)?;
         let at = step.map(|step| {
@@ -277,7 +277,7 @@ impl<'a> Walk<'a> {
         at
     }
 
-    fn open_frame(&mut self, owner: Who, depth: usize, by: Option<&Message>) -> FrameId {
+    pub fn open_frame(&mut self, owner: Who, depth: usize, by: Option<&Message>) -> FrameId {
         if depth == DEEPEST + 1 {
             self.problems.push(Problem {
                 place: by.map_or(Span::default(), |m| m.span),
@@ -290,7 +290,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The frame that a participant acts in; none where it acts from outside.
-    fn acts_in(&mut self, who: Who, state: &State) -> Option<FrameId> {
+    pub fn acts_in(&mut self, who: Who, state: &State) -> Option<FrameId> {
         if self.parties.is_stimulus(who) {
             return None;
         }
@@ -305,154 +305,5 @@ impl<'a> Walk<'a> {
         self.path = path;
         self.tops.insert(who, frame);
         Some(frame)
-    }
-
-    fn own(&mut self, index: usize, message: &'a Message, state: &State) {
-        if self.is_ignored(index) {
-            return;
-        }
-        let operation = self.expected(index).and_then(|e| e.operation.clone());
-        let required = operation.is_some();
-        let Some(frame) = self.acts_in(message.from, state) else { return };
-        let condition = operation.map_or_else(|| Condition::Called(texts::plain(&message.text.text)), Condition::Named);
-        let condition = Some(self.condition(condition));
-        let step = StepInfo { message: index, kind: StepKind::Own { required }, condition, ignored: false };
-        self.place(frame, Some(step), index);
-        if required {
-            self.begins(frame, index);
-        }
-        self.plan.meanings[index] = Meaning::Bound;
-    }
-
-    /// A frame that nobody opened is a part of its own, once something stands in it that can be seen.
-    fn begins(&mut self, frame: FrameId, message: usize) {
-        let known =
-            self.plan.parts.iter().any(|part| matches!(part, Part::Own { frame: other, .. } if *other == frame));
-        if self.tops.values().any(|top| *top == frame) && !known {
-            self.plan.parts.push(Part::Own { frame, message, required: self.path.is_empty() });
-        }
-    }
-
-    fn call(&mut self, index: usize, message: &'a Message, state: &mut State) {
-        let condition = self.call_condition(index, &message.text.text);
-        let ignored = self.is_ignored(index);
-        let caller = self.acts_in(message.from, state);
-        let depth = caller.and_then(|frame| self.drafts.get(frame)).map_or(0, |draft| draft.depth) + 1;
-        let (from, to) = (message.from, message.to);
-        if !ignored {
-            self.plan.meanings[index] = Meaning::Bound;
-        }
-        let waits = match caller {
-            Some(caller) => {
-                self.begins(caller, index);
-                Waits::Frame(caller)
-            }
-            None => Waits::Part(self.plan.parts.len()),
-        };
-        let frame = self.open_frame(to, depth, Some(message));
-        match waits {
-            Waits::Frame(caller) => {
-                let lost = message.arrow.head == Head::Cross;
-                let kind = StepKind::Call { to, frame, lost, status: None };
-                self.place(caller, Some(StepInfo { message: index, kind, condition, ignored }), index);
-            }
-            Waits::Part(_) => {
-                let required = self.path.is_empty() && !ignored;
-                self.plan.parts.push(Part::Sent {
-                    message: index,
-                    to,
-                    frame,
-                    condition,
-                    replies: Vec::new(),
-                    required,
-                });
-            }
-        }
-        state.begin(Open { from, to, message: index, frame, waits });
-    }
-
-    fn reply(&mut self, index: usize, message: &'a Message, state: &mut State, at: usize) {
-        let Some(open) = state.open.get(at).copied() else { return };
-        state.end(at);
-        self.replies.entry(open.message).or_default().push(index);
-        // The called one may go on only where this reply was not the one that was given.
-        self.place(open.frame, None, index);
-        if self.is_ignored(index) || self.is_ignored(open.message) {
-            return;
-        }
-        self.plan.meanings[index] = Meaning::Bound;
-        let said = |at: usize| self.expected(at).and_then(|e| e.status);
-        let status = said(index).or_else(|| said(open.message)).or_else(|| texts::status(&message.text.text));
-        match open.waits {
-            Waits::Frame(caller) => {
-                let step = self.returned(caller, index, open, open.message, status);
-                for (fragment, operands) in self.partly.remove(&(open.message, open.frame)).unwrap_or_default() {
-                    if self.path.iter().any(|seg| seg.fragment == fragment) {
-                        continue;
-                    }
-                    self.drawn[fragment].early.extend(operands);
-                    self.drawn[fragment].until.extend(step.map(|step| (caller, step)));
-                }
-            }
-            Waits::Part(part) => {
-                if let Some(Part::Sent { replies, .. }) = self.plan.parts.get_mut(part) {
-                    replies.push((index, status));
-                }
-                for (fragment, operands) in self.partly.remove(&(open.message, open.frame)).unwrap_or_default() {
-                    self.drawn[fragment].early.extend(operands);
-                }
-            }
-        }
-    }
-
-    fn returned(
-        &mut self,
-        caller: FrameId,
-        index: usize,
-        open: Open,
-        call: usize,
-        status: Option<u16>,
-    ) -> Option<usize> {
-        let kind = StepKind::Return { to: open.to, call, status };
-        self.place(caller, Some(StepInfo { message: index, kind, condition: None, ignored: false }), index)
-    }
-
-    /// A second reply with one call drawn: the call was made again.
-    fn again(&mut self, index: usize, message: &'a Message, first: Open) {
-        let Waits::Frame(caller) = first.waits else { return };
-        if self.is_ignored(index) {
-            return;
-        }
-        let text = self.messages.get(first.message).map_or("", |m| &m.text.text);
-        let condition = match self.expected(index) {
-            Some(e) if e.operation.is_some() => self.call_condition(index, ""),
-            _ => self.call_condition(first.message, text),
-        };
-        let status = self.expected(index).and_then(|e| e.status).or_else(|| texts::status(&message.text.text));
-        let kind = StepKind::Call { to: first.to, frame: first.frame, lost: false, status: None };
-        self.place(caller, Some(StepInfo { message: index, kind, condition, ignored: false }), index);
-        self.returned(caller, index, first, index, status);
-        self.replies.entry(index).or_default().push(index);
-        self.plan.meanings[index] = Meaning::Bound;
-    }
-
-    /// Where no reply is drawn, the status that a call has to end with is asked of the call itself.
-    fn unanswered(&mut self) {
-        let said = |message: usize| self.expected.get(&message).and_then(|e| e.status);
-        for step in self.drafts.iter_mut().flat_map(|draft| &mut draft.steps) {
-            if let StepKind::Call { status, .. } = &mut step.kind
-                && !self.replies.contains_key(&step.message)
-            {
-                *status = said(step.message);
-            }
-        }
-        for part in &mut self.plan.parts {
-            if let Part::Sent { message, replies, .. } = part
-                && replies.is_empty()
-                && let Some(status) = said(*message)
-            {
-                replies.push((*message, Some(status)));
-            }
-        }
     }
 }

@@ -100,12 +100,6 @@ impl Tally {
 
     /// How each message stands.
     pub fn steps(&self, plan: &Plan) -> Vec<StepState> {
-        let own = |message: usize| {
-            plan.frames.iter().flat_map(|frame| &frame.steps).any(|step| {
-                step.message == message
-                    && matches!(step.kind, crate::sequence::conform::compile::StepKind::Own { required: false })
-            })
-        };
         (0..self.seen.len())
             .map(|at| {
                 if !self.wrong[at].is_empty() {
@@ -116,7 +110,7 @@ impl Tally {
                     StepState::Seen(self.seen[at].clone())
                 } else if let Some(why) = &self.unobservable[at] {
                     StepState::Unobservable(why.clone())
-                } else if plan.meanings.get(at) == Some(&Meaning::Advisory) || own(at) {
+                } else if plan.meanings.get(at) != Some(&Meaning::Bound) {
                     StepState::Advisory
                 } else {
                     StepState::NotTaken
