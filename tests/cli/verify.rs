@@ -219,3 +219,54 @@ fn a_check_that_cannot_fail_is_called_weak() {
     assert_eq!(said.code, 1, "{}", said.out);
     insta::assert_snapshot!("weak", said.told(&folder));
 }
+
+const STATES: &str = "# Orders
+
+```mermaid
+stateDiagram-v2
+    [*] --> Open
+    Open --> Paid
+    Paid --> Sent
+    Open --> Dropped
+    Sent --> [*]
+```
+";
+
+/// One span for each state that an order came to.
+fn orders(steps: &[(&str, &str, &str)]) -> Vec<Value> {
+    let told = |(at, (order, from, to)): (usize, &(&str, &str, &str))| {
+        let at = at as u64;
+        let mut one = span(at + 1, 0, 1, "order", (at * 10, at * 10 + 5), None);
+        let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        one["attributes"] = json!([text("order.id", order), text("order.before", from), text("order.after", to)]);
+        if from.is_empty() {
+            one["attributes"].as_array_mut().unwrap().remove(1);
+        }
+        one
+    };
+    steps.iter().enumerate().map(told).collect()
+}
+
+#[test]
+fn states_that_are_told_have_to_be_drawn() {
+    let (_guard, folder) = folder();
+    fs::write(folder.join("orders.md"), STATES).unwrap();
+    let scenario = "apiVersion: interlock/v1alpha1
+kind: Scenario
+metadata: {name: orders}
+diagram: {file: orders.md, anchor: orders}
+states: {entity: order.id, from: order.before, to: order.after}
+";
+    fs::write(folder.join("orders.yaml"), scenario).unwrap();
+    let good =
+        [("a", "", "Open"), ("a", "Open", "Paid"), ("b", "", "Open"), ("a", "Paid", "Sent"), ("b", "Open", "Dropped")];
+    written(&folder, &[("shop", orders(&good))]);
+    let verify = |more: &[&str]| {
+        interlock(&folder, &[&["sequence", "verify", "orders.yaml", "--traces", "traces.json"], more].concat())
+    };
+    assert_eq!(verify(&[]).code, 0, "{}", verify(&[]).out);
+    written(&folder, &[("shop", orders(&[("a", "", "Open"), ("a", "Open", "Sent")]))]);
+    insta::assert_snapshot!("states", verify(&[]).told(&folder));
+    assert_eq!(verify(&["--output", "json"]).json()["strays"][0]["to"], "Sent");
+    assert_eq!(verify(&["--junit", "x.xml"]).code, 2);
+}
