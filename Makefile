@@ -9,7 +9,7 @@ CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(a
   network node recorded))
 
 # What `make validate-sequences` reads.
-DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks
+DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks scenarios
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cluster test soak fuzz bench bench-cluster lint validate-sequences man install cluster cluster-down

@@ -2,9 +2,11 @@
 
 use futures::future::join_all;
 
+#[cfg(feature = "lab")]
+use super::asked::{asked, failed};
 use super::{
     super::{Global, context::block_on},
-    asked::{Row, asked, failed},
+    asked::Row,
     cluster, machine, service, store,
 };
 use crate::{

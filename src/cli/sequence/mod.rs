@@ -9,6 +9,7 @@ mod lint;
 #[cfg(feature = "otlp")]
 mod selftest;
 mod shelf;
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "without traces, scenarios are only looked at"))]
 mod target;
 #[cfg(feature = "otlp")]
 mod verify;
