@@ -191,7 +191,7 @@ macro_rules! hexadecimal {
             /// Reads hexadecimal digits, in either case; none where it is not an id.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                if text.len() != 2 * $bytes || !text.is_ascii() {
+                if text.len() != 2 * $bytes || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return None;
                 }
                 let mut id = [0; $bytes];
