@@ -255,3 +255,13 @@ fn a_first_one_without_instrumentation_is_passed_through() {
     PASS [~xx~] cost 0 of 1+1
     ");
 }
+
+#[test]
+fn the_context_of_a_stimulus_need_not_be_collected() {
+    let said = broken(|spans| spans[0].parent = Some(SpanId([7; 8])));
+    assert_eq!(said, say(&played(chain())));
+    let mut platform = played(chain());
+    platform.spans[0].parent = Some(SpanId([7; 8]));
+    let report = checked(CHAIN, &bound(&[]), &platform.observed()).unwrap();
+    assert_eq!((report.verdict, report.coverage.orphans), (Verdict::Pass, 0));
+}

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use interlock::{
     model::trace::{Attributes, Kind, Link, Resource, Span, SpanId, Status, TraceId, Value},
-    sequence::conform::{Observed, Verdict},
+    sequence::{
+        conform::{Observed, Verdict, align::Budget, check},
+        mermaid::{Diagram, Mode, parse},
+    },
 };
 use proptest::prelude::*;
 
@@ -129,4 +132,27 @@ fn deep_chains_do_not_overflow() {
     }
     let report = checked(text, &bound(&[]), &Observed { spans, lost: 0, unsettled: false }).unwrap();
     assert_eq!(report.instances.len(), 1);
+}
+
+#[test]
+fn every_diagram_can_be_held_against_traces() {
+    let mut diagrams = 0;
+    for case in crate::corpus::cases() {
+        let Diagram::Sequence(sequence) = parse(&case.text, Mode::Lenient).diagram else { continue };
+        diagrams += 1;
+        let empty = check(&sequence, &bound(&[]), &Platform::new().observed(), Budget::default()).unwrap();
+        assert_eq!(empty.verdict, Verdict::Vacuous, "{}: {}", case.file, case.name);
+        // One trace in which the first receiver does nothing, under the name of the diagram.
+        let messages = sequence.messages();
+        let Some(first) = messages.iter().find(|m| m.from != m.to) else { continue };
+        let mut platform = Platform::new();
+        platform.asked("somebody", "GET /go", Vec::new());
+        let mut observed = platform.observed();
+        let service = sequence.id(first.to).to_owned();
+        observed.spans[0].resource = Arc::new(Resource { service, attributes: Attributes::default() });
+        if let Ok(report) = check(&sequence, &bound(&[]), &observed, Budget::default()) {
+            assert!(report.instances.iter().all(|instance| instance.steps.len() == messages.len()));
+        }
+    }
+    assert!(diagrams > 20, "{diagrams}");
 }
