@@ -64,7 +64,7 @@ impl Args {
         for instance in distinct(&passed) {
             let traces: BTreeSet<_> = instance.traces.iter().copied().collect();
             let own: Vec<Span> = observed.spans.iter().filter(|span| traces.contains(&span.trace)).cloned().collect();
-            all.extend(mutants(diagram, instance, &own));
+            all.extend(mutants(diagram, binding, instance, &own));
         }
         let seed = self.seed.unwrap_or_else(rand::random);
         let made = all.len();

@@ -9,7 +9,7 @@ use super::place::{Place, places};
 use crate::{
     model::trace::{Attributes, Kind, Span, SpanId, TraceId, Value},
     sequence::{
-        conform::{Instance, SpanRef, StepState},
+        conform::{Binding, Instance, SpanRef, StepState},
         mermaid::sequence::{Sequence, Stroke},
     },
 };
@@ -60,9 +60,9 @@ pub struct Mutant {
 /// Changes the spans of one instance that passed, each time in one place: every call that was seen, in every way that the
 /// diagram does not allow. `spans` are those of the instance's traces.
 #[must_use]
-pub fn mutants(diagram: &Sequence, instance: &Instance, spans: &[Span]) -> Vec<Mutant> {
+pub fn mutants(diagram: &Sequence, binding: &Binding, instance: &Instance, spans: &[Span]) -> Vec<Mutant> {
     let tree = Tree::new(spans);
-    let calls = calls(diagram, instance, &tree);
+    let calls = calls(diagram, binding, instance, &tree);
     let mut found = Vec::new();
     for (at, call) in calls.iter().enumerate() {
         let mut push = |mutation, spans| found.push(Mutant { mutation, message: call.message, spans });
@@ -99,16 +99,21 @@ struct Call {
     frame: Option<usize>,
 }
 
-fn calls(diagram: &Sequence, instance: &Instance, tree: &Tree<'_>) -> Vec<Call> {
+fn calls(diagram: &Sequence, binding: &Binding, instance: &Instance, tree: &Tree<'_>) -> Vec<Call> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     let messages = diagram.messages();
     for (message, (place, state)) in places(diagram).into_iter().zip(&instance.steps).enumerate() {
         let StepState::Seen(spans) = state else { continue };
         let drawn = messages[message];
+        let own = drawn.from == drawn.to;
+        let is_bound = binding.messages.iter().any(|one| one.message == message && one.operation.is_some());
+        if own && !is_bound {
+            // Advisory: its absence means nothing.
+            continue;
+        }
         for top in spans.iter().filter_map(|one| tree.top(one)) {
             let span = &tree.spans[top];
-            let own = drawn.from == drawn.to;
             // A reply shows the spans of its call, which has its turn by itself; a stimulus has no caller to be wrong.
             let called = matches!(span.kind, Kind::Client | Kind::Producer) || own && span.kind == Kind::Internal;
             if called && (own || drawn.arrow.stroke == Stroke::Solid) && seen.insert(top) {
