@@ -1,12 +1,13 @@
 //! Where traces come from: files, or a receiver of our own for as long as spans come in.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     fs::File,
     io::BufWriter,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -34,10 +35,10 @@ pub(super) struct TraceArgs {
     /// Receive OTLP over HTTP at this address, until nothing more comes; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "traces")]
     listen: Option<SocketAddr>,
-    /// How long nothing may come before what came is taken for whole
+    /// How long nothing of a trace may come before it is taken for whole
     #[arg(long, default_value = "2s", value_name = "TIME")]
     quiet: Span,
-    /// How long to listen at most; what came by then is taken, and said not to be whole
+    /// How long to listen at most, where something comes all the time; traces that were not quiet then are INCONCLUSIVE
     #[arg(long, default_value = "60s", value_name = "TIME")]
     within: Span,
     /// Keep the spans there, as OTLP JSON lines
@@ -69,7 +70,7 @@ fn read(files: &[PathBuf]) -> Result<Observed, Error> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(no_runtime)?;
     let Collected { spans, lost, .. } = runtime.block_on(all(&files))?;
-    Ok(Observed { spans, lost, unsettled: false })
+    Ok(Observed { spans, lost, ..Observed::default() })
 }
 
 fn receive(address: SocketAddr, quiet: Duration, within: Duration) -> Result<Observed, Error> {
@@ -79,16 +80,18 @@ fn receive(address: SocketAddr, quiet: Duration, within: Duration) -> Result<Obs
         let receiver = Receiver::start(address, Limits::default()).await.map_err(|e| Error::port(e, mend))?;
         report::remark(&format!("listening on http://{}/v1/traces", receiver.address()));
         let bar = ProgressBar::with_draw_target(None, target());
-        // Whoever interrupts has seen enough: what came is judged, and said not to be whole.
+        // Whoever interrupts has seen enough: what came is judged; what came last is said not to be whole.
         let settled = tokio::select! {
             settled = settled(&receiver, quiet, within) => settled,
             _ = tokio::signal::ctrl_c() => false,
             never = tell(&receiver, &bar) => match never {},
         };
         bar.finish_and_clear();
+        let over = Instant::now();
         receiver.end(LAST).await;
+        let unsettled = if settled { BTreeSet::new() } else { receiver.fresh(quiet + over.elapsed()) };
         let Collected { spans, lost, .. } = all(&receiver).await?;
-        Ok(Observed { unsettled: !settled && !spans.is_empty(), spans, lost })
+        Ok(Observed { spans, lost, unsettled })
     })
 }
 

@@ -51,7 +51,7 @@ impl Args {
         let (diagram, binding) = target.messages()?;
         let observed = self.traces.collect()?;
         let judge = |spans: Vec<Span>| {
-            let observed = Observed { spans, lost: 0, unsettled: false };
+            let observed = Observed { spans, ..Observed::default() };
             check(diagram, binding, &observed, Budget::default())
         };
         let whole = judge(observed.spans.clone()).map_err(|problems| target.unbound(&problems))?;

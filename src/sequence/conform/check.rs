@@ -90,7 +90,8 @@ impl<'a> All<'a> {
         let rounds = rounds(company, candidates, self.engine);
         let accepted: BTreeSet<usize> =
             rounds.iter().flatten().flat_map(|played| played.roots.iter().copied()).collect();
-        let certainty = Certainty { never: never(self.observed), astray: astray(company, &accepted, self.engine.seen) };
+        let never = never(self.observed, &company.traces);
+        let certainty = Certainty { never, astray: astray(company, &accepted, self.engine.seen) };
         for round in rounds.iter().filter(|round| !round.is_empty()) {
             self.instance(round, &certainty);
         }

@@ -238,11 +238,11 @@ pub(super) fn reference(forest: &Forest<'_>, at: usize) -> SpanRef {
     SpanRef { trace: span.trace, span: span.id }
 }
 
-/// Why nothing that is missing is certain to be.
-pub(super) fn never(observed: &Observed) -> Option<String> {
+/// Why nothing that is missing from these traces is certain to be.
+pub(super) fn never(observed: &Observed, traces: &BTreeSet<TraceId>) -> Option<String> {
     if observed.lost > 0 {
         Some(format!("spans were lost on their way: {}", observed.lost))
-    } else if observed.unsettled {
+    } else if traces.iter().any(|trace| observed.unsettled.contains(trace)) {
         Some("more spans may still come".to_owned())
     } else {
         None

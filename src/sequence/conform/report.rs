@@ -1,5 +1,7 @@
 //! What a check found: a verdict, each step's standing, deviations with their places, and how much was seen at all.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{
@@ -14,8 +16,8 @@ pub struct Observed {
     pub spans: Vec<Span>,
     /// Spans that are known to be missing: refused, dropped, or not to be understood.
     pub lost: u64,
-    /// Whether more may still come: the source was not quiet for as long as was asked.
-    pub unsettled: bool,
+    /// Traces of which more may still come: their last spans came too shortly before the end.
+    pub unsettled: BTreeSet<TraceId>,
 }
 
 /// The answer to whether what happened is what the diagram says.

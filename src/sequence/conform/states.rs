@@ -133,7 +133,7 @@ pub fn check_states(diagram: &StateDiagram, source: &StateSource, observed: &Obs
     if observed.lost > 0 {
         report.doubts.push(format!("spans were lost on their way: {}", observed.lost));
     }
-    if observed.unsettled {
+    if !observed.unsettled.is_empty() {
         report.doubts.push("more spans may still come".to_owned());
     }
     report.verdict = match (report.strays.is_empty(), report.observed, report.doubts.is_empty()) {

@@ -289,7 +289,7 @@ impl Platform {
     }
 
     pub fn observed(&self) -> Observed {
-        Observed { spans: self.spans.clone(), lost: 0, unsettled: false }
+        Observed { spans: self.spans.clone(), ..Observed::default() }
     }
 
     /// Takes a span away: the first of that kind, service and name.

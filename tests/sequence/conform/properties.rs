@@ -81,8 +81,8 @@ proptest! {
         lost in 0u64..2,
     ) {
         let binding = bound(&[("Bus", peer("messaging.destination.name", "t"))]);
-        let one = checked(MIXED, &binding, &Observed { spans, lost, unsettled: false });
-        let other = checked(MIXED, &binding, &Observed { spans: shuffled, lost, unsettled: false });
+        let one = checked(MIXED, &binding, &Observed { spans, lost, ..Observed::default() });
+        let other = checked(MIXED, &binding, &Observed { spans: shuffled, lost, ..Observed::default() });
         if let Ok(report) = &one {
             for instance in &report.instances {
                 prop_assert_eq!(instance.steps.len(), 13);
@@ -130,7 +130,7 @@ fn deep_chains_do_not_overflow() {
         next.kind = Kind::Internal;
         spans.push(next);
     }
-    let report = checked(text, &bound(&[]), &Observed { spans, lost: 0, unsettled: false }).unwrap();
+    let report = checked(text, &bound(&[]), &Observed { spans, ..Observed::default() }).unwrap();
     assert_eq!(report.instances.len(), 1);
 }
 

@@ -55,7 +55,7 @@ fn told(transitions: &[(&str, Option<&str>, &str)]) -> Vec<Span> {
 
 fn say(spans: Vec<Span>) -> String {
     let source = StateSource { entity: "order.id".into(), from: Some("order.from".into()), to: "order.to".into() };
-    let report = check_states(&diagram(), &source, &Observed { spans, lost: 0, unsettled: false });
+    let report = check_states(&diagram(), &source, &Observed { spans, ..Observed::default() });
     let (entities, observed, untaken) = (report.entities, report.observed, report.untaken.len());
     let mut all = format!("{} {entities} entities, {observed} told, {untaken} untaken\n", report.verdict.word());
     for doubt in report.doubts {

@@ -1,6 +1,7 @@
 //! The server of a receiver: its connections, its end, and what it holds as a port.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     adapters::otlp::files::{pick, too_many},
-    model::trace::Span,
+    model::trace::{Span, TraceId},
     ports::{Collected, PortError, Traces, Wanted},
 };
 
@@ -86,6 +87,12 @@ impl Receiver {
             }
             tokio::time::sleep((quiet - so_far).max(LOOK).min(left)).await;
         }
+    }
+
+    /// Traces of which something has come not longer ago than this: more of them may be on its way.
+    #[must_use]
+    pub fn fresh(&self, within: Duration) -> BTreeSet<TraceId> {
+        self.shared.store.fresh(within)
     }
 
     /// Takes all spans out, which makes room for more; in no order.

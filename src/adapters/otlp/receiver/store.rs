@@ -1,7 +1,7 @@
 //! What a receiver holds: the spans, how many it could not take, and how long nothing came.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,11 +13,13 @@ use std::{
 use super::Limits;
 use crate::{
     adapters::otlp::{batch::Batch, room::Room},
-    model::trace::Span,
+    model::trace::{Span, TraceId},
 };
 
-/// How many spans are held together; small batches are joined up to this.
+/// How many spans are held together; small batches that come shortly after each other are joined up to this.
 const TOGETHER: usize = 4096;
+/// How far apart they may come.
+const SHORTLY: Duration = Duration::from_millis(100);
 /// Of how many refused bodies it is remembered that they may come again.
 const REMEMBERED: usize = 4096;
 
@@ -56,7 +58,7 @@ pub(super) struct Store {
 
 #[derive(Debug)]
 struct State {
-    batches: Vec<Arc<Vec<Span>>>,
+    batches: Vec<Held>,
     held: (usize, usize),
     latest: Instant,
     accepted: u64,
@@ -66,6 +68,14 @@ struct State {
     gone: u64,
     /// The spans of refused bodies, by what tells a body when it comes again.
     refused: HashMap<u64, u64>,
+}
+
+/// Spans that came at about the same time.
+#[derive(Debug, Clone)]
+struct Held {
+    first: Instant,
+    last: Instant,
+    spans: Arc<Vec<Span>>,
 }
 
 /// A request that is being served; the receiver is not quiet as long as there is one.
@@ -115,18 +125,27 @@ impl Store {
         let rejected = batch.rejected.count;
         let (spans, bytes) = batch.keep();
         let mut state = self.state();
-        state.latest = Instant::now();
+        let now = Instant::now();
+        state.latest = now;
         state.rejected += rejected;
         state.accepted += spans.len() as u64;
         state.held = (state.held.0 + spans.len(), state.held.1 + bytes);
         if !state.refused.is_empty() {
             state.refused.remove(&mark(body));
         }
-        match state.batches.last_mut().and_then(Arc::get_mut) {
-            Some(last) if last.len() + spans.len() <= TOGETHER => last.extend(spans),
-            _ if spans.is_empty() => {}
-            _ => state.batches.push(Arc::new(spans)),
+        if spans.is_empty() {
+            return;
         }
+        if let Some(held) = state.batches.last_mut()
+            && now.duration_since(held.first) <= SHORTLY
+            && let Some(together) = Arc::get_mut(&mut held.spans)
+            && together.len() + spans.len() <= TOGETHER
+        {
+            together.extend(spans);
+            held.last = now;
+            return;
+        }
+        state.batches.push(Held { first: now, last: now, spans: Arc::new(spans) });
     }
 
     /// Notes a body that was refused for want of room; its sender may send it again.
@@ -168,7 +187,14 @@ impl Store {
 
     /// All spans as they stand now.
     pub(super) fn snapshot(&self) -> Vec<Arc<Vec<Span>>> {
-        self.state().batches.clone()
+        self.state().batches.iter().map(|held| held.spans.clone()).collect()
+    }
+
+    /// Traces of which something has come not longer ago than this.
+    pub(super) fn fresh(&self, within: Duration) -> BTreeSet<TraceId> {
+        let batches = self.state().batches.clone();
+        let fresh = batches.iter().rev().take_while(|held| held.last.elapsed() <= within);
+        fresh.flat_map(|held| held.spans.iter().map(|span| span.trace)).collect()
     }
 
     /// Takes all spans out, and with them their place.
@@ -178,9 +204,9 @@ impl Store {
             (std::mem::take(&mut state.batches), std::mem::take(&mut state.held))
         };
         let mut all = Vec::with_capacity(spans);
-        for batch in batches {
+        for held in batches {
             // Somebody may be looking at it just now.
-            all.extend(Arc::try_unwrap(batch).unwrap_or_else(|shared| (*shared).clone()));
+            all.extend(Arc::try_unwrap(held.spans).unwrap_or_else(|shared| (*shared).clone()));
         }
         self.room.give(spans, bytes);
         all
