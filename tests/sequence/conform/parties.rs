@@ -97,3 +97,22 @@ fn one_that_acts_unprompted_begins_its_own_traces() {
       5: Missing: `Watch` did not call `Board`: report (0 spans)
     ");
 }
+
+#[test]
+fn a_service_that_tells_nothing_is_in_doubt_unless_that_is_said() {
+    let mut platform = Platform::new();
+    let dark = |name| call("api", name, vec![]).dark().says("peer.service", "api");
+    platform.asked("web", "GET /", vec![dark("x"), dark("y")]);
+    let service = |name: &str| Party::Service(name.to_owned());
+    let silent = bound(&[("Web", service("web")), ("Api", service("api"))]);
+    insta::assert_snapshot!(told(TWO, &silent, &platform.observed()), @r"
+    INCONCLUSIVE
+    INCONCLUSIVE [xxx] cost 0 of 3+3
+      ? `Api` tells nothing at all: only its callers tell of it
+    ");
+    let known = bound(&[("Web", service("web")), ("Api", Party::Uninstrumented)]);
+    insta::assert_snapshot!(told(TWO, &known, &platform.observed()), @r"
+    PASS
+    PASS [xxx] cost 0 of 3+3
+    ");
+}

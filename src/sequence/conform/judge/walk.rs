@@ -127,19 +127,9 @@ impl Walker<'_> {
         } else {
             self.tally.seen(step.message, span);
         }
-        if let (Aim::Anyone, StepKind::Call { to, .. }) = (event.aim, &step.kind) {
-            let why = format!(
-                "`{}` has no instrumentation: a call was made where it is drawn, and nothing says whom it went to",
-                self.name(*to)
-            );
-            if !engine.parties.is_seen(*to) {
-                self.tally.doubts.insert(why);
-            }
-        }
         if let StepKind::Call { to, .. } = &step.kind
-            && engine.parties.is_dark(*to)
+            && let Some(why) = self.hearsay(*to, event.aim)
         {
-            let why = format!("`{}` tells nothing at all: only its callers tell of it", self.name(*to));
             self.tally.doubts.insert(why);
         }
         match fit.body {
@@ -167,6 +157,21 @@ impl Walker<'_> {
                 self.absent(frame);
             }
             Body::Nothing => {}
+        }
+    }
+
+    /// Why a call that only its caller tells of is not certain to have come to whom it is drawn to.
+    fn hearsay(&self, to: Who, aim: Aim) -> Option<String> {
+        let parties = &self.engine.parties;
+        let name = self.name(to);
+        match aim {
+            _ if parties.is_seen(to) => None,
+            Aim::Anyone => Some(format!(
+                "`{name}` has no instrumentation: a call was made where it is drawn, and nothing says whom it went to"
+            )),
+            // Who is bound to a service is expected to tell of itself.
+            _ if parties.is_dark(to) => Some(format!("`{name}` tells nothing at all: only its callers tell of it")),
+            _ => None,
         }
     }
 
