@@ -6,10 +6,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, Verdict, entries, fold,
+    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, Verdict,
+    back::{Return, Survey, put_back, superseded, survey},
+    entries, fold,
     heart::Heart,
     next,
-    undo::{Undo, undo},
 };
 use crate::{
     error::Error,
@@ -18,10 +19,6 @@ use crate::{
     ports::{Clock, Notice, Notify, PortError},
 };
 
-/// How often going back is tried before a person is needed.
-const RETURN_TRIES: u32 = 12;
-/// The longest pause between two of these tries; they double from a tenth of it.
-const RETURN_PAUSE: Duration = Duration::from_secs(1);
 /// How often the looks of a held run are recorded.
 const HELD_RECORD: Duration = Duration::from_secs(60);
 
@@ -60,7 +57,7 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
     let (progress, heart) = Heart::start(context, grant);
-    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, progress, heart };
+    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, ahead: None, progress, heart };
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
         context.store.release(grant).await?;
@@ -74,6 +71,7 @@ struct Driver<'a> {
     plan: &'a Plan,
     history: Vec<Entry>,
     waiting: Option<Waiting>,
+    ahead: Option<Survey>,
     progress: watch::Sender<()>,
     heart: Heart,
 }
@@ -126,8 +124,9 @@ impl Driver<'_> {
     }
 
     /// Does the one thing that is next; what it did is recorded by the caller before anything else is done.
-    async fn step(&self, history: &[Entry]) -> Result<Step, Error> {
+    async fn step(&mut self, history: &[Entry]) -> Result<Step, Error> {
         let state = fold(self.plan, history);
+        let ahead = self.ahead.take();
         let entry = match next(self.plan, &state) {
             Next::Capture(step) => {
                 self.begins(step);
@@ -149,7 +148,10 @@ impl Driver<'_> {
                 };
                 return self.look(step, look).await;
             }
-            Next::Undo { step, prior, written } => self.put_back(step, prior, &written).await?,
+            Next::Undo { step, prior, written } => {
+                let back = Return { step, key: self.key(step).0, prior, written: &written };
+                put_back(self.context, self.grant, back, ahead, &self.progress).await?
+            }
             Next::Hold(why) => return Ok(Step::Held(why)),
             Next::Finish(outcome) => return Ok(Step::Finished(outcome)),
             Next::Leave(outcome) | Next::Done(outcome) => return Ok(Step::Ended(outcome)),
@@ -199,7 +201,7 @@ impl Driver<'_> {
         self.context.store.check(self.grant).await?;
         match self.context.operation.write(key, prior, to, self.grant.epoch).await {
             Ok(()) => Ok(Entry::Applied { step }),
-            Err(PortError::Superseded { theirs, .. }) => Err(self.superseded(theirs)),
+            Err(PortError::Superseded { theirs, .. }) => Err(superseded(self.grant, theirs)),
             Err(e) => Ok(Entry::Failed { step, why: e.to_string() }),
         }
     }
@@ -238,69 +240,6 @@ impl Driver<'_> {
         Ok(())
     }
 
-    async fn put_back(&self, step: usize, prior: &Value, written: &[&Value]) -> Result<Entry, Error> {
-        let (key, _) = self.key(step);
-        self.context.events.event(&Event::Returns { step, to: self.context.operation.say(key, prior) });
-        let mut pause = RETURN_PAUSE / 10;
-        let mut last = String::new();
-        for attempt in 0..RETURN_TRIES {
-            if attempt > 0 {
-                self.context.clock.sleep(pause).await;
-                pause = (pause * 2).min(RETURN_PAUSE);
-                self.progress.send_replace(());
-            }
-            match self.try_back(key, prior, written).await? {
-                Back::Done => return Ok(Entry::Undone { step }),
-                Back::Never(why) => return Ok(Entry::Stuck { step, why }),
-                Back::Again(why) => last = why,
-            }
-        }
-        Ok(Entry::Stuck { step, why: last })
-    }
-
-    async fn try_back(&self, key: &str, prior: &Value, written: &[&Value]) -> Result<Back, Error> {
-        let operation = &self.context.operation;
-        // Users wait for this: what only reads is read at the same time.
-        let begun = self.context.clock.now();
-        let (read, ours, ready) =
-            futures::join!(operation.read(key), self.context.store.check(self.grant), operation.can_return(key, prior));
-        ours?;
-        let found = match read {
-            Ok(found) => found,
-            Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
-        };
-        match undo(prior, written, &found) {
-            Undo::Nothing => return Ok(Back::Done),
-            Undo::Foreign => {
-                let (found, prior) = (operation.say(key, &found), operation.say(key, prior));
-                return Ok(Back::Never(format!(
-                    "{key}: found {found}, which is not what interlock wrote; before the run it was {prior}"
-                )));
-            }
-            Undo::PutBack => {}
-        }
-        if !ready && let Err(why) = operation.prepare_return(key, prior, self.grant.epoch).await {
-            return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
-        }
-        if self.context.clock.now().since(&begun) > self.grant.ttl / 3 {
-            self.context.store.check(self.grant).await?;
-        }
-        match operation.write(key, &found, prior, self.grant.epoch).await {
-            Ok(()) => {}
-            Err(PortError::Superseded { theirs, .. }) => return Err(self.superseded(theirs)),
-            Err(e) => return Ok(Back::Again(format!("{key}: {e}"))),
-        }
-        match operation.read(key).await {
-            Ok(now) if now == *prior => Ok(Back::Done),
-            Ok(now) => Ok(Back::Again(format!("{key} is {} right after it was put back", operation.say(key, &now)))),
-            Err(e) => Ok(Back::Again(format!("{key} cannot be read back: {e}"))),
-        }
-    }
-
-    fn superseded(&self, theirs: u64) -> Error {
-        Error::Superseded { run: self.grant.run.to_string(), ours: self.grant.epoch.0, theirs }
-    }
-
     async fn record(&mut self, entry: Entry) -> Result<(), Error> {
         let value = serde_json::to_value(&entry).map_err(|e| Error::Store {
             place: self.grant.run.to_string(),
@@ -308,12 +247,36 @@ impl Driver<'_> {
             mend: "this is a fault of interlock; please report it".to_owned(),
         })?;
         super::cut::before_record();
-        self.context.store.append(self.grant, value).await?;
+        let recorded = self.context.store.append(self.grant, value);
+        // Where going back is next, what it has to know is looked at while its reason is being recorded.
+        let (recorded, ahead) = match self.returns_behind(&entry) {
+            Some((step, prior)) => {
+                let survey = survey(self.context, self.grant, step, self.key(step).0, &prior);
+                let (recorded, survey) = futures::join!(recorded, survey);
+                (recorded, Some(survey))
+            }
+            None => (recorded.await, None),
+        };
+        recorded?;
+        self.ahead = ahead;
         super::cut::after_record();
         self.progress.send_replace(());
         self.context.events.event(&Event::Recorded(&entry));
         self.history.push(entry);
         Ok(())
+    }
+
+    /// The step that is put back next once a verdict or an interruption is recorded, and what stood there.
+    fn returns_behind(&self, entry: &Entry) -> Option<(usize, Value)> {
+        if !matches!(entry, Entry::Interrupted { .. } | Entry::Looked { verdict: Verdict::Breach { .. }, .. }) {
+            return None;
+        }
+        let mut history = self.history.clone();
+        history.push(entry.clone());
+        match next(self.plan, &fold(self.plan, &history)) {
+            Next::Undo { step, prior, .. } => Some((step, prior.clone())),
+            _ => None,
+        }
     }
 
     /// Tells people of an end that they would want to know of.
@@ -359,10 +322,4 @@ enum Step {
     Held(String),
     Finished(Outcome),
     Ended(Outcome),
-}
-
-enum Back {
-    Done,
-    Again(String),
-    Never(String),
 }

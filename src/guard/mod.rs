@@ -1,5 +1,6 @@
 //! The guarded operation: a plan of steps, a pure `next` over the journal, and one loop that does what it says.
 
+mod back;
 mod cut;
 mod drive;
 mod entry;

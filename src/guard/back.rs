@@ -1,0 +1,132 @@
+//! Putting one step back: what is looked at first, the write, and trying again.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{
+    Context, Entry, Event,
+    undo::{Undo, undo},
+};
+use crate::{error::Error, journal::Grant, model::Moment, ports::PortError};
+
+/// How often going back is tried before a person is needed.
+const RETURN_TRIES: u32 = 12;
+/// The longest pause between two of these tries; they double from a tenth of it.
+const RETURN_PAUSE: Duration = Duration::from_secs(1);
+/// How old a survey may be that was made ahead.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A step that is put back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Return<'a> {
+    pub step: usize,
+    pub key: &'a str,
+    /// What stood there before the run.
+    pub prior: &'a Value,
+    /// What the run has written there, the latest last.
+    pub written: &'a [&'a Value],
+}
+
+/// What has to be known before anything is put back.
+pub(super) struct Survey {
+    step: usize,
+    at: Moment,
+    found: Result<Value, PortError>,
+    /// Whether the run is still ours.
+    ours: Result<(), Error>,
+    /// Whether the platform takes back what stood there as it is.
+    ready: bool,
+}
+
+/// Looks at what stands there, who owns the run, and whether the platform can go back; at the same time, since users wait.
+pub(super) async fn survey(context: &Context, grant: &Grant, step: usize, key: &str, prior: &Value) -> Survey {
+    let at = context.clock.now();
+    let (found, ours, ready) = futures::join!(
+        context.operation.read(key),
+        context.store.check(grant),
+        context.operation.can_return(key, prior)
+    );
+    Survey { step, at, found, ours, ready }
+}
+
+enum Back {
+    Done,
+    Again(String),
+    Never(String),
+}
+
+/// Puts a step back, and says how that went. A survey that was made a moment ago spares the first one.
+pub(super) async fn put_back(
+    context: &Context,
+    grant: &Grant,
+    back: Return<'_>,
+    ahead: Option<Survey>,
+    progress: &watch::Sender<()>,
+) -> Result<Entry, Error> {
+    let Return { step, key, prior, .. } = back;
+    context.events.event(&Event::Returns { step, to: context.operation.say(key, prior) });
+    let mut ahead = ahead.filter(|survey| survey.step == step && context.clock.now().since(&survey.at) <= FRESH);
+    let mut pause = RETURN_PAUSE / 10;
+    let mut last = String::new();
+    for attempt in 0..RETURN_TRIES {
+        if attempt > 0 {
+            context.clock.sleep(pause).await;
+            pause = (pause * 2).min(RETURN_PAUSE);
+            progress.send_replace(());
+        }
+        let surveyed = match ahead.take() {
+            Some(survey) => survey,
+            None => survey(context, grant, step, key, prior).await,
+        };
+        match try_back(context, grant, back, surveyed).await? {
+            Back::Done => return Ok(Entry::Undone { step }),
+            Back::Never(why) => return Ok(Entry::Stuck { step, why }),
+            Back::Again(why) => last = why,
+        }
+    }
+    Ok(Entry::Stuck { step, why: last })
+}
+
+async fn try_back(context: &Context, grant: &Grant, back: Return<'_>, survey: Survey) -> Result<Back, Error> {
+    let Return { key, prior, written, .. } = back;
+    let operation = &context.operation;
+    survey.ours?;
+    let found = match survey.found {
+        Ok(found) => found,
+        Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
+    };
+    match undo(prior, written, &found) {
+        Undo::Nothing => return Ok(Back::Done),
+        Undo::Foreign => {
+            let (found, prior) = (operation.say(key, &found), operation.say(key, prior));
+            return Ok(Back::Never(format!(
+                "{key}: found {found}, which is not what interlock wrote; before the run it was {prior}"
+            )));
+        }
+        Undo::PutBack => {}
+    }
+    if !survey.ready
+        && let Err(why) = operation.prepare_return(key, prior, grant.epoch).await
+    {
+        return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
+    }
+    if context.clock.now().since(&survey.at) > grant.ttl / 3 {
+        context.store.check(grant).await?;
+    }
+    match operation.write(key, &found, prior, grant.epoch).await {
+        Ok(()) => {}
+        Err(PortError::Superseded { theirs, .. }) => return Err(superseded(grant, theirs)),
+        Err(e) => return Ok(Back::Again(format!("{key}: {e}"))),
+    }
+    match operation.read(key).await {
+        Ok(now) if now == *prior => Ok(Back::Done),
+        Ok(now) => Ok(Back::Again(format!("{key} is {} right after it was put back", operation.say(key, &now)))),
+        Err(e) => Ok(Back::Again(format!("{key} cannot be read back: {e}"))),
+    }
+}
+
+pub(super) fn superseded(grant: &Grant, theirs: u64) -> Error {
+    Error::Superseded { run: grant.run.to_string(), ours: grant.epoch.0, theirs }
+}
