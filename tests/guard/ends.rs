@@ -216,6 +216,16 @@ async fn what_someone_else_wrote_is_left_alone_and_the_rest_goes_back() {
 }
 
 #[tokio::test]
+async fn what_someone_writes_right_before_going_back_is_seen_and_left_alone() {
+    let bench = Bench::new();
+    bench.shelf.say("after", Verdict::Breach { why: "errors".to_owned() });
+    *bench.shelf.meddling.lock().unwrap() = Some(("scale".to_owned(), json!(7)));
+    let outcome = bench.run().await.unwrap();
+    insta::assert_snapshot!(outcome, @"stuck: scale: found 7, which is not what interlock wrote; before the run it was 2");
+    assert_eq!((&bench.shelf.values()["weights"], &bench.shelf.values()["scale"]), (&json!(0), &json!(7)));
+}
+
+#[tokio::test]
 async fn a_dead_old_side_gets_no_traffic_until_it_lives_again() {
     let bench = Bench::new();
     bench.shelf.say("after", Verdict::Breach { why: "errors".to_owned() });
