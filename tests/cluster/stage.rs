@@ -200,6 +200,8 @@ impl Stage {
         if new {
             args.push("--new-connections");
         }
+        // kube-proxy follows a new Service in its own time, and refuses what comes before.
+        until("the Service's address to be served", || std::net::TcpStream::connect(&address).is_ok());
         self.start(&args)
     }
 
