@@ -15,8 +15,6 @@ use crate::{error::Error, journal::Grant, model::Moment, ports::PortError};
 const RETURN_TRIES: u32 = 12;
 /// The longest pause between two of these tries; they double from a tenth of it.
 const RETURN_PAUSE: Duration = Duration::from_secs(1);
-/// How old a survey may be that was made ahead.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// A step that is put back.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +28,7 @@ pub(super) struct Return<'a> {
 }
 
 /// What has to be known before anything is put back.
-pub(super) struct Survey {
-    step: usize,
+struct Survey {
     at: Moment,
     found: Result<Value, PortError>,
     /// Whether the run is still ours.
@@ -41,14 +38,14 @@ pub(super) struct Survey {
 }
 
 /// Looks at what stands there, who owns the run, and whether the platform can go back; at the same time, since users wait.
-pub(super) async fn survey(context: &Context, grant: &Grant, step: usize, key: &str, prior: &Value) -> Survey {
+async fn survey(context: &Context, grant: &Grant, key: &str, prior: &Value) -> Survey {
     let at = context.clock.now();
     let (found, ours, ready) = futures::join!(
         context.operation.read(key),
         context.store.check(grant),
         context.operation.can_return(key, prior)
     );
-    Survey { step, at, found, ours, ready }
+    Survey { at, found, ours, ready }
 }
 
 enum Back {
@@ -57,17 +54,15 @@ enum Back {
     Never(String),
 }
 
-/// Puts a step back, and says how that went. A survey that was made a moment ago spares the first one.
+/// Puts a step back, and says how that went.
 pub(super) async fn put_back(
     context: &Context,
     grant: &Grant,
     back: Return<'_>,
-    ahead: Option<Survey>,
     progress: &watch::Sender<()>,
 ) -> Result<Entry, Error> {
     let Return { step, key, prior, .. } = back;
     context.events.event(&Event::Returns { step, to: context.operation.say(key, prior) });
-    let mut ahead = ahead.filter(|survey| survey.step == step && context.clock.now().since(&survey.at) <= FRESH);
     let mut pause = RETURN_PAUSE / 10;
     let mut last = String::new();
     for attempt in 0..RETURN_TRIES {
@@ -76,10 +71,7 @@ pub(super) async fn put_back(
             pause = (pause * 2).min(RETURN_PAUSE);
             progress.send_replace(());
         }
-        let surveyed = match ahead.take() {
-            Some(survey) => survey,
-            None => survey(context, grant, step, key, prior).await,
-        };
+        let surveyed = survey(context, grant, key, prior).await;
         match try_back(context, grant, back, surveyed).await? {
             Back::Done => return Ok(Entry::Undone { step }),
             Back::Never(why) => return Ok(Entry::Stuck { step, why }),

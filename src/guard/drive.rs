@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{
     Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, Verdict,
-    back::{Return, Survey, put_back, superseded, survey},
+    back::{Return, put_back, superseded},
     entries, fold,
     heart::Heart,
     next,
@@ -57,7 +57,7 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
     let (progress, heart) = Heart::start(context, grant);
-    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, ahead: None, progress, heart };
+    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, progress, heart };
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
         context.store.release(grant).await?;
@@ -71,7 +71,6 @@ struct Driver<'a> {
     plan: &'a Plan,
     history: Vec<Entry>,
     waiting: Option<Waiting>,
-    ahead: Option<Survey>,
     progress: watch::Sender<()>,
     heart: Heart,
 }
@@ -124,9 +123,8 @@ impl Driver<'_> {
     }
 
     /// Does the one thing that is next; what it did is recorded by the caller before anything else is done.
-    async fn step(&mut self, history: &[Entry]) -> Result<Step, Error> {
+    async fn step(&self, history: &[Entry]) -> Result<Step, Error> {
         let state = fold(self.plan, history);
-        let ahead = self.ahead.take();
         let entry = match next(self.plan, &state) {
             Next::Capture(step) => {
                 self.begins(step);
@@ -150,7 +148,7 @@ impl Driver<'_> {
             }
             Next::Undo { step, prior, written } => {
                 let back = Return { step, key: self.key(step).0, prior, written: &written };
-                put_back(self.context, self.grant, back, ahead, &self.progress).await?
+                put_back(self.context, self.grant, back, &self.progress).await?
             }
             Next::Hold(why) => return Ok(Step::Held(why)),
             Next::Finish(outcome) => return Ok(Step::Finished(outcome)),
@@ -247,36 +245,12 @@ impl Driver<'_> {
             mend: "this is a fault of interlock; please report it".to_owned(),
         })?;
         super::cut::before_record();
-        let recorded = self.context.store.append(self.grant, value);
-        // Where going back is next, what it has to know is looked at while its reason is being recorded.
-        let (recorded, ahead) = match self.returns_behind(&entry) {
-            Some((step, prior)) => {
-                let survey = survey(self.context, self.grant, step, self.key(step).0, &prior);
-                let (recorded, survey) = futures::join!(recorded, survey);
-                (recorded, Some(survey))
-            }
-            None => (recorded.await, None),
-        };
-        recorded?;
-        self.ahead = ahead;
+        self.context.store.append(self.grant, value).await?;
         super::cut::after_record();
         self.progress.send_replace(());
         self.context.events.event(&Event::Recorded(&entry));
         self.history.push(entry);
         Ok(())
-    }
-
-    /// The step that is put back next once a verdict or an interruption is recorded, and what stood there.
-    fn returns_behind(&self, entry: &Entry) -> Option<(usize, Value)> {
-        if !matches!(entry, Entry::Interrupted { .. } | Entry::Looked { verdict: Verdict::Breach { .. }, .. }) {
-            return None;
-        }
-        let mut history = self.history.clone();
-        history.push(entry.clone());
-        match next(self.plan, &fold(self.plan, &history)) {
-            Next::Undo { step, prior, .. } => Some((step, prior.clone())),
-            _ => None,
-        }
     }
 
     /// Tells people of an end that they would want to know of.
