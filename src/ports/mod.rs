@@ -1,7 +1,9 @@
 //! What the domain needs of a platform, and nothing of how one platform does it.
 
 mod clock;
+mod database;
 mod error;
+mod hosts;
 mod metrics;
 mod notify;
 mod preflight;
@@ -11,7 +13,9 @@ mod traffic;
 mod workload;
 
 pub use clock::Clock;
+pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
 pub use error::PortError;
+pub use hosts::{Flow, HostState, Hosts};
 pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
 pub use notify::{Notice, Notify};
 pub use preflight::{Footprint, Manager, Missing, Preflight};
