@@ -1,6 +1,8 @@
 //! Builds the adapters that the platform file names, and everything that an operation runs with.
 
 mod cluster;
+#[cfg(feature = "sql")]
+mod database;
 
 pub use crate::adapters::requests;
 pub use cluster::reach;
@@ -14,6 +16,8 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "sql")]
+use crate::ops::drill;
 use crate::{
     adapters::{AlertmanagerApi, Candidate, Cluster, KubeStore, Prometheus, Reach, Scrape, SystemClock, WebhookPost},
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target, load},
@@ -322,6 +326,12 @@ impl Rebuild for Rebuilder {
             "switchover" => {
                 let ports = Snapshot::of_plan(plan)?.ports(plan.target.as_str()).await?;
                 Ok(Arc::new(Switch::of_plan(plan, ports)?))
+            }
+            #[cfg(feature = "sql")]
+            "drill" => {
+                let spec = drill::Spec::of_plan(plan)?;
+                let ports = Snapshot::of_plan(plan)?.drill_ports(&spec.database, spec.users.is_some()).await?;
+                Ok(Arc::new(drill::Drill::new(spec, ports)))
             }
             other => Err(Error::Tampered {
                 what: format!("the plan is for `{other}`, which this release of interlock does not know"),

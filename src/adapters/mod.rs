@@ -1,6 +1,7 @@
 //! How single systems do what the ports ask for.
 
 mod clock;
+mod commands;
 mod exposition;
 mod http;
 mod kube;
@@ -15,6 +16,7 @@ pub use self::kube::{
     Schedule, ServiceInCluster, Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
+pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
 pub use notify::{AlertmanagerApi, WebhookPost};

@@ -6,19 +6,23 @@ use crate::{
     adapters::Prometheus,
     error::Error,
     model::Timestamp,
-    ops::switchover::{History, Past, Spec},
-    ports::{Metrics, PortError},
-    slo::{Counting, bad_share, budget_left, check_edge},
+    ops::{
+        around::{History, Past},
+        switchover::Spec,
+    },
+    ports::{Labels, Metrics, PortError},
+    slo::{Counting, Objective, bad_share, budget_left, check_edge},
 };
 
 /// How far back the old slot's own share is looked at.
 const RECENT: Duration = Duration::from_secs(3600);
 
-/// Asks a Prometheus for the past of a switchover's objectives.
-pub async fn past(spec: &Spec, source: &Prometheus) -> History {
+/// Asks a Prometheus for the past of objectives; `labels` pick the series whose last hour counts, and `cap` is the burn rate
+/// above which that hour was not healthy.
+pub async fn past(objectives: &[Objective], labels: &Labels, cap: f64, source: &Prometheus) -> History {
     let mut pasts = Vec::new();
-    for objective in &spec.objectives {
-        let recent = share(source, &objective.counting.with(&spec.old_labels), RECENT).await;
+    for objective in objectives {
+        let recent = share(source, &objective.counting.with(labels), RECENT).await;
         let window = match objective.window() {
             Ok(window) => share(source, &objective.counting, window).await,
             // A calendar window has no rolling budget; the objective decides all the same.
@@ -29,7 +33,7 @@ pub async fn past(spec: &Spec, source: &Prometheus) -> History {
                 name: objective.name.clone(),
                 share,
                 tolerated: objective.burn * objective.budget(),
-                cap: spec.rules.cap.max(objective.burn) * objective.budget(),
+                cap: cap.max(objective.burn) * objective.budget(),
                 budget_left: bad.map(|bad| budget_left(bad, objective.target)),
             }),
             (Err(e), _) | (_, Err(e)) => return History::Unreachable(e),

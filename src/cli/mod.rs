@@ -4,6 +4,8 @@ mod child;
 mod confirm;
 mod context;
 mod doctor;
+#[cfg(feature = "sql")]
+mod drill;
 mod generate;
 mod guardian;
 mod history;
@@ -49,6 +51,9 @@ pub struct Cli {
 enum Command {
     #[command(subcommand)]
     Switchover(switchover::Command),
+    #[cfg(feature = "sql")]
+    #[command(subcommand)]
+    Drill(drill::Command),
     Slo(slo::Args),
     #[command(subcommand)]
     Runs(runs::Command),
@@ -81,6 +86,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
     let global = &cli.global;
     match cli.command {
         Command::Switchover(command) => command.run(global),
+        #[cfg(feature = "sql")]
+        Command::Drill(command) => command.run(global),
         Command::Slo(args) => args.run(global),
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]

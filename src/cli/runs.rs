@@ -37,10 +37,22 @@ pub enum Command {
         #[arg(value_parser = RunId::parse)]
         run: RunId,
     },
+    /// End a run that is at work, and put things back; never gated
+    Abort {
+        /// The run
+        #[arg(value_parser = RunId::parse)]
+        run: RunId,
+    },
     /// Settle a stuck or held run by hand; touches nothing, and gives its target free
     Resolve(ResolveArgs),
     /// Check that journals are what was written
     Verify(VerifyArgs),
+    /// Print what a drill has measured, with its timeline
+    Report {
+        /// The run
+        #[arg(value_parser = RunId::parse)]
+        run: RunId,
+    },
 }
 
 /// Let a held or abandoned run go on
@@ -115,6 +127,8 @@ impl Command {
                     let outcome = recover(&context, &stored, Role::Recover).await;
                     end(context, &run, outcome, global.output).await
                 }
+                Self::Abort { run } => abort_run(global, &run).await,
+                Self::Report { run } => report(global, &run).await,
                 Self::Resolve(args) => {
                     let store = global.store().await?;
                     let stored = load(&*store, &args.run).await?;
@@ -169,9 +183,39 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
     let Some(run) = holder else {
         return Err(Error::usage(format!("no run is at work on {target}"), "`interlock runs list` shows the runs"));
     };
-    let (context, stored) = prepare(global, &run).await?;
+    abort_run(global, &run).await
+}
+
+async fn abort_run(global: &Global, run: &RunId) -> Result<Exit, Error> {
+    let (context, stored) = prepare(global, run).await?;
     let outcome = abort(&context, &stored).await;
-    end(context, &run, outcome, global.output).await
+    end(context, run, outcome, global.output).await
+}
+
+/// The newest run of a target.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub async fn last_of(store: &dyn Store, target: &Target) -> Result<Option<Stored>, Error> {
+    for run in store.runs().await?.into_iter().rev() {
+        match load(store, &run).await {
+            Ok(stored) if stored.plan.target == *target => return Ok(Some(stored)),
+            // One that never began, or that was tampered with, is the business of `runs verify`.
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+async fn report(global: &Global, run: &RunId) -> Result<Exit, Error> {
+    let store = global.store().await?;
+    let stored = load(&*store, run).await?;
+    let records = store.load(run).await?;
+    match global.output {
+        Format::Json => report::print(&report::drill_json(&stored, &records)?),
+        Format::Table => report::say(&report::drill(&stored, &records, Style::stdout())?),
+    }
+    Ok(Exit::Kept)
 }
 
 async fn list(global: &Global) -> Result<Exit, Error> {

@@ -26,6 +26,8 @@ enum Document {
     Slo,
     /// Scenarios: diagrams, and who and what they speak of
     Scenario,
+    /// Drills: how a primary is taken away, and what is promised for that
+    Drill,
 }
 
 impl Args {
@@ -34,6 +36,7 @@ impl Args {
         report::print(&match self.document {
             Document::Platform => document::schema(),
             Document::Slo => slo_schema(),
+            Document::Drill => document::drill_schema(),
             Document::Scenario => document::scenario_schema(),
         });
         Ok(Exit::Kept)

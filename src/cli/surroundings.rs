@@ -1,39 +1,35 @@
 //! What the gates have to know of the world around the platform.
 
-use super::{Global, history, switchover::target};
+use super::Global;
 use crate::{
     app::{self, Place, Snapshot},
-    document::Service,
+    document::Window,
     error::Error,
     guard::Strength,
     journal::Lock,
     model::Target,
-    ops::switchover::{Credential, Freeze, Guardian, History, Surroundings, Switch},
+    ops::around::{Credential, Freeze, Guardian, History, Surroundings},
     ports::PortError,
 };
 
-/// Finds out what the gates have to know.
+/// Finds out what the gates have to know; `freeze` holds the windows beside those of the whole platform.
 ///
 /// # Errors
-/// Where the run store cannot be reached, or the metrics source is misconfigured.
+/// Where the run store cannot be reached.
 pub async fn surroundings(
     global: &Global,
     snapshot: &Snapshot,
-    service: &Service,
-    switch: &Switch,
+    target: &Target,
+    freeze: &[Window],
     guardian: Guardian,
+    history: History,
 ) -> Result<Surroundings, Error> {
-    let lock = lock(global, &target(&switch.spec().service)?).await?;
-    let holder = lock.and_then(|lock| {
+    let holder = lock(global, target).await?.and_then(|lock| {
         let (run, owner) = (lock.run?, lock.owner.map(|owner| owner.to_string()).unwrap_or_default());
         Some(format!("run {run} of {owner} holds it, last seen {:.0}", lock.beat_at))
     });
     let platform = &snapshot.platform;
-    let freezes = platform.freeze.iter().chain(&service.freeze);
-    let history = match snapshot.prometheus()? {
-        Some(prometheus) => history::past(switch.spec(), &prometheus).await,
-        None => History::None,
-    };
+    let freezes = platform.freeze.iter().chain(freeze);
     Ok(Surroundings {
         now: app::clock().now().wall,
         holder,

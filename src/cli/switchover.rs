@@ -11,7 +11,10 @@ use crate::{
     error::{Error, Exit},
     guard::{Override, load},
     model::{Slot, Span, Target},
-    ops::switchover::{Fuses, GATES, Smoke, Spec, Switch, check, gates, plan},
+    ops::{
+        around::History,
+        switchover::{Fuses, GATES, Smoke, Spec, Switch, check, gates, plan},
+    },
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
 };
@@ -156,7 +159,14 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
     let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
     let switch = Switch::new(spec, ports);
-    let around = surroundings::surroundings(global, &snapshot, service, &switch, guardian).await?;
+    let past = match snapshot.prometheus()? {
+        Some(prometheus) => {
+            let spec = switch.spec();
+            history::past(&spec.objectives, &spec.old_labels, spec.rules.cap, &prometheus).await
+        }
+        None => History::None,
+    };
+    let around = surroundings::surroundings(global, &snapshot, &plan.target, &service.freeze, guardian, past).await?;
     let gates = gates(&switch, &around).await;
     Ok(Prepared { plan, operation: Arc::new(switch), gates, overrides, notify: snapshot.notify()? })
 }

@@ -23,6 +23,13 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
             problem
         })?;
     }
+    for (name, database) in &platform.databases {
+        let named = model::Target::parse(name).map_err(|e| Problem::new("", e, "give it a name such as `orders`"));
+        named.map(|_| ()).and_then(|()| super::database::check(database)).map_err(|mut problem| {
+            problem.at.splice(0..0, ["databases".to_owned(), name.clone()]);
+            problem
+        })?;
+    }
     check_metrics(platform)?;
     if let Some(hook) = &platform.notify.webhook {
         check_webhook(hook)?;
@@ -108,7 +115,7 @@ pub(super) fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     }
 }
 
-fn check_variable(at: &str, name: &str) -> Result<(), Problem> {
+pub(super) fn check_variable(at: &str, name: &str) -> Result<(), Problem> {
     let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if fits {
         return Ok(());

@@ -3,6 +3,8 @@
 mod checks;
 mod cluster;
 mod cluster_checks;
+mod database;
+mod drill;
 mod load;
 mod overrides;
 mod parts;
@@ -15,6 +17,8 @@ mod tests;
 mod tree;
 
 pub use cluster::{Backends, HttpRouteTraffic, KubernetesTarget, Pods, SelectorTraffic, Traffic};
+pub use database::{Cluster, Database, Host, LabDatabase, Login, PatroniCluster, PatroniNode, Tls};
+pub use drill::{Drill, FaultSpec, ObjectivesSpec, RequireSpec, RpoSpec, UsersSpec, WriterSpec, drill_schema};
 pub use load::{Loaded, find, load, locate};
 pub use overrides::{Override, overrides};
 pub use parts::{Percent, Window};

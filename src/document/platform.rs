@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KubernetesTarget, Percent, Pods, Traffic, Window};
+use super::{Database, KubernetesTarget, Percent, Pods, Traffic, Window};
 use crate::{
     model::{Slot, Span},
     ports::Labels,
@@ -28,6 +28,9 @@ pub struct Platform {
     /// The services that have a blue and a green slot, by name.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
+    /// The replicated databases, by name.
+    #[serde(default)]
+    pub databases: BTreeMap<String, Database>,
     /// Where counters are read. Left out for a lab: its Prometheus if that runs, else its own `/metrics`.
     #[serde(default)]
     pub metrics: Option<Metrics>,

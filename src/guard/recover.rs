@@ -213,7 +213,7 @@ fn is_alive(stored: &Stored, lock: &Lock) -> Error {
     let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
     Error::Refused {
         what: format!("run {} belongs to {owner}, who is alive", stored.run),
-        mend: format!("wait for it, or end it: `interlock switchover abort {}`", stored.plan.target),
+        mend: format!("wait for it, or end it: `interlock runs abort {}`", stored.run),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Nouns that every layer shares: slots, weights, targets, run ids, times. No I/O, no clock.
 
+mod drill;
 mod duration;
 mod id;
 mod slot;
 mod time;
 pub mod trace;
 
+pub use drill::{Method, Restore, Victim};
 pub use duration::Span;
 pub use id::{Epoch, RunId, Target};
 pub use slot::{Slot, Weights};

@@ -1,3 +1,5 @@
 //! The operations: what each one's steps mean. The guard does the rest.
 
+pub mod around;
+pub mod drill;
 pub mod switchover;

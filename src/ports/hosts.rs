@@ -9,7 +9,7 @@ use super::PortError;
 use crate::model::Epoch;
 
 /// How one host stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HostState {
     /// Everything runs.
@@ -51,7 +51,7 @@ impl fmt::Display for HostState {
 }
 
 /// Whether a primary sends its changes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Flow {
     /// It does.

@@ -3,6 +3,7 @@
 mod checkup;
 mod conformance;
 mod diagnostic;
+mod drill;
 mod event;
 mod json;
 mod lint;
@@ -17,6 +18,7 @@ pub use conformance::{
     Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json, states, states_json,
 };
 pub use diagnostic::{plain_wanted, render};
+pub use drill::{drill, drill_json, drill_metrics};
 pub use event::{Format, events, log_of, remark, say};
 pub use json::{line, print};
 pub use lint::{annotations, findings, findings_json};

@@ -1,13 +1,20 @@
 //! Tables for people: plans, gates, runs, and the closing table with the evidence.
 
 use comfy_table::{Cell, CellAlignment, Color, Table};
+use serde::Deserialize as _;
 
-use super::{Narrator, Style, Told};
+use super::{
+    Narrator, Style, Told,
+    drill::{evidence, figures},
+};
 use crate::{
     guard::{Action, Answer, Entry, Event, Gate, Mode, Outcome, Plan, Stored},
     journal::Record,
     model::Moment,
-    ops::switchover::{Evidence, Spec, Watch},
+    ops::{
+        drill,
+        switchover::{Evidence, Spec, Watch},
+    },
     slo::progress,
 };
 
@@ -22,9 +29,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
                     only_if_clean.as_ref().map(|name| format!(", only if `{name}` passes cleanly")).unwrap_or_default();
                 format!("write {key} = {to}{only}")
             }
-            Action::Watch { what } => {
-                serde_json::from_value::<Watch>(what.clone()).map_or_else(|_| what.to_string(), |w| w.to_string())
-            }
+            Action::Watch { what } => watches(plan, what).unwrap_or_else(|| what.to_string()),
         };
         table.add_row([(at + 1).to_string(), step.name.clone(), does]);
     }
@@ -37,6 +42,14 @@ pub fn plan(plan: &Plan, style: Style) -> String {
             crate::guard::Blind::Remove => "takes the change back",
         }
     )
+}
+
+/// What a watch waits for, in the words of its operation.
+fn watches(plan: &Plan, what: &serde_json::Value) -> Option<String> {
+    match plan.operation.as_str() {
+        "drill" => drill::Watch::deserialize(what).map(|watch| watch.to_string()).ok(),
+        _ => Watch::deserialize(what).map(|watch| watch.to_string()).ok(),
+    }
 }
 
 /// The gates and their answers.
@@ -61,9 +74,13 @@ pub(super) fn coloured(text: &str, colour: Color, style: Style) -> Cell {
     if style.colour { cell.fg(colour) } else { cell }
 }
 
-/// The last evidence of a run, objective by objective; `None` where nothing was counted.
+/// The last evidence of a run: objective by objective, or a drill's figures; `None` where nothing was counted.
 #[must_use]
 pub fn closing(plan: &Plan, entries: &[Entry], style: Style) -> Option<String> {
+    if plan.operation == "drill" {
+        let cycles = evidence(entries).cycles;
+        return (!cycles.is_empty()).then(|| figures(&cycles, style));
+    }
     let spec: Spec = serde_json::from_value(plan.spec.clone()).ok()?;
     let last = entries.iter().rev().find_map(|entry| match entry {
         Entry::Looked { evidence, .. } => serde_json::from_value::<Evidence>(evidence.clone()).ok(),

@@ -6,7 +6,10 @@ use interlock::{
     error::Exit,
     guard::{Answer, Gate, refusal},
     model::{Slot, Timestamp, Weights},
-    ops::switchover::{Credential, Freeze, GATES, History, Past, Surroundings, gates},
+    ops::{
+        around::{Credential, Freeze, History, Past, Surroundings},
+        switchover::{GATES, gates},
+    },
     ports::PortError,
 };
 

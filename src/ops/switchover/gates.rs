@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Spec, Switch, probes, standing};
 use crate::{
     guard::Gate,
-    model::{Span, Timestamp, Weights},
+    model::{Span, Weights},
+    ops::around::{self, History, Past, Surroundings, percent},
     ports::{PortError, Replica},
 };
 
@@ -25,92 +26,14 @@ pub const GATES: [&str; 12] = [
     "budget",
 ];
 
-/// What the gates have to know of the world around the platform.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// Now, by the wall clock.
-    pub now: Timestamp,
-    /// Who holds the target, if somebody does.
-    pub holder: Option<String>,
-    /// Who would put things back.
-    pub guardian: Guardian,
-    /// Times in which nothing may be changed.
-    pub freezes: Vec<Freeze>,
-    /// Credentials that the operation needs.
-    pub credentials: Vec<Credential>,
-    /// What is known of the objectives' past.
-    pub history: History,
-    /// The share of the budget that has to be left, from 0 to 1.
-    pub budget_floor: f64,
-}
-
-/// Who puts things back when the operator dies.
-#[derive(Debug, Clone, Default)]
-pub enum Guardian {
-    /// A process on this machine, which is where the platform is as well.
-    #[default]
-    Local,
-    /// One in the cluster that gives signs of life; who it is.
-    InCluster(String),
-    /// A process on this machine, though the platform is elsewhere: a person has accepted that.
-    LocalAccepted,
-    /// Nobody in the cluster; what was found there instead.
-    Missing(String),
-}
-
-/// A time in which nothing may be changed.
-#[derive(Debug, Clone)]
-pub struct Freeze {
-    /// Its beginning.
-    pub from: Timestamp,
-    /// Its end.
-    pub to: Timestamp,
-    /// Why.
-    pub reason: String,
-}
-
-/// A credential, by the name of the variable that holds it. Its value is never read here.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// The variable.
-    pub name: String,
-    /// Whether it is set.
-    pub present: bool,
-    /// When it expires, if that is known; an unreadable time as it was found.
-    pub expires: Option<Result<Timestamp, String>>,
-}
-
-/// What is known of the objectives' past.
-#[derive(Debug, Clone, Default)]
-pub enum History {
-    /// The source keeps none, or too little.
-    #[default]
-    None,
-    /// The source does not answer.
-    Unreachable(PortError),
-    /// Objective by objective.
-    Known(Vec<Past>),
-}
-
-/// The past of one objective.
-#[derive(Debug, Clone)]
-pub struct Past {
-    /// The objective.
-    pub name: String,
-    /// The bad share of the last hour at the old slot, if it had requests.
-    pub share: Option<f64>,
-    /// The tolerated share.
-    pub tolerated: f64,
-    /// The share above which it is clearly not healthy.
-    pub cap: f64,
-    /// The share of the budget that is left, from below 0 to 1, over its window.
-    pub budget_left: Option<f64>,
-}
-
 /// Asks all gates. Changes nothing.
 pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
-    let mut gates =
-        vec![lock(around), freeze(around, &switch.spec), credentials(around, &switch.spec), guardian(around)];
+    let mut gates = vec![
+        around::lock(around),
+        around::freeze(around, longest(&switch.spec)),
+        around::credentials(around, longest(&switch.spec)),
+        around::guardian(around),
+    ];
     let read = switch.ports.traffic.weights().await;
     // Everything else would only repeat that the platform does not answer, or does not let us look.
     let (unreachable, forbidden) = match &read {
@@ -134,69 +57,6 @@ pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
 fn longest(spec: &Spec) -> Duration {
     let shares = u32::try_from(spec.shares.len()).unwrap_or(u32::MAX);
     spec.baseline.0 * 4 + spec.max_bake.0 * shares + spec.drain.0 + spec.keep_old.0 + Duration::from_secs(60)
-}
-
-fn lock(around: &Surroundings) -> Gate {
-    match &around.holder {
-        None => Gate::open("lock", "nobody else is at work on it"),
-        Some(holder) => {
-            Gate::shut("lock", holder, "wait for it, or see `interlock runs list` and `interlock runs recover RUN`")
-        }
-    }
-}
-
-fn freeze(around: &Surroundings, spec: &Spec) -> Gate {
-    let end = around.now.checked_add(longest(spec)).unwrap_or(Timestamp::MAX);
-    match around.freezes.iter().find(|freeze| freeze.from < end && around.now < freeze.to) {
-        None => Gate::open("freeze", "no freeze window in the way"),
-        Some(Freeze { from, to, reason }) => {
-            Gate::shut("freeze", format!("{from} to {to}: {reason}"), format!("wait until {to}"))
-        }
-    }
-}
-
-fn credentials(around: &Surroundings, spec: &Spec) -> Gate {
-    let end = around.now.checked_add(longest(spec)).unwrap_or(Timestamp::MAX);
-    for credential in &around.credentials {
-        let name = &credential.name;
-        if !credential.present {
-            return Gate::shut("credentials", format!("{name} is not set"), format!("export {name}"));
-        }
-        match &credential.expires {
-            Some(Ok(expires)) if *expires < end => {
-                let why = format!("{name} expires at {expires}, and the operation may last until {end:.0}");
-                return Gate::shut("credentials", why, "renew it, or shorten the bake");
-            }
-            Some(Err(found)) => {
-                let why = format!("when {name} expires is given as `{found}`, which is no time");
-                return Gate::shut("credentials", why, "write it like 2026-12-24T00:00:00Z");
-            }
-            _ => {}
-        }
-    }
-    Gate::open(
-        "credentials",
-        match around.credentials.len() {
-            0 => "none are needed".to_owned(),
-            count => format!("{count} set, and valid for long enough"),
-        },
-    )
-}
-
-fn guardian(around: &Surroundings) -> Gate {
-    match &around.guardian {
-        Guardian::Local => Gate::open("guardian", "a process on this machine, as the platform is"),
-        Guardian::InCluster(who) => Gate::open("guardian", format!("in the cluster: {who}")),
-        Guardian::LocalAccepted => Gate::open(
-            "guardian",
-            "a process on this machine only, as --accept-local-guardian says; it does not survive the machine",
-        ),
-        Guardian::Missing(found) => Gate::shut(
-            "guardian",
-            format!("nobody in the cluster would put things back: {found}"),
-            "`kubectl apply -k manifests/guardian`, or make do with this machine: --accept-local-guardian",
-        ),
-    }
 }
 
 fn weights(switch: &Switch, read: Result<Weights, PortError>) -> Gate {
@@ -309,35 +169,7 @@ fn slo(spec: &Spec, around: &Surroundings) -> Gate {
 }
 
 fn budget(spec: &Spec, around: &Surroundings) -> Gate {
-    if spec.objectives.is_empty() {
-        return Gate::open("budget", "no SLO, no budget");
-    }
-    match &around.history {
-        History::None => Gate::open("budget", "no history here: what is spent of the error budget is not known"),
-        History::Unreachable(e) => {
-            Gate::unasked("budget", e, "is the metrics source up? `interlock slo status` asks it")
-        }
-        History::Known(pasts) => {
-            let left = pasts.iter().filter_map(|past| Some((&past.name, past.budget_left?)));
-            match left.min_by(|a, b| a.1.total_cmp(&b.1)) {
-                None => Gate::open("budget", "nothing was counted in the window yet"),
-                Some((name, left)) if left < around.budget_floor => Gate::shut(
-                    "budget",
-                    format!(
-                        "{name} has {} of its error budget left, {} are wanted",
-                        percent(left),
-                        percent(around.budget_floor)
-                    ),
-                    "wait until the budget recovers; defaults.budgetFloor sets how much has to be left",
-                ),
-                Some((name, left)) => Gate::open("budget", format!("{} left, least at {name}", percent(left))),
-            }
-        }
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
+    if spec.objectives.is_empty() { Gate::open("budget", "no SLO, no budget") } else { around::budget(around) }
 }
 
 /// The longest time that a switchover with these settings may take, for plans.

@@ -13,7 +13,7 @@ mod standing;
 mod switch;
 
 pub use evidence::Evidence;
-pub use gates::{Credential, Freeze, GATES, Guardian, History, Past, Surroundings, at_most, gates};
+pub use gates::{GATES, at_most, gates};
 pub use plan::{Watch, check, plan};
 pub use spec::{Fuses, Smoke, Spec};
 pub use switch::{Ports, Switch};

@@ -1,0 +1,142 @@
+//! What a platform file says of databases, as the adapters take it.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::{Snapshot, misconfigured, secret};
+use crate::{
+    adapters::{CommandHosts, Connect, HostCommands, Logins, MariaDb, Patroni, Postgres, SystemClock, Tls},
+    document::{self, Database as Document, Host, LabTarget, Login, Target},
+    error::Error,
+    ops::drill::Ports,
+    ports::{Database, Flow, HostState, Hosts, PortError},
+};
+
+impl Snapshot {
+    /// What a drill needs: the database, its hosts, and the users' counters where they are watched.
+    ///
+    /// # Errors
+    /// Where there is no such database, or it is not configured in a way that can work.
+    pub async fn drill_ports(&self, name: &str, watches_users: bool) -> Result<Ports, Error> {
+        let database = self.platform.databases.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.platform.databases.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Error::usage(
+                format!("the platform has no database `{name}`"),
+                format!("it has {known}; databases are declared under `databases`"),
+            )
+        })?;
+        let (database, hosts) = match database {
+            Document::Lab(_) => self.lab_database()?,
+            Document::Postgres(cluster) => {
+                let database = Postgres::new(&listed(&cluster.nodes), self.logins(&cluster.login)?);
+                bound(database, &cluster.hosts)?
+            }
+            Document::Mariadb(cluster) => {
+                let database = MariaDb::new(&listed(&cluster.nodes), self.logins(&cluster.login)?);
+                bound(database, &cluster.hosts)?
+            }
+            Document::Patroni(cluster) => {
+                let nodes: Vec<_> =
+                    cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone(), at.rest.clone())).collect();
+                bound(Patroni::new(&nodes, self.logins(&cluster.login)?), &cluster.hosts)?
+            }
+        };
+        let metrics = if watches_users { Some(self.metrics().await?) } else { None };
+        Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
+    }
+
+    fn logins(&self, login: &Login) -> Result<Logins, Error> {
+        let tls = match login.tls {
+            document::Tls::Disable => Tls::Disable,
+            document::Tls::Require => {
+                Tls::Require { ca_file: login.ca_file.as_ref().map(|file| self.folder.join(file)) }
+            }
+        };
+        let connect = |user: &str, variable: Option<&String>| -> Result<Connect, Error> {
+            let password = variable.map(|name| secret(name)).transpose()?.map(Into::into);
+            Ok(Connect { user: user.to_owned(), password, database: login.database.clone(), tls: tls.clone() })
+        };
+        let writer = connect(&login.user, login.password_env.as_ref())?;
+        let admin = match &login.admin {
+            Some(admin) => connect(admin, login.admin_password_env.as_ref())?,
+            None => writer.clone(),
+        };
+        Ok(Logins { writer, admin })
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_database(&self) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+        use crate::lab::{DatabaseKind, LabHosts};
+        let Target::Lab(lab) = &self.platform.target else { return Err(no_lab()) };
+        let folder = self.folder.join(LabTarget::folder(lab));
+        let (hosts, lab) = LabHosts::open(Path::new(&folder))?;
+        let connect = |user: &str, password: &str| Connect {
+            user: user.to_owned(),
+            password: Some(password.to_owned().into()),
+            database: lab.database.clone(),
+            tls: Tls::Disable,
+        };
+        let logins =
+            Logins { writer: connect(&lab.user, &lab.password), admin: connect(&lab.admin_user, &lab.admin_password) };
+        let sql: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
+        let database: Arc<dyn Database> = match lab.kind {
+            DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, logins).map_err(misconfigured)?),
+            DatabaseKind::Mariadb => Arc::new(MariaDb::new(&sql, logins).map_err(misconfigured)?),
+            DatabaseKind::Patroni => {
+                let rest = |node: &crate::lab::DatabaseNode| {
+                    let rest = node.rest.map(|at| format!("http://{at}")).unwrap_or_default();
+                    (node.name.clone(), node.sql.to_string(), rest)
+                };
+                let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
+                Arc::new(Patroni::new(&nodes, logins).map_err(misconfigured)?)
+            }
+        };
+        Ok((database, Arc::new(hosts)))
+    }
+
+    #[cfg(not(feature = "lab"))]
+    fn lab_database(&self) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+        Err(no_lab())
+    }
+}
+
+fn no_lab() -> Error {
+    Error::usage(
+        "the database is said to be the lab's, and there is no lab here",
+        "name its nodes: `postgres: {nodes: {pg1: 10.0.0.1:5432, ...}, login: ...}`",
+    )
+}
+
+fn listed(nodes: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    nodes.iter().map(|(name, at)| (name.clone(), at.clone())).collect()
+}
+
+fn bound<D: Database + 'static>(
+    database: Result<D, PortError>,
+    hosts: &BTreeMap<String, Host>,
+) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+    let database = database.map_err(misconfigured)?;
+    let hosts = hosts.iter().map(|(name, host)| (name.clone(), commands(host))).collect();
+    Ok((Arc::new(database), Arc::new(CommandHosts::new(hosts))))
+}
+
+fn commands(host: &Host) -> HostCommands {
+    let states = [
+        (HostState::Running, &host.run),
+        (HostState::Down, &host.kill),
+        (HostState::Paused, &host.pause),
+        (HostState::Partitioned, &host.partition),
+        (HostState::Crashed, &host.kill_database),
+        (HostState::Orphaned, &host.kill_manager),
+        (HostState::Stalled, &host.stall),
+    ];
+    let flows = [(Flow::Frozen, &host.freeze), (Flow::Flowing, &host.thaw)];
+    HostCommands {
+        state: host.state.clone(),
+        set: states.into_iter().filter(|(_, c)| !c.is_empty()).map(|(state, c)| (state, c.clone())).collect(),
+        flow: host.flow.clone(),
+        set_flow: flows.into_iter().filter(|(_, c)| !c.is_empty()).map(|(flow, c)| (flow, c.clone())).collect(),
+        stop: host.stop.clone(),
+        follow: host.follow.clone(),
+    }
+}

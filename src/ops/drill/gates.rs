@@ -1,0 +1,232 @@
+//! The gates of a drill: all of them are asked, so that one run tells everything that stands in the way.
+
+use std::time::Duration;
+
+use super::{Drill, Spec};
+use crate::{
+    guard::Gate,
+    model::{Method, Span, Victim},
+    ops::around::{self, History, Past, Surroundings, percent},
+    ports::{Finding, HostState, NodeSeen, PortError, Topology},
+};
+
+/// The names of the gates that are asked of every drill, as `--override` takes them. A database's own findings have more.
+pub const GATES: [&str; 14] = [
+    "lock",
+    "freeze",
+    "credentials",
+    "guardian",
+    "cooldown",
+    "nodes",
+    "primary",
+    "whole",
+    "standbys",
+    "synchronous",
+    "hosts",
+    "ledger",
+    "slo",
+    "budget",
+];
+
+/// What a drill's gates have to know beside the world around the platform.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// How long ago the last drill on this database ended, where there was one.
+    pub last: Option<Duration>,
+}
+
+/// Asks all gates. Changes nothing.
+pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec<Gate> {
+    let spec = &drill.spec;
+    let mut gates = vec![
+        around::lock(around),
+        around::freeze(around, spec.at_most()),
+        around::credentials(around, spec.at_most()),
+        around::guardian(around),
+        cooldown(spec, before),
+    ];
+    let topology = drill.ports.database.topology().await;
+    let nodes = nodes(&topology);
+    let silent = nodes.is_shut();
+    gates.push(nodes);
+    // Everything else would only repeat that a node does not answer.
+    if silent {
+        return gates;
+    }
+    gates.extend([primary(spec, &topology), whole(spec, &topology), standbys(spec, &topology)]);
+    gates.extend([synchronous(spec, &topology), hosts(drill).await, ledger(drill).await]);
+    gates.extend(drill.ports.database.findings(&spec.primary).await.iter().map(finding));
+    gates.extend([slo(spec, around), budget(spec, around)]);
+    gates
+}
+
+fn cooldown(spec: &Spec, before: &Before) -> Gate {
+    match before.last {
+        Some(ago) if ago < spec.cooldown.0 => Gate::shut(
+            "cooldown",
+            format!("the last drill on {} ended {} ago, {} are wanted", spec.database, seconds(ago), spec.cooldown),
+            "wait, or shorten `cooldown`",
+        ),
+        Some(ago) => Gate::open("cooldown", format!("the last drill ended {} ago", seconds(ago))),
+        None => Gate::open("cooldown", "no drill before this one"),
+    }
+}
+
+const fn whole_seconds(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs())
+}
+
+fn seconds(length: Duration) -> Span {
+    Span(whole_seconds(length))
+}
+
+fn nodes(topology: &Topology) -> Gate {
+    let silent: Vec<&NodeSeen> = topology.nodes.iter().filter(|node| node.trouble.is_some()).collect();
+    let told = |node: &&NodeSeen| format!("{}: {}", node.name, node.trouble.as_deref().unwrap_or_default());
+    let all = topology.nodes.len();
+    match silent.as_slice() {
+        [] => Gate::open("nodes", format!("all {all} answer")),
+        some if some.len() == all => {
+            let why = some.iter().map(told).collect::<Vec<_>>().join("; ");
+            let error = PortError::unreachable("the database", why);
+            Gate::unasked("nodes", &error, "are the addresses, the user and the password in the platform file right?")
+        }
+        some => Gate::shut(
+            "nodes",
+            some.iter().map(told).collect::<Vec<_>>().join("; "),
+            "bring every node up first: a drill on a cluster that is not whole may lose data",
+        ),
+    }
+}
+
+fn primary(spec: &Spec, topology: &Topology) -> Gate {
+    let wanted = &spec.primary;
+    match topology.primary() {
+        Err(why) => Gate::shut("primary", why, "let one node take writes before a drill"),
+        Ok(found) if found.name != *wanted => {
+            Gate::shut("primary", format!("{} takes writes, not {wanted}", found.name), "plan the drill anew")
+        }
+        Ok(found) => match &topology.leader {
+            Some(leader) if *leader != found.name => Gate::shut(
+                "primary",
+                format!("{} takes writes, and the manager names {leader}", found.name),
+                "let the manager and the nodes agree first",
+            ),
+            _ => Gate::open("primary", format!("{wanted} alone takes writes{}", timeline(found))),
+        },
+    }
+}
+
+fn timeline(node: &NodeSeen) -> String {
+    node.timeline.as_ref().map(|timeline| format!(", on timeline {timeline}")).unwrap_or_default()
+}
+
+fn whole(spec: &Spec, topology: &Topology) -> Gate {
+    match topology.is_whole(spec.require.lag) {
+        Ok(()) => Gate::open("whole", "every standby streams on the primary's timeline"),
+        Err(why) => Gate::shut("whole", why, "mend replication first, or raise `require.lag`"),
+    }
+}
+
+fn standbys(spec: &Spec, topology: &Topology) -> Gate {
+    let count = topology.nodes.len().saturating_sub(1);
+    if (count as u64) < u64::from(spec.require.standbys.max(1)) {
+        let why = format!("{count} standbys, {} are wanted", spec.require.standbys.max(1));
+        return Gate::shut("standbys", why, "without a standby nothing could take over: add one");
+    }
+    match &spec.candidate {
+        Some(candidate) if topology.node(candidate).is_none_or(|node| node.writable) => {
+            Gate::shut("standbys", format!("{candidate} is no standby"), "name another `candidate`")
+        }
+        Some(candidate) => Gate::open("standbys", format!("{count}; {candidate} takes over")),
+        None => Gate::open("standbys", count.to_string()),
+    }
+}
+
+fn synchronous(spec: &Spec, topology: &Topology) -> Gate {
+    let names: Vec<&str> =
+        topology.nodes.iter().filter(|node| node.synchronous).map(|node| node.name.as_str()).collect();
+    let found = if names.is_empty() { "no standby is synchronous".to_owned() } else { names.join(", ") };
+    match spec.require.synchronous {
+        Some(true) if names.is_empty() => {
+            Gate::shut("synchronous", found, "switch synchronous replication on, or leave `require.synchronous` out")
+        }
+        Some(false) if !names.is_empty() => {
+            let mend = "switch synchronous replication off, or leave `require.synchronous` out";
+            Gate::shut("synchronous", format!("{found} is synchronous"), mend)
+        }
+        _ => Gate::open("synchronous", found),
+    }
+}
+
+async fn hosts(drill: &Drill) -> Gate {
+    let spec = &drill.spec;
+    let hosts = &drill.ports.hosts;
+    if spec.freezes().is_some() && !hosts.can_freeze(&spec.primary) {
+        let why = format!("replication of {} cannot be stopped here", spec.primary);
+        return Gate::shut("hosts", why, "leave `fault.frozen` out");
+    }
+    let Some(state) = spec.fault() else { return Gate::open("hosts", "no host is touched") };
+    if !hosts.can(&spec.on, state) || !hosts.can(&spec.on, HostState::Running) {
+        return Gate::shut(
+            "hosts",
+            format!("{} cannot be brought into the state `{state}`", spec.on),
+            format!("these hosts are known: {}; use another method, or another host", hosts.names().join(", ")),
+        );
+    }
+    if spec.method == Method::Kill && spec.victim == Victim::Host && !spec.managed && spec.on == spec.primary {
+        return Gate::shut("hosts", "nothing promotes a standby here by itself", "use the method `promote`");
+    }
+    match hosts.state(&spec.on).await {
+        Err(e) => Gate::failed("hosts", &e, "is the host's agent up?"),
+        Ok(HostState::Running) => {
+            Gate::open("hosts", format!("{} runs, and can be {}", spec.on, super::keys::said(state)))
+        }
+        Ok(other) => Gate::shut("hosts", format!("{} is {}", spec.on, super::keys::said(other)), "bring it back first"),
+    }
+}
+
+async fn ledger(drill: &Drill) -> Gate {
+    match drill.ports.database.has_ledger(&drill.spec.primary).await {
+        Ok(false) => Gate::open("ledger", "no table of that name is there"),
+        Ok(true) => Gate::shut(
+            "ledger",
+            "the table interlock_ledger is there already",
+            "no drill is at work, so it is left over: drop it",
+        ),
+        Err(e) => Gate::failed("ledger", &e, "can the user read and make tables in this database?"),
+    }
+}
+
+fn finding(finding: &Finding) -> Gate {
+    match &finding.objection {
+        None => Gate::open(&finding.name, &finding.found),
+        Some(objection) => Gate::shut(&finding.name, &finding.found, &objection.mend),
+    }
+}
+
+fn slo(spec: &Spec, around: &Surroundings) -> Gate {
+    let Some(users) = &spec.users else { return Gate::open("slo", "no users are watched: `users` is left out") };
+    let ill = |past: &&Past| past.share.is_some_and(|share| share > past.cap);
+    match &around.history {
+        History::None => {
+            Gate::open("slo", format!("no history here; {} is counted from the first look", users.service))
+        }
+        History::Unreachable(e) => Gate::unasked("slo", e, "is the metrics source up? `interlock slo status` asks it"),
+        History::Known(pasts) => match pasts.iter().find(ill) {
+            Some(past) => {
+                let share = percent(past.share.unwrap_or_default());
+                let why = format!("{} is not healthy: {share} bad of {} tolerated", past.name, percent(past.tolerated));
+                Gate::shut("slo", why, "mend it first")
+            }
+            None => Gate::open("slo", format!("{} is healthy", users.service)),
+        },
+    }
+}
+
+fn budget(spec: &Spec, around: &Surroundings) -> Gate {
+    match &spec.users {
+        None => Gate::open("budget", "no users, no budget"),
+        Some(_) => around::budget(around),
+    }
+}

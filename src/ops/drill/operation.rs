@@ -1,0 +1,293 @@
+//! A drill bound to its database and hosts: how each key is read, written, and made ready to go back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{
+    Evidence, Spec, Watch,
+    keys::{self, ELSEWHERE, Key},
+    ledger::{Mark, Records},
+    look,
+    record::Recorder,
+};
+use crate::{
+    error::Error,
+    guard::{Look, Looked, Operation, Plan, Verdict},
+    model::{Epoch, Method},
+    ports::{Clock, Database, Flow, HostState, Hosts, Metrics, PortError, Topology},
+};
+
+/// How often the cluster is looked at while something is awaited of it.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a drill needs of its platform.
+#[derive(Clone)]
+pub struct Ports {
+    /// The database.
+    pub database: Arc<dyn Database>,
+    /// The machines of its nodes.
+    pub hosts: Arc<dyn Hosts>,
+    /// The users' counters, where they are watched.
+    pub metrics: Option<Arc<dyn Metrics>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A drill bound to its platform.
+pub struct Drill {
+    pub(super) spec: Spec,
+    pub(super) ports: Ports,
+    /// What only the process knows that began the writing; another one can put things back, and not measure on.
+    pub(super) present: Mutex<Present>,
+}
+
+/// What is known of the repetition that is going on.
+#[derive(Default)]
+pub(super) struct Present {
+    pub recorder: Option<Recorder>,
+    pub records: Option<Records>,
+    pub before: Option<Topology>,
+    pub rejoin: Option<Duration>,
+}
+
+impl Drill {
+    /// Binds a drill to its platform.
+    #[must_use]
+    pub fn new(spec: Spec, ports: Ports) -> Self {
+        Self { spec, ports, present: Mutex::default() }
+    }
+
+    /// Binds the drill of a journalled plan to its platform.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] where this release cannot read the plan.
+    pub fn of_plan(plan: &Plan, ports: Ports) -> Result<Self, Error> {
+        Ok(Self::new(Spec::of_plan(plan)?, ports))
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub(super) async fn mark(&self, mark: Mark) {
+        if let Some(recorder) = &self.present.lock().await.recorder {
+            recorder.mark(mark);
+        }
+    }
+
+    fn is_node(&self, host: &str) -> bool {
+        self.ports.database.nodes().iter().any(|node| node == host)
+    }
+
+    /// A host counts as running once its node takes part again; until then it stands as the fault has left it.
+    async fn host_state(&self, host: &str) -> Result<HostState, PortError> {
+        let state = self.ports.hosts.state(host).await?;
+        let left_by_us = self.spec.fault().filter(|_| host == self.spec.on);
+        let (HostState::Running, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
+        if !self.is_node(host) {
+            return Ok(state);
+        }
+        let takes_part = takes_part(&self.ports.database.topology().await, host);
+        Ok(if takes_part.is_ok() { HostState::Running } else { left_by_us })
+    }
+
+    async fn role(&self) -> &str {
+        match self.ports.database.topology().await.primary() {
+            Ok(found) if found.name == self.spec.primary => &self.spec.primary,
+            _ => ELSEWHERE,
+        }
+    }
+
+    async fn set_host(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
+        if to != HostState::Running {
+            self.mark(Mark::Fault).await;
+            return self.ports.hosts.set_state(host, to, epoch).await;
+        }
+        let begun = Instant::now();
+        self.mark(Mark::Released).await;
+        self.bring_back(host, epoch).await?;
+        self.present.lock().await.rejoin = Some(begun.elapsed());
+        Ok(())
+    }
+
+    /// Brings a host back, and its node into the cluster. An old primary that was replaced must not take writes again, not
+    /// even for a moment: where nothing else sees to that it is started as a follower at once.
+    async fn bring_back(&self, host: &str, epoch: Epoch) -> Result<(), PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        if !self.is_node(host) {
+            return hosts.set_state(host, HostState::Running, epoch).await;
+        }
+        let topology = database.topology().await;
+        let replaced = topology.writable().any(|node| node.name != host);
+        if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
+            hosts.set_state(host, HostState::Running, epoch).await?;
+        }
+        self.take_part(host).await
+    }
+
+    /// Waits until a node takes part: as the only one that takes writes, or following that one.
+    async fn take_part(&self, node: &str) -> Result<(), PortError> {
+        let Ports { database, hosts, clock, .. } = &self.ports;
+        let begun = clock.now();
+        loop {
+            let topology = database.topology().await;
+            let why = match takes_part(&topology, node) {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            if topology.writable().any(|other| other.name != node) {
+                return database.rejoin(node, &**hosts).await;
+            }
+            if clock.now().since(&begun) > self.spec.limit.0 {
+                return Err(PortError::odd(node, format!("after {} it does not take part: {why}", self.spec.limit)));
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+
+    async fn set_role(&self, to: &str) -> Result<(), PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        let spec = &self.spec;
+        if to == spec.primary {
+            let found = database.topology().await.primary().map(|node| node.name.clone());
+            let from = found.map_err(|why| PortError::odd(&spec.database, why))?;
+            return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts).await };
+        }
+        match (&spec.candidate, spec.method) {
+            (Some(candidate), Method::Switchover) => {
+                self.mark(Mark::Fault).await;
+                database.switch_over(&spec.primary, candidate, &**hosts).await
+            }
+            (Some(candidate), Method::Promote) => database.promote(candidate).await,
+            // The manager sees to it.
+            _ => Ok(()),
+        }
+    }
+
+    async fn at_primary(&self) -> Result<String, PortError> {
+        let topology = self.ports.database.topology().await;
+        topology.primary().map(|node| node.name.clone()).map_err(|why| PortError::unreachable(&self.spec.database, why))
+    }
+}
+
+/// Whether a node is the only primary, or follows that one.
+fn takes_part(topology: &Topology, node: &str) -> Result<(), String> {
+    let primary = topology.primary()?;
+    if primary.name == node {
+        return Ok(());
+    }
+    let seen = topology.node(node).ok_or_else(|| format!("there is no {node}"))?;
+    if let Some(trouble) = &seen.trouble {
+        return Err(trouble.clone());
+    }
+    match &seen.follows {
+        Some(follows) if follows.streaming && follows.timeline == primary.timeline => Ok(()),
+        Some(follows) => Err(follows.trouble.clone().unwrap_or_else(|| "it does not stream yet".to_owned())),
+        None => Err("it follows nobody".to_owned()),
+    }
+}
+
+impl Spec {
+    /// Reads the drill of a journalled plan.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] where this release cannot read the plan.
+    pub fn of_plan(plan: &Plan) -> Result<Self, Error> {
+        serde_json::from_value(plan.spec.clone()).map_err(|e| Error::Tampered {
+            what: format!("the plan is not one that this release of interlock can read: {e}"),
+            mend: "use the release that wrote it, or a later one".to_owned(),
+        })
+    }
+}
+
+#[async_trait]
+impl Operation for Drill {
+    async fn read(&self, key: &str) -> Result<Value, PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        Ok(match known(key)? {
+            Key::Ledger => json(&database.has_ledger(&self.at_primary().await?).await?),
+            Key::Primary => json(&self.role().await),
+            Key::Host(host) => json(&self.host_state(host).await?),
+            Key::Replication(node) => json(&hosts.flow(node).await?),
+        })
+    }
+
+    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        match known(key)? {
+            Key::Ledger => database.set_ledger(&self.at_primary().await?, parsed(key, to)?).await,
+            Key::Primary => self.set_role(&parsed::<String>(key, to)?).await,
+            Key::Host(host) => {
+                let (from, to): (HostState, HostState) = (parsed(key, from)?, parsed(key, to)?);
+                if to != HostState::Running && from != HostState::Running {
+                    return Err(PortError::Conflict { found: json(&from), expected: json(&HostState::Running) });
+                }
+                self.set_host(host, to, epoch).await
+            }
+            Key::Replication(node) => hosts.set_flow(node, parsed(key, to)?, epoch).await,
+        }
+    }
+
+    async fn can_return(&self, key: &str, prior: &Value) -> bool {
+        // Nothing is measured on the way back, and writers would be in it.
+        self.present.lock().await.recorder = None;
+        match known(key) {
+            Ok(Key::Primary) if *prior == json(&self.spec.primary) => {
+                takes_part(&self.ports.database.topology().await, &self.spec.primary).is_ok()
+            }
+            _ => true,
+        }
+    }
+
+    async fn prepare_return(&self, key: &str, _: &Value, epoch: Epoch) -> Result<(), String> {
+        let Ok(Key::Primary) = known(key) else { return Ok(()) };
+        self.bring_back(&self.spec.primary, epoch).await.map_err(|e| e.to_string())
+    }
+
+    async fn look(&self, look: Look<'_>) -> Looked {
+        let before = look.evidence.and_then(|value| serde_json::from_value::<Evidence>(value.clone()).ok());
+        let mut evidence = before.unwrap_or_default();
+        let (verdict, line) = match serde_json::from_value::<Watch>(look.what.clone()) {
+            Ok(watch) => look::look(self, &watch, &look, &mut evidence).await,
+            Err(e) => {
+                let why = format!("the plan has a watch that this release does not know: {e}");
+                (Verdict::Blind { why }, String::new())
+            }
+        };
+        Looked { evidence: json(&evidence), verdict, line }
+    }
+
+    fn say(&self, key: &str, value: &Value) -> String {
+        match known(key) {
+            Ok(Key::Ledger) => if *value == json(&true) { "there" } else { "not there" }.to_owned(),
+            Ok(Key::Host(_)) => {
+                parsed::<HostState>(key, value).map_or_else(|_| value.to_string(), |s| keys::said(s).to_owned())
+            }
+            Ok(Key::Replication(_)) => {
+                parsed::<Flow>(key, value).map_or_else(|_| value.to_string(), |f| keys::flows(f).to_owned())
+            }
+            _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        }
+    }
+}
+
+fn known(key: &str) -> Result<Key<'_>, PortError> {
+    Key::parse(key).ok_or_else(|| PortError::NotFound { what: format!("key `{key}` in a drill") })
+}
+
+fn parsed<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, PortError> {
+    serde_json::from_value(value.clone()).map_err(|e| PortError::odd(key, e))
+}
+
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

@@ -1,0 +1,201 @@
+//! Each drill document of the scenarios does what it says, and its result has the character that is known of it.
+//!
+//! One of each method runs always; all of them, and twenty in a row, where `INTERLOCK_DRILLS=all`.
+
+use serde_json::Value;
+
+use crate::{
+    figures::{Figures, show},
+    stage::{Stage, scenario},
+};
+
+/// What is known of a drill beforehand.
+struct Known {
+    drill: &'static str,
+    /// Whether it runs always.
+    always: bool,
+    exit: i32,
+    character: fn(&Figures<'_>),
+}
+
+const fn always(drill: &'static str, exit: i32, character: fn(&Figures<'_>)) -> Known {
+    Known { drill, always: true, exit, character }
+}
+
+const fn at_length(drill: &'static str, exit: i32, character: fn(&Figures<'_>)) -> Known {
+    Known { drill, always: false, exit, character }
+}
+
+/// Nobody else takes over, and nothing is lost.
+fn same_primary(figures: &Figures<'_>) {
+    assert_eq!(figures.new_primary(), figures.old_primary());
+    assert_eq!((figures.lost(), figures.duplicates()), (0, 0));
+}
+
+/// Somebody else takes over.
+fn moved(figures: &Figures<'_>) {
+    assert_ne!(figures.new_primary(), figures.old_primary());
+    assert_eq!(figures.duplicates(), 0);
+    assert!(figures.outage().1 > 0.0);
+}
+
+/// Somebody else takes over, and nothing is lost.
+fn moved_without_loss(figures: &Figures<'_>) {
+    moved(figures);
+    assert_eq!(figures.lost(), 0);
+}
+
+/// Somebody else takes over, and much is lost.
+fn moved_with_loss(figures: &Figures<'_>) {
+    moved(figures);
+    assert!(figures.lost() > 50, "{} rows", figures.lost());
+}
+
+/// Two nodes take writes at once: acknowledgements show next to no gap, the rows that survive show one.
+fn split_brain(figures: &Figures<'_>) {
+    moved_with_loss(figures);
+    assert!(figures.dual().is_some());
+    assert!(figures.gap("durable") > figures.gap("any") * 2.0);
+}
+
+/// The outage is as long as the fault of so many seconds at least, and the same primary goes on.
+fn as_long_as_the_fault(figures: &Figures<'_>) {
+    same_primary(figures);
+    assert!(figures.outage().1 >= 2.9, "{:?}", figures.outage());
+}
+
+fn is_wanted(known: &Known) -> bool {
+    known.always || std::env::var("INTERLOCK_DRILLS").is_ok_and(|which| which == "all")
+}
+
+fn play(stage: &Stage, known: &Known) {
+    let Known { drill, exit, character, .. } = known;
+    let done = stage.drill(drill);
+    assert_eq!(done.code, Some(*exit), "{drill}: {}\n{}", done.out, done.err);
+    let report = stage.report();
+    show(drill, &report, &stage.sheet());
+    character(&Figures::of(&report));
+    stage.is_whole(drill);
+}
+
+/// Plays those that are wanted on one cluster.
+fn play_all(kind: &str, settings: &[&str], all: &[Known]) {
+    let wanted: Vec<_> = all.iter().filter(|known| is_wanted(known)).collect();
+    if wanted.is_empty() {
+        println!("{kind} {settings:?}: all of its drills run with `make drills` only");
+        return;
+    }
+    let stage = Stage::up(kind, settings);
+    for known in wanted {
+        play(&stage, known);
+    }
+    stage.down();
+}
+
+#[test]
+fn plain_streaming() {
+    play_all(
+        "postgres",
+        &[],
+        &[
+            always("postgres-promote", 0, moved),
+            always("postgres-promote-frozen", 1, moved_with_loss),
+            always("postgres-switchover", 0, moved_without_loss),
+            always("postgres-partition", 0, as_long_as_the_fault),
+            always("postgres-pause", 0, as_long_as_the_fault),
+        ],
+    );
+}
+
+#[test]
+fn plain_streaming_with_a_synchronous_standby() {
+    play_all("postgres", &["synchronous=on"], &[at_length("postgres-promote-synchronous", 0, moved_without_loss)]);
+}
+
+#[test]
+fn patroni() {
+    play_all(
+        "patroni",
+        &[],
+        &[
+            always("patroni-switchover", 0, moved_without_loss),
+            always("patroni-kill-host", 0, moved),
+            always("patroni-kill-manager", 1, split_brain),
+            at_length("patroni-kill-host-frozen", 1, moved_with_loss),
+            at_length("patroni-pause-host", 0, moved),
+            at_length("patroni-partition-host", 0, moved),
+            at_length("patroni-pause-etcd", 0, |figures| assert_eq!(figures.lost(), 0)),
+            at_length("patroni-pause-etcd-briefly", 0, same_primary),
+        ],
+    );
+}
+
+#[test]
+fn patroni_with_a_synchronous_standby() {
+    play_all(
+        "patroni",
+        &["synchronous=on"],
+        &[
+            at_length("patroni-kill-host-synchronous", 0, moved_without_loss),
+            at_length("patroni-kill-manager-synchronous", 0, moved_without_loss),
+        ],
+    );
+}
+
+#[test]
+fn patroni_that_waits_for_the_old_leader() {
+    let settings = ["primary_start_timeout=300"];
+    play_all("patroni", &settings, &[at_length("patroni-kill-database", 0, same_primary)]);
+}
+
+#[test]
+fn patroni_that_does_not_wait_for_the_old_leader() {
+    let settings = ["primary_start_timeout=0"];
+    play_all("patroni", &settings, &[at_length("patroni-kill-database-failover", 0, moved)]);
+}
+
+#[test]
+fn patroni_with_its_defaults() {
+    let settings = ["ttl=30", "loop_wait=10", "retry_timeout=10"];
+    play_all("patroni", &settings, &[at_length("patroni-kill-host-defaults", 0, |figures| {
+        moved(figures);
+        assert!(figures.outage().1 > 10.0, "{:?}", figures.outage());
+    })]);
+}
+
+#[test]
+fn patroni_in_failsafe_mode() {
+    play_all("patroni", &["failsafe_mode=on"], &[at_length("patroni-pause-etcd-failsafe", 0, same_primary)]);
+}
+
+#[test]
+fn mariadb() {
+    play_all(
+        "mariadb",
+        &[],
+        &[
+            always("mariadb-promote", 0, moved),
+            at_length("mariadb-promote-frozen", 1, moved_with_loss),
+            at_length("mariadb-switchover", 0, moved_without_loss),
+        ],
+    );
+}
+
+/// A drill that is repeated tells how its lengths are spread, and leaves a whole cluster each time: each repetition begins
+/// only with one.
+#[test]
+fn repeated() {
+    let times = if std::env::var("INTERLOCK_DRILLS").is_ok_and(|which| which == "all") { 20 } else { 2 };
+    let stage = Stage::up("postgres", &[]);
+    let text = std::fs::read_to_string(scenario("postgres-promote")).unwrap();
+    let file = stage.write("repeated", &format!("{text}repetitions: {times}\nbaseline: 1s\n"));
+    let done = stage.run(&["drill", "run", &file, "--yes"]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    let report: Value = stage.report();
+    show("postgres-promote, repeated", &report, &stage.sheet());
+    assert_eq!(report["repetitions"].as_array().unwrap().len(), times);
+    assert_eq!(report["spread"]["outage"]["count"], times);
+    assert!(report["spread"]["outage"]["worstUs"].as_u64() >= report["spread"]["outage"]["medianUs"].as_u64());
+    stage.is_whole("postgres-promote");
+    stage.down();
+}

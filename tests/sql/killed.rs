@@ -1,0 +1,97 @@
+//! A drill whose operator is killed: its guardian releases what is frozen, brings back what is down, and gives the role back.
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+/// How many cuts are made unless all of them are asked for.
+const SAMPLE: usize = 4;
+
+/// Short, and with every kind of change in it.
+const DRILL: &str = "apiVersion: interlock/v1alpha1
+kind: Drill
+metadata: {name: cut}
+database: orders
+fault: {method: promote, frozen: 300ms}
+objectives: {rto: 30s, rpo: {rows: 100000}}
+writer: {rate: 100, perNode: 20, workers: 2}
+baseline: 500ms
+settle: 300ms
+";
+
+/// The records of an uncut run at which something was about to be changed, or had been: a cut after the first kind leaves a
+/// change that may follow, one before the second an effect without its record.
+fn cuts(stage: &Stage) -> Vec<String> {
+    let shown = stage.run(&["runs", "show", &stage.newest(), "--output", "json"]);
+    let records: Vec<Value> = serde_json::from_str(&shown.out).unwrap();
+    let at = records.iter().zip(1..).filter_map(|(record, nth)| match &record["entry"] {
+        entry if entry.get("captured").is_some() => Some(format!("after:{nth}")),
+        entry if entry.get("applied").is_some() => Some(format!("before:{nth}")),
+        _ => None,
+    });
+    at.collect()
+}
+
+fn sample(mut cuts: Vec<String>) -> Vec<String> {
+    let all = std::env::var_os("INTERLOCK_SOAK").is_some() || std::env::var("INTERLOCK_DRILLS").is_ok_and(|w| w == "all");
+    if all || cuts.len() <= SAMPLE {
+        return cuts;
+    }
+    let seed = std::env::var("INTERLOCK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    eprintln!("a sample of {SAMPLE} of {} cuts, INTERLOCK_SEED={seed}", cuts.len());
+    let mut chance = StdRng::seed_from_u64(seed);
+    (0..SAMPLE).map(|_| cuts.remove(chance.random_range(0..cuts.len()))).collect()
+}
+
+#[test]
+fn at_any_change_the_guardian_makes_the_cluster_whole_again() {
+    assert!(cfg!(feature = "cut-points"), "this build has no cut points; build with --features cut-points");
+    let stage = Stage::up("postgres", &[]);
+    let file = stage.write("cut", DRILL);
+    let arguments = ["drill", "run", file.as_str(), "--yes"];
+    let uncut = stage.run(&arguments);
+    assert_eq!(uncut.code, Some(0), "{}\n{}", uncut.out, uncut.err);
+    let cuts = cuts(&stage);
+    assert!(cuts.len() >= 12, "{cuts:?}");
+    for cut in sample(cuts) {
+        let operator = stage.command(&arguments).env("INTERLOCK_CUT", &cut).output().unwrap();
+        // The number of looks differs from run to run, so that the last cuts may lie beyond the end.
+        assert!(matches!(operator.status.code(), None | Some(0)), "{cut}: {operator:?}");
+        stage.until_free();
+        let plan = stage.run(&["drill", "plan", &file]);
+        assert_eq!(plan.code, Some(0), "{cut}: the cluster is not whole: {}\n{}", plan.out, plan.err);
+        let verified = stage.run(&["runs", "verify"]);
+        assert_eq!(verified.code, Some(0), "{cut}: {verified:?}");
+    }
+    stage.down();
+}
+
+#[test]
+fn a_paused_host_is_released_when_its_operator_dies() {
+    let stage = Stage::up("postgres", &[]);
+    let text = "apiVersion: interlock/v1alpha1
+kind: Drill
+metadata: {name: paused}
+database: orders
+fault: {method: pause, for: 5m}
+objectives: {rto: 10s}
+limit: 10m
+baseline: 500ms
+";
+    let file = stage.write("paused", text);
+    let mut operator = stage.command(&["drill", "run", &file, "--yes"]).spawn().unwrap();
+    let paused = || stage.run(&["lab", "host", "pg1"]).out.contains("paused");
+    let begun = std::time::Instant::now();
+    while !paused() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it was never paused");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    operator.kill().unwrap();
+    operator.wait().unwrap();
+    stage.until_free();
+    assert!(stage.run(&["lab", "host", "pg1"]).out.contains("running"));
+    let plan = stage.run(&["drill", "plan", &file]);
+    assert_eq!(plan.code, Some(0), "{}\n{}", plan.out, plan.err);
+    stage.down();
+}

@@ -1,0 +1,147 @@
+//! What a drill refuses before it touches anything, with where, what, and how to mend it.
+
+use crate::stage::{Done, Stage, scenario};
+
+const DRILL: &str = "apiVersion: interlock/v1alpha1
+kind: Drill
+metadata: {name: small}
+database: orders
+fault: {method: promote}
+objectives: {rto: 10s}
+";
+
+fn plan(stage: &Stage, name: &str, text: &str) -> Done {
+    let file = stage.write(name, text);
+    stage.run(&["drill", "plan", &file])
+}
+
+/// The exit code, and what is said.
+fn says(done: &Done, code: i32, words: &[&str]) {
+    assert_eq!(done.code, Some(code), "{}\n{}", done.out, done.err);
+    for word in words {
+        assert!(done.err.contains(word), "`{word}` is missing in: {}", done.err);
+    }
+}
+
+#[test]
+fn documents_that_make_no_sense() {
+    let stage = Stage::up("postgres", &[]);
+    let cases: [(&str, &str, i32, &[&str]); 8] = [
+        ("rto: 10s", "rto: 1ms", 2, &["objectives", "finer", "7:"]),
+        ("rto: 10s", "rto: 10m", 2, &["longer than `limit`"]),
+        ("{rto: 10s}", "{}", 2, &["nothing is promised"]),
+        ("method: promote", "method: promot", 2, &["did you mean", "promote", ":5:"]),
+        ("method: promote", "method: pause", 2, &["for: 9s"]),
+        ("method: promote", "method: promote, candidate: pg9", 2, &["there is no node `pg9`", "pg2"]),
+        ("database: orders", "database: order", 2, &["no database `order`", "orders"]),
+        ("method: promote", "method: kill", 3, &["nothing promotes a standby", "promote"]),
+    ];
+    for (what, instead, code, words) in cases {
+        let done = plan(&stage, "small", &DRILL.replace(what, instead));
+        says(&done, code, words);
+    }
+    stage.down();
+}
+
+#[test]
+fn clusters_that_are_not_fit() {
+    let stage = Stage::up("postgres", &[]);
+    let small = |stage: &Stage| plan(stage, "small", DRILL);
+    assert_eq!(small(&stage).code, Some(0));
+
+    let wants = format!("{DRILL}require: {{synchronous: true}}\n");
+    says(&plan(&stage, "small", &wants), 3, &["synchronous"]);
+    let wants = format!("{DRILL}require: {{standbys: 2}}\n");
+    says(&plan(&stage, "small", &wants), 3, &["standbys"]);
+
+    // A standby that is gone, and one that is there and gets nothing.
+    assert_eq!(stage.run(&["lab", "host", "pg2", "down"]).code, Some(0));
+    says(&small(&stage), 3, &["pg2"]);
+    assert_eq!(stage.run(&["lab", "host", "pg2", "running"]).code, Some(0));
+    until_open(&stage);
+
+    // Nobody takes writes.
+    assert_eq!(stage.run(&["lab", "host", "pg1", "down"]).code, Some(0));
+    says(&small(&stage), 3, &["no node takes writes", "pg1"]);
+    assert_eq!(stage.run(&["lab", "host", "pg2", "down"]).code, Some(0));
+    says(&small(&stage), 4, &["pg1", "pg2"]);
+    assert_eq!(stage.run(&["lab", "host", "pg1", "running"]).code, Some(0));
+    assert_eq!(stage.run(&["lab", "host", "pg2", "running"]).code, Some(0));
+    until_open(&stage);
+    stage.down();
+}
+
+fn until_open(stage: &Stage) {
+    let begun = std::time::Instant::now();
+    loop {
+        let done = plan(stage, "small", DRILL);
+        if done.code == Some(0) {
+            return;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{}\n{}", done.out, done.err);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+/// A password that is wrong, and one that is right: neither is ever said.
+#[test]
+fn passwords_are_not_told() {
+    let stage = Stage::up("postgres", &[]);
+    let lab = std::fs::read_to_string(stage.folder().join(".interlock/lab/lab.json")).unwrap();
+    let lab: serde_json::Value = serde_json::from_str(&lab).unwrap();
+    let nodes: String = lab["database"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| format!("{}: \"{}\", ", node["name"].as_str().unwrap(), node["sql"].as_str().unwrap()))
+        .collect();
+    let text = format!(
+        "apiVersion: interlock/v1alpha1\nkind: Platform\nmetadata: {{name: named}}\ntarget: {{lab: {{}}}}\ndatabases:\n  orders:\n    postgres:\n      nodes: {{{nodes}}}\n      login: {{database: interlock, user: interlock, passwordEnv: DB_PASSWORD, tls: disable}}\n"
+    );
+    let platform = stage.write("named", &text);
+    let file = stage.write("small", DRILL);
+    let right = lab["database"]["password"].as_str().unwrap().to_owned();
+    for (password, words) in [("not-the-password-7711", "password"), (right.as_str(), "")] {
+        let done: Done = stage
+            .command(&["--platform", &platform, "drill", "plan", &file])
+            .env("DB_PASSWORD", password)
+            .output()
+            .unwrap()
+            .into();
+        assert!(done.err.contains(words), "{}", done.err);
+        assert!(!done.err.contains(password) && !done.out.contains(password), "it was told");
+        assert_ne!(done.code, Some(0), "no host of it can be touched, and its user may not look at replication");
+    }
+    // Nor is it in what a whole drill leaves behind.
+    let run = stage.drill("postgres-switchover");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let secrets = [right, lab["database"]["adminPassword"].as_str().unwrap().to_owned()];
+    for folder in ["runs", "ledgers"] {
+        for path in files(&stage.folder().join(".interlock").join(folder)) {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            assert!(secrets.iter().all(|secret| !text.contains(secret)), "{} tells a password", path.display());
+        }
+    }
+    assert!(secrets.iter().all(|secret| !run.out.contains(secret) && !run.err.contains(secret)));
+    stage.down();
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn documents_of_the_scenarios_are_sound() {
+    for entry in std::fs::read_dir(scenario("interlock").parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        let (name, text) = (path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        if path.file_stem().is_some_and(|stem| stem == "interlock") {
+            continue;
+        }
+        let document = interlock::document::only(&name, &text).unwrap();
+        let drill: interlock::document::Drill = document.parse().unwrap();
+        drill.check(&document).unwrap();
+        assert_eq!(Some(drill.metadata.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+    }
+}
