@@ -1,3 +1,4 @@
 //! The operations: what each one's steps mean. The guard does the rest.
 
+pub mod drill;
 pub mod switchover;
