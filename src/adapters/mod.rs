@@ -8,8 +8,12 @@ mod kube;
 mod notify;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(feature = "sql")]
+mod postgres;
 mod prometheus;
 mod scrape;
+#[cfg(feature = "sql")]
+mod sql;
 
 pub use self::kube::{
     Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, Moved, PodName, PodPages, Reach, Routing,
@@ -20,5 +24,9 @@ pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
 pub use notify::{AlertmanagerApi, WebhookPost};
+#[cfg(feature = "sql")]
+pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
+#[cfg(feature = "sql")]
+pub use sql::{Connect, Secret, Tls};

@@ -1,0 +1,49 @@
+//! TLS to databases: certificates are always checked, against the named authorities or this machine's.
+
+use std::path::Path;
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use super::Tls;
+use crate::{adapters::install_crypto, ports::PortError};
+
+/// The certificates that are trusted.
+///
+/// # Errors
+/// Where the file cannot be read or holds none, or this machine has none.
+pub fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
+    let Some(path) = ca_file else {
+        let found = rustls_native_certs::load_native_certs();
+        if found.certs.is_empty() {
+            return Err(PortError::odd("this machine", "it trusts no authority; name a file with `ca`"));
+        }
+        return Ok(found.certs);
+    };
+    let what = || format!("the authorities in {}", path.display());
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|e| PortError::odd(what(), e))?.collect();
+    let certificates = certificates.map_err(|e| PortError::odd(what(), e))?;
+    if certificates.is_empty() {
+        return Err(PortError::odd(what(), "there is no certificate in PEM"));
+    }
+    Ok(certificates)
+}
+
+/// What rustls needs to know; without any trusted authority where the line is not encrypted.
+///
+/// # Errors
+/// Where the authorities cannot be read.
+pub fn client_config(tls: &Tls) -> Result<ClientConfig, PortError> {
+    install_crypto();
+    let mut store = RootCertStore::empty();
+    if let Tls::Require { ca_file } = tls {
+        let (added, _) = store.add_parsable_certificates(roots(ca_file.as_deref())?);
+        if added == 0 {
+            return Err(PortError::odd("the trusted authorities", "none of their certificates can be used"));
+        }
+    }
+    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
+}
