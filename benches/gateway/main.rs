@@ -43,6 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
             upstream_timeout: Duration::from_secs(10),
             prometheus: false,
             extent: lab::Extent::default(),
+            database: None,
         };
         let lab = lab::start(&options, READY).await?;
         lab.settled(READY).await?;

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use tokio::sync::Mutex;
 
 use super::{
+    database,
     extent::Extent,
     http::{Ask, Client},
     state::{self, Folder, LabFile, Process, broken},
@@ -110,6 +111,7 @@ impl Lab {
 
     /// Whether the gateway has found the replicas of each slot that has some.
     async fn reaches_all_slots(&self, status: &Status) -> bool {
+        // Where there is only a database, no slot has any.
         for slot in status.slots.iter().filter(|slot| slot.replicas > 0) {
             let ask = Ask { headers: &[("x-lab-slot", slot.slot.name())], ..Ask::get("/version") };
             let answer = self.live.ask(ask, ANSWER_WITHIN).await;
@@ -203,6 +205,16 @@ fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
         .args(otlp.iter().map(|endpoint| format!("--otlp={endpoint}")))
         .args(untraced.iter().map(|service| format!("--untraced={service}")))
         .args(gateway_defects.iter().map(|defect| format!("--defect-gateway={defect}")));
+    launch = match &options.database {
+        None => launch.arg("--database=none"),
+        Some(database) => {
+            let set = database.set.iter().map(|one| format!("--database-set={one}"));
+            launch.arg(format!("--database={}", database.kind)).args(set)
+        }
+    };
+    if options.database.as_ref().is_some_and(|database| database.only) {
+        launch = launch.arg("--database-only");
+    }
     if !options.prometheus {
         launch = launch.arg("--no-prometheus");
     }
@@ -231,6 +243,9 @@ pub fn end(folder: &Path) -> Result<Vec<Process>, Error> {
         if !process.identity.wait_gone(Duration::from_secs(1)) {
             process.identity.end(Duration::from_secs(2)).map_err(refused)?;
         }
+    }
+    if let Some(database) = &file.database {
+        database::sweep(&database.folder).map_err(|e| state::fault(&database.folder, &e))?;
     }
     folder.clear()?;
     Ok(processes.into_iter().filter(|process| process.identity.is_alive()).collect())

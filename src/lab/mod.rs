@@ -4,6 +4,7 @@ mod adapter;
 pub mod alerts;
 mod connections;
 mod contact;
+pub mod database;
 mod extent;
 pub mod fault;
 mod flight;
@@ -24,6 +25,7 @@ pub mod tenant;
 
 pub use adapter::LabPlatform;
 pub use contact::{Lab, end, start};
+pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use extent::{Extent, GatewayDefect, Untraced};
 pub use fault::{Deviation, Fault, Faults};
 pub use memory::{MemoryClock, MemoryPlatform};

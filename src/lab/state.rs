@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::database::LabDatabase;
 use crate::{error::Error, model::Slot, process::Identity};
 
 /// Where a lab lives unless told otherwise, beside the platform file.
@@ -34,6 +35,12 @@ pub struct LabFile {
     /// Where the services of a full lab listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<FullLab>,
+    /// Its database, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<LabDatabase>,
+    /// Whether there is nothing else.
+    #[serde(default)]
+    pub database_only: bool,
 }
 
 impl LabFile {
@@ -46,6 +53,19 @@ impl LabFile {
             Error::usage(
                 "this lab has no store, no identity provider and no alerts",
                 "end it, and start one that has them: `interlock lab up --full`",
+            )
+        })
+    }
+
+    /// The database of the lab.
+    ///
+    /// # Errors
+    /// Where this lab has none.
+    pub fn database(&self) -> Result<&LabDatabase, Error> {
+        self.database.as_ref().ok_or_else(|| {
+            Error::usage(
+                "this lab has no database",
+                "end it, and start one that has: `interlock lab up --database postgres`",
             )
         })
     }
@@ -158,6 +178,18 @@ impl Folder {
         self.0.join("prometheus")
     }
 
+    /// The plan of the lab's database, for the agents of its hosts; it holds secrets.
+    #[must_use]
+    pub fn cluster(&self) -> PathBuf {
+        self.0.join("cluster.json")
+    }
+
+    /// What a host of the database is meant to be.
+    #[must_use]
+    pub fn host(&self, name: &str) -> PathBuf {
+        self.0.join(format!("host-{name}.json"))
+    }
+
     /// Reads `lab.json`.
     ///
     /// # Errors
@@ -177,12 +209,14 @@ impl Folder {
     /// Where the system refuses.
     pub fn clear(&self) -> Result<(), Error> {
         let journal = self.0.join("store.sqlite-journal");
-        for path in [self.lab(), self.weights(), self.backends(), self.processes(), self.store(), journal] {
+        let cluster = self.cluster();
+        for path in [self.lab(), self.weights(), self.backends(), self.processes(), self.store(), journal, cluster] {
             absent_is_fine(fs::remove_file(&path)).map_err(|e| fault(&path, &e))?;
         }
-        // What a writer left that was killed halfway.
+        // What a writer left that was killed halfway, and what hosts were meant to be.
         for entry in fs::read_dir(&self.0).map_err(|e| fault(&self.0, &e))?.flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "tmp") {
+            let of_host = entry.file_name().to_str().is_some_and(|name| name.starts_with("host-"));
+            if of_host || entry.path().extension().is_some_and(|extension| extension == "tmp") {
                 absent_is_fine(fs::remove_file(entry.path())).map_err(|e| fault(&self.0, &e))?;
             }
         }

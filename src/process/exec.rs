@@ -10,6 +10,8 @@ use nix::{
     unistd,
 };
 
+use super::Account;
+
 /// What `interlock child` was asked to become.
 #[derive(Debug, Clone)]
 pub struct ChildOptions {
@@ -17,11 +19,13 @@ pub struct ChildOptions {
     pub detached: bool,
     /// The parent that it must still have, if it does not outlive it.
     pub parent: Option<i32>,
+    /// Whom it runs as, if not as its parent does.
+    pub account: Option<Account>,
     /// The program and its arguments.
     pub program: Vec<OsString>,
 }
 
-/// Leaves the parent's session, ties its life to the parent's unless detached, and becomes the program.
+/// Leaves the parent's session, becomes the account, ties its life to the parent's unless detached, and becomes the program.
 ///
 /// The signal comes when the parent's *thread* that started this one ends, see `PR_SET_PDEATHSIG` in prctl(2):
 /// start children from a thread that lives as long as the process.
@@ -35,6 +39,10 @@ pub fn become_program(options: &ChildOptions) -> io::Result<Infallible> {
     {
         return Err(e.into());
     }
+    if let Some(account) = &options.account {
+        account.become_it()?;
+    }
+    // After the change of account, which takes the signal back.
     if !options.detached {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // The parent may have ended before the line above.

@@ -41,15 +41,14 @@ impl Identity {
     /// # Errors
     /// Where there is no such process or `/proc` cannot be read.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let (_, start_ticks) = stat(pid)?;
+        let Stat { start_ticks, .. } = stat(pid)?;
         Ok(Self { pid, start_ticks, boot_id: boot_id()? })
     }
 
     /// Whether this very process still runs; one that has ended and was not yet waited for does not.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let same =
-            matches!(stat(self.pid), Ok((state, ticks)) if ticks == self.start_ticks && !matches!(state, 'Z' | 'X'));
+        let same = stat(self.pid).is_ok_and(|s| s.start_ticks == self.start_ticks && !matches!(s.state, 'Z' | 'X'));
         same && boot_id().is_ok_and(|id| id == self.boot_id)
     }
 
@@ -119,21 +118,36 @@ impl fmt::Display for Identity {
     }
 }
 
-/// The state letter and the start time of a process.
-fn stat(pid: i32) -> io::Result<(char, u64)> {
+/// What the system says of a process, see proc(5).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// `R`, `S`, `T` and so on.
+    pub state: char,
+    /// Its parent.
+    pub parent: i32,
+    /// Whether it has a controlling terminal.
+    pub terminal: bool,
+    /// When it started, in clock ticks since the boot.
+    pub start_ticks: u64,
+}
+
+/// Reads what the system says of a process.
+pub(super) fn stat(pid: i32) -> io::Result<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     parse_stat(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is odd")))
 }
 
 /// The name in field 2 may hold blanks and parentheses: what follows the last `)` begins with field 3.
-fn parse_stat(text: &str) -> Option<(char, u64)> {
+fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    let ticks = fields.nth(22 - 3 - 1)?.parse().ok()?;
-    Some((state, ticks))
+    let parent = fields.next()?.parse().ok()?;
+    let terminal = fields.nth(7 - 5)? != "0";
+    let start_ticks = fields.nth(22 - 7 - 1)?.parse().ok()?;
+    Some(Stat { state, parent, terminal, start_ticks })
 }
 
-fn boot_id() -> io::Result<String> {
+pub(super) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
@@ -144,7 +158,8 @@ mod tests {
     #[test]
     fn names_with_parentheses_do_not_shift_the_fields() {
         let text = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 100 200";
-        assert_eq!(parse_stat(text), Some(('S', 4242)));
+        let read = Stat { state: 'S', parent: 1, terminal: false, start_ticks: 4242 };
+        assert_eq!(parse_stat(text), Some(read));
     }
 
     #[test]

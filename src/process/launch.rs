@@ -12,7 +12,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::Identity;
+use super::{Account, Identity};
 
 /// A log that has grown past this is moved aside when the next process starts to write to it.
 const LOG_LIMIT: u64 = 16 << 20;
@@ -35,6 +35,8 @@ pub struct Launch {
     interlock: PathBuf,
     program: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    bare: bool,
+    account: Option<Account>,
     folder: Option<PathBuf>,
     output: Output,
     grace: Duration,
@@ -47,6 +49,8 @@ impl Launch {
             interlock: interlock.into(),
             program: vec![program.into()],
             env: Vec::new(),
+            bare: false,
+            account: None,
             folder: None,
             output: Output::Null,
             grace: Duration::from_secs(5),
@@ -71,6 +75,20 @@ impl Launch {
     #[must_use]
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Keeps our own environment from it, but for what [`Launch::env`] sets.
+    #[must_use]
+    pub const fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Sets whom it runs as, if not as we do.
+    #[must_use]
+    pub fn account(mut self, account: Option<Account>) -> Self {
+        self.account = account;
         self
     }
 
@@ -128,7 +146,14 @@ impl Launch {
 
     fn command(&self, options: &[&str]) -> io::Result<Command> {
         let mut command = Command::new(&self.interlock);
-        command.arg("child").args(options).arg("--").args(&self.program).stdin(Stdio::null());
+        command.arg("child").args(options);
+        if let Some(account) = &self.account {
+            command.args(["--account", account.name()]);
+        }
+        command.arg("--").args(&self.program).stdin(Stdio::null());
+        if self.bare {
+            command.env_clear();
+        }
         command.envs(self.env.iter().map(|(k, v)| (k, v)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

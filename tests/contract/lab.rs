@@ -37,6 +37,7 @@ async fn start(folder: &Path) -> LabPlatform {
         upstream_timeout: Duration::from_secs(2),
         prometheus: false,
         extent: lab::Extent::default(),
+        database: None,
     };
     let lab = lab::start(&options, READY).await.unwrap();
     lab.settled(READY).await.unwrap();

@@ -110,7 +110,7 @@ impl Stage {
         stage.write_platform(&setup.metrics);
         fs::create_dir(stage.folder.join("out")).unwrap();
         fs::write(stage.folder.join("slo.yaml"), include_str!("slo.yaml")).unwrap();
-        let mut up = vec!["lab", "up", "--version-green", "1.1.0", "--upstream-timeout", "30s"];
+        let mut up = vec!["lab", "up", "--database", "none", "--version-green", "1.1.0", "--upstream-timeout", "30s"];
         if !setup.prometheus {
             up.push("--no-prometheus");
         }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::Global,
+    database::{self, HostArgs},
     demo, files, serve,
     services::{self, AlertsArgs, BreakArgs, TokenArgs},
     setup::Setup,
@@ -15,8 +16,9 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    lab::{self, Fault, Lab, Release, state::broken},
+    lab::{self, Fault, Lab, LabHosts, Release, Status, state::broken},
     model::{Slot, Span},
+    ports::Hosts as _,
     process::raise_file_limit,
     report::Format,
 };
@@ -44,6 +46,8 @@ enum Command {
     Token(TokenArgs),
     /// List the alerts that a full lab has raised
     Alerts(AlertsArgs),
+    /// Show how the hosts of the database stand, or give one an order
+    Host(HostArgs),
     /// Break a part of a full lab until it is mended
     Break(BreakArgs),
     /// Mend what was broken
@@ -189,6 +193,9 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
         },
         Command::Token(TokenArgs { at, wanted }) => block_on(services::token(at.resolve(global)?, wanted)),
         Command::Alerts(AlertsArgs { at }) => block_on(services::alerts(at.resolve(global)?)),
+        Command::Host(HostArgs { at, name, order, primary }) => {
+            block_on(database::host(at.resolve(global)?, name, order, primary.as_deref()))
+        }
         Command::Break(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, true)),
         Command::Mend(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, false)),
         Command::Deploy(DeployArgs { at, release }) => block_on(deploy(at.resolve(global)?, release)),
@@ -202,19 +209,33 @@ fn block_on(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Err
 }
 
 async fn up(at: At, setup: Setup, timeout: Span) -> Result<Exit, Error> {
-    let options = setup.options(&at.folder)?;
+    let (options, remark) = setup.options(&at.folder)?;
+    if let Some(remark) = remark {
+        crate::report::remark(&remark);
+    }
     let waiting = spinner("starting the lab: waiting for gateway and replicas to be ready");
     let lab = lab::start(&options, timeout.0).await?;
     let settled = lab.settled(timeout.0).await;
     waiting.finish_and_clear();
-    show::status(&lab, &settled?, at.output)?;
+    show_status(&lab, &settled?, at.output).await?;
     Ok(Exit::Kept)
+}
+
+async fn show_status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
+    let hosts = match &lab.file.database {
+        Some(database) => {
+            let hosts = LabHosts::of(database, &lab.file.token);
+            database::look(&hosts, &hosts.names()).await
+        }
+        None => Vec::new(),
+    };
+    show::status(lab, status, &hosts, output)
 }
 
 async fn status(at: At) -> Result<Exit, Error> {
     let lab = Lab::open(&at.folder)?;
     let status = lab.status().await.map_err(|e| Error::port(e, "the logs in the lab's folder say more"))?;
-    show::status(&lab, &status, at.output)?;
+    show_status(&lab, &status, at.output).await?;
     Ok(if status.settled() { Exit::Kept } else { Exit::RolledBack })
 }
 
@@ -234,7 +255,7 @@ async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
     tokio::time::sleep(Duration::from_millis(150)).await;
     let settled = lab.settled(args.timeout.0).await;
     waiting.finish_and_clear();
-    show::status(&lab, &settled?, at.output)?;
+    show_status(&lab, &settled?, at.output).await?;
     Ok(Exit::Kept)
 }
 

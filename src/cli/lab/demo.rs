@@ -109,6 +109,7 @@ impl Stage {
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
             extent: lab::Extent::default(),
+            database: None,
         };
         let lab = lab::start(&options, READY).await?;
         lab.settled(READY).await?;

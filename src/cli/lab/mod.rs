@@ -2,6 +2,7 @@
 
 mod acts;
 mod command;
+mod database;
 mod demo;
 mod files;
 mod serve;

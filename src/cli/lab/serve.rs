@@ -11,8 +11,8 @@ use super::setup::{Setup, collector};
 use crate::{
     error::{Error, Exit},
     lab::{
-        Faults, FullLab, GatewayDefect, SERVICE, alerts, gateway, identity,
-        state::broken,
+        Faults, FullLab, GatewayDefect, SERVICE, alerts, database, gateway, identity,
+        state::{Folder, broken},
         store, supervisor,
         telemetry::{Source, Telemetry, Traces, Tracing},
         tenant,
@@ -59,6 +59,14 @@ enum Role {
     Identity(ServiceArgs),
     /// Take logs, and raise alerts
     Alerts(ServiceArgs),
+    /// Be the agent of one of the database's hosts
+    Host {
+        /// The lab's folder
+        #[arg(long)]
+        folder: PathBuf,
+        /// The host's name
+        name: String,
+    },
 }
 
 /// What a service of a full lab is started with.
@@ -93,7 +101,7 @@ impl TracesArgs {
 }
 
 impl Role {
-    /// The traces of the process, and who makes them; the supervisor makes none.
+    /// The traces of the process, and who makes them; supervisor and hosts make none.
     fn telemetry(&self) -> Result<Telemetry, Error> {
         let own = |service: &'static str| Source {
             service,
@@ -103,6 +111,7 @@ impl Role {
         };
         let (traces, source) = match self {
             Self::Supervisor { .. } => (Traces::Pass, own("supervisor")),
+            Self::Host { .. } => (Traces::Pass, own("host")),
             Self::Gateway { traces, .. } => (traces.traces(), own("gateway")),
             Self::Store(args) => (args.traces.traces(), own("store")),
             Self::Identity(args) => (args.traces.traces(), own("identity")),
@@ -191,7 +200,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
         let stop = CancellationToken::new();
         watch_signals(stop.clone())?;
         match args.role {
-            Role::Supervisor { folder, setup } => supervisor::serve(setup.options(&folder)?, stop).await,
+            Role::Supervisor { folder, setup } => supervisor::serve(setup.options(&folder)?.0, stop).await,
             Role::Gateway { folder, upstream_timeout, defect, .. } => {
                 let upstream_timeout = upstream_timeout.0;
                 gateway::serve(gateway::Options { folder, upstream_timeout, defects: defect, tracing }, stop).await
@@ -200,6 +209,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
             Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
+            Role::Host { folder, name } => database::serve(&Folder::new(folder), &name, stop).await,
         }
     });
     // The runtime has ended with that statement: what sends the last spans blocks.

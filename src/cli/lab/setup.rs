@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::database::DatabaseArgs;
 use crate::{
     error::Error,
     lab::{Extent, Fault, GatewayDefect, Release, Untraced, state::broken, supervisor},
@@ -44,19 +45,22 @@ pub(super) struct Setup {
     /// A defect of the gateway: skip-validation
     #[arg(long, value_name = "DEFECT", requires = "full")]
     pub defect_gateway: Vec<GatewayDefect>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 impl Setup {
-    /// The options of the supervisor, with our own binary for its processes.
-    pub fn options(self, folder: &Path) -> Result<supervisor::Options, Error> {
+    /// The options of the supervisor, with our own binary for its processes; and what is to be told about them.
+    pub fn options(self, folder: &Path) -> Result<(supervisor::Options, Option<String>), Error> {
         if !self.full
             && let Some(fault) = self.fault_blue.iter().chain(&self.fault_green).find(|fault| fault.wants_full())
         {
             return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "add --full"));
         }
+        let (database, remark) = self.database.resolve()?;
         let extent =
             Extent { full: self.full, otlp: self.otlp, untraced: self.untraced, gateway_defects: self.defect_gateway };
-        Ok(supervisor::Options {
+        let options = supervisor::Options {
             folder: folder.to_owned(),
             interlock: std::env::current_exe().map_err(|e| broken("our own binary", e))?,
             blue: Release { version: self.version_blue, faults: self.fault_blue },
@@ -65,7 +69,9 @@ impl Setup {
             upstream_timeout: self.upstream_timeout.0,
             prometheus: !self.no_prometheus,
             extent,
-        })
+            database,
+        };
+        Ok((options, remark))
     }
 }
 

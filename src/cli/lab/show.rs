@@ -3,23 +3,25 @@
 use std::path::Path;
 
 use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     error::Error,
     lab::{
-        Lab, Standing, Status,
+        Lab, LabDatabase, LabFile, Standing, Status,
         alerts::Told,
+        database::HostStand,
         identity::Token,
         load::Report,
         state::{Process, broken},
         store::Outage,
     },
+    ports::{Flow, PortError},
     report::Format,
 };
 
 /// Prints how a lab stands. The token stays in its file.
-pub(super) fn status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
+pub(super) fn status(lab: &Lab, status: &Status, hosts: &[Stood], output: Format) -> Result<(), Error> {
     let file = &lab.file;
     match output {
         Format::Json => json(&json!({
@@ -30,21 +32,76 @@ pub(super) fn status(lab: &Lab, status: &Status, output: Format) -> Result<(), E
             "control": format!("http://{}", file.control),
             "full": file.full,
             "prometheus": file.prometheus.map(|at| format!("http://{at}")),
+            "database": file.database.as_ref().map(|database| described(database, hosts)),
             "status": status,
         })),
-        Format::Table => {
-            let prometheus = file.prometheus.map_or_else(
-                || "none: counters are scraped from the admin address".into(),
-                |at| format!("http://{at}"),
-            );
-            print(&format!(
-                "gateway     http://{}\nadmin       http://{}\nprometheus  {prometheus}\nfolder      {}\n\n{}",
-                file.gateway,
-                file.admin,
-                lab.folder.path().display(),
-                table(status)
-            ))
+        Format::Table => print(&[surroundings(lab), table(status), nodes(lab, hosts)].join("\n\n").trim_end()),
+    }
+}
+
+/// How a host stands, or why that is not known.
+pub(super) type Stood = (String, Result<HostStand, PortError>);
+
+fn surroundings(lab: &Lab) -> String {
+    let folder = format!("folder      {}", lab.folder.path().display());
+    if lab.file.database_only {
+        return folder;
+    }
+    let none = || "none: counters are scraped from the admin address".into();
+    let prometheus = lab.file.prometheus.map_or_else(none, |at| format!("http://{at}"));
+    let LabFile { gateway, admin, .. } = &lab.file;
+    format!("gateway     http://{gateway}\nadmin       http://{admin}\nprometheus  {prometheus}\n{folder}")
+}
+
+/// Where the database's nodes listen and how their hosts stand; the passwords stay in their file.
+fn nodes(lab: &Lab, hosts: &[Stood]) -> String {
+    let Some(database) = &lab.file.database else { return String::new() };
+    let LabDatabase { kind, database, user, .. } = database;
+    format!("database    {kind}: {database}, of {user}\n\n{}", host_table(hosts))
+}
+
+fn host_table(hosts: &[Stood]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["HOST", "STATE", "FLOW"]);
+    for (name, stood) in hosts {
+        match stood {
+            Ok(HostStand { state, flow, .. }) => table.add_row([name, state.word(), flow_word(*flow)]),
+            Err(e) => table.add_row([name, "unknown", &e.to_string()]),
+        };
+    }
+    table.trim_fmt()
+}
+
+const fn flow_word(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Flowing => "flowing",
+        Flow::Frozen => "frozen",
+    }
+}
+
+fn described(database: &LabDatabase, hosts: &[Stood]) -> Value {
+    let LabDatabase { kind, nodes, others, database, user, admin_user, .. } = database;
+    json!({
+        "kind": kind, "nodes": nodes, "others": others, "database": database, "user": user, "adminUser": admin_user,
+        "hosts": hosts.iter().map(|(name, stood)| host_value(name, stood)).collect::<Vec<_>>(),
+    })
+}
+
+fn host_value(name: &str, stood: &Result<HostStand, PortError>) -> Value {
+    match stood {
+        Ok(HostStand { state, flow, epoch }) => json!({ "name": name, "state": state, "flow": flow, "epoch": epoch }),
+        Err(e) => json!({ "name": name, "trouble": e.to_string() }),
+    }
+}
+
+/// Prints how hosts stand, and how the order was carried out.
+pub(super) fn hosts(hosts: &[Stood], how: Option<&str>, output: Format) -> Result<(), Error> {
+    match output {
+        Format::Json => {
+            let hosts: Vec<_> = hosts.iter().map(|(name, stood)| host_value(name, stood)).collect();
+            json(&json!({ "how": how, "hosts": hosts }))
         }
+        Format::Table => print(&how.into_iter().chain([&*host_table(hosts)]).collect::<Vec<_>>().join("\n\n")),
     }
 }
 
@@ -148,7 +205,7 @@ fn text(report: &Report) -> String {
     text
 }
 
-fn json(value: &serde_json::Value) -> Result<(), Error> {
+fn json(value: &Value) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(|e| broken("standard output", e))?;
     print(&text)
 }

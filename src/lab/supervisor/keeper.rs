@@ -47,7 +47,8 @@ pub struct Keeper {
 impl Keeper {
     /// Prepares gateway and Prometheus; the replicas follow at the first turn.
     pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
-        let wish = |slot, release: &Release| SlotStatus { slot, release: release.clone(), replicas: options.replicas };
+        let replicas = if lab.database_only { 0 } else { options.replicas };
+        let wish = |slot, release: &Release| SlotStatus { slot, release: release.clone(), replicas };
         let wishes = [wish(Slot::Blue, &options.blue), wish(Slot::Green, &options.green)];
         let mut keeper = Self {
             wishes,
@@ -62,10 +63,14 @@ impl Keeper {
             full: None,
         };
         keeper.list()?;
+        // First, since it takes longest.
+        keeper.add_hosts(lab);
         if let Some(full) = lab.full {
             keeper.add_services(full);
         }
-        keeper.add_gateway(lab);
+        if !lab.database_only {
+            keeper.add_gateway(lab);
+        }
         if let Some(listen) = lab.prometheus {
             keeper.add_prometheus(lab, listen)?;
         }
@@ -90,6 +95,16 @@ impl Keeper {
             Traces::Pass => self.role(name, role),
             Traces::Silent => self.role(name, role).arg("--silent"),
             Traces::Otlp(endpoint) => self.role(name, role).args(["--otlp", &endpoint]),
+        }
+    }
+
+    fn add_hosts(&mut self, lab: &LabFile) {
+        let Some(database) = &lab.database else { return };
+        let nodes = database.nodes.iter().map(|node| (&node.name, node.sql, node.agent));
+        let others = database.others.iter().map(|other| (&other.name, other.service, other.agent));
+        for (name, address, agent) in nodes.chain(others) {
+            let launch = self.role(name, "host").arg("--folder").arg(self.folder.path()).arg(name);
+            self.parts.push(Part::new(name.clone(), Kind::Host, address, (agent, "/readyz"), launch));
         }
     }
 
@@ -245,7 +260,7 @@ impl Keeper {
     fn list(&mut self) -> Result<(), Error> {
         let listed = self.parts.iter().filter(|part| part.is_listed()).filter_map(|part| match part.kind {
             Kind::Replica { slot, .. } => Some(Backend { name: part.name.clone(), slot, address: part.address }),
-            Kind::Gateway | Kind::Prometheus | Kind::Service => None,
+            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => None,
         });
         let listed: Vec<_> = listed.collect();
         if self.listed.as_ref() != Some(&listed) {

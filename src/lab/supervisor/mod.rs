@@ -8,4 +8,4 @@ mod prometheus;
 mod serve;
 
 pub use control::{SetRelease, SetScale};
-pub use serve::{Options, serve};
+pub use serve::{Options, WithDatabase, serve};

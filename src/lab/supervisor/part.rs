@@ -43,6 +43,8 @@ pub enum Kind {
     Prometheus,
     /// A service of a full lab.
     Service,
+    /// The agent of one of the database's hosts.
+    Host,
     /// A replica of the service.
     Replica {
         /// Its slot.
@@ -215,7 +217,7 @@ impl Part {
         };
         let (slot, version) = match &self.kind {
             Kind::Replica { slot, release, .. } => (Some(*slot), Some(release.version.clone())),
-            Kind::Gateway | Kind::Prometheus | Kind::Service => (None, None),
+            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => (None, None),
         };
         PartStatus {
             name: self.name.clone(),

@@ -14,6 +14,7 @@ use super::{control, keeper::Keeper, ports::Ports, prometheus};
 use crate::{
     error::Error,
     lab::{
+        database::{self, Cluster, DatabaseKind, Setting, Settings},
         extent::Extent,
         http::listen,
         state::{self, Folder, FullLab, LabFile, broken, fault},
@@ -46,6 +47,30 @@ pub struct Options {
     pub prometheus: bool,
     /// What there is beyond that.
     pub extent: Extent,
+    /// The database.
+    pub database: Option<WithDatabase>,
+}
+
+/// The database that a lab is started with.
+#[derive(Debug, Clone)]
+pub struct WithDatabase {
+    /// Its kind.
+    pub kind: DatabaseKind,
+    /// What is set about it.
+    pub set: Vec<Setting>,
+    /// Whether nothing else is started.
+    pub only: bool,
+}
+
+impl WithDatabase {
+    /// All that can be set about it.
+    ///
+    /// # Errors
+    /// Where something was set that there is not.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let list = "`interlock lab up --help` tells what can be set";
+        Settings::read(self.kind, &self.set).map_err(|e| Error::usage(e, list))
+    }
 }
 
 /// Keeps the lab up until `stop`. Run it on a current-thread runtime on the main thread: its children are killed when
@@ -56,8 +81,14 @@ pub struct Options {
 pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Error> {
     let folder = Folder::create(&options.folder)?;
     let _lock = lock(&folder)?;
+    sweep(&folder)?;
     let mut ports = Ports::default();
-    let wants_prometheus = options.prometheus && prometheus::find().is_some();
+    let database_only = options.database.as_ref().is_some_and(|database| database.only);
+    let wants_prometheus = options.prometheus && !database_only && prometheus::find().is_some();
+    let cluster = match &options.database {
+        Some(database) => Some(Cluster::plan(database.kind, database.settings()?, |name| ports.address(name))?),
+        None => None,
+    };
     let full = match options.extent.full {
         true => Some(FullLab {
             store: ports.address("store")?,
@@ -74,9 +105,16 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         prometheus: if wants_prometheus { Some(ports.address("prometheus")?) } else { None },
         token: state::new_token(),
         full,
+        database: cluster.as_ref().map(Cluster::known),
+        database_only,
     };
     let listener = listen(lab.control).await?;
+    // Before anything is made that somebody would have to find again.
     state::write(&folder.lab(), &lab)?;
+    if let Some(cluster) = &cluster {
+        state::write(&folder.cluster(), cluster)?;
+        cluster.make_folder().map_err(|e| fault(&cluster.folder, &e))?;
+    }
     let keeper = Arc::new(Mutex::new(Keeper::new(options, folder.clone(), ports, &lab)?));
     let router = control::router(keeper.clone(), lab.token.clone());
     let stopped = stop.clone();
@@ -89,9 +127,16 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     tracing::info!(gateway = %lab.gateway, "lab is up");
     keep(&keeper, &stop).await?;
     end(&keeper).await;
+    sweep(&folder)?;
     folder.clear()?;
     tracing::info!("lab is down");
     Ok(())
+}
+
+/// Ends and removes the database of the lab that is or was in the folder.
+fn sweep(folder: &Folder) -> Result<(), Error> {
+    let Ok(LabFile { database: Some(database), .. }) = folder.read_lab() else { return Ok(()) };
+    database::sweep(&database.folder).map_err(|e| fault(&database.folder, &e))
 }
 
 fn lock(folder: &Folder) -> Result<File, Error> {

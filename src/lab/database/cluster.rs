@@ -1,0 +1,201 @@
+//! The plan of a lab's database: its hosts, where each listens, and the secrets; written once, read by every agent.
+
+use std::{
+    env, fs, io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    kind::{DatabaseKind, Runs, Settings},
+    known::{LabDatabase, LabHost, LabNode},
+    programs,
+    proxy::Forward,
+};
+use crate::{
+    error::Error,
+    lab::state::{broken, new_token},
+    process::Account,
+};
+
+/// The longest folder for temporary files that leaves room for the names of sockets, which have 107 characters at most.
+const LONGEST: usize = 40;
+/// The database that users keep their data in; also the name of the account that they use.
+const DATABASE: &str = "interlock";
+/// The account that sees and may do everything.
+const ADMIN: &str = "interlock_admin";
+
+/// What the passwords of the accounts are.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Of the account of users.
+    pub user: String,
+    /// Of the account that may do everything.
+    pub admin: String,
+    /// Of the account that standbys use.
+    pub replication: String,
+    /// Of the database's own superuser, where somebody has to show one.
+    pub superuser: String,
+}
+
+/// One host.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostPlan {
+    /// Its name.
+    pub name: String,
+    /// What runs on it.
+    pub runs: Runs,
+    /// Where its agent takes orders.
+    pub agent: SocketAddr,
+    /// Where its clients come in.
+    pub service: Forward,
+    /// Where the interface of its manager is reached.
+    pub rest: Option<Forward>,
+    /// Where others fetch its changes, if not where clients come in.
+    pub replication: Option<Forward>,
+    /// Where it reaches what it depends on.
+    pub upstream: Option<Forward>,
+    /// A port for itself only.
+    pub own: Option<SocketAddr>,
+}
+
+/// All of it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// The kind.
+    pub kind: DatabaseKind,
+    /// The folder of all hosts' folders: a short one, and one that other accounts reach.
+    pub folder: PathBuf,
+    /// The account of the system that the databases run as; ours if none is named.
+    pub account: Option<String>,
+    /// What was set.
+    pub settings: Settings,
+    /// The passwords.
+    pub secrets: Secrets,
+    /// The hosts.
+    pub hosts: Vec<HostPlan>,
+}
+
+impl Cluster {
+    /// Plans a cluster: names, addresses, passwords; touches nothing.
+    ///
+    /// # Errors
+    /// Where no port is free, or the account of the database is missing.
+    pub fn plan(
+        kind: DatabaseKind,
+        settings: Settings,
+        mut address: impl FnMut(&str) -> Result<SocketAddr, Error>,
+    ) -> Result<Self, Error> {
+        let account = programs::account(kind).map_err(|e| broken("the account of the database", e))?;
+        let hosts = match kind {
+            DatabaseKind::Postgres => {
+                vec![plain("pg1", Runs::Postgres, &mut address)?, plain("pg2", Runs::Postgres, &mut address)?]
+            }
+            DatabaseKind::Patroni | DatabaseKind::MariaDb => {
+                return Err(broken("the database", "this kind cannot be started yet"));
+            }
+        };
+        Ok(Self {
+            kind,
+            folder: short_folder(),
+            account: account.map(|account| account.name().to_owned()),
+            settings,
+            secrets: Secrets {
+                user: new_token(),
+                admin: new_token(),
+                replication: new_token(),
+                superuser: new_token(),
+            },
+            hosts,
+        })
+    }
+
+    /// Makes the folder of all hosts; other accounts may pass through it, and see nothing.
+    ///
+    /// # Errors
+    /// Where the system refuses, or it is there already.
+    pub fn make_folder(&self) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o711).create(&self.folder)
+    }
+
+    /// The account of the system that the databases run as, if not ours.
+    ///
+    /// # Errors
+    /// Where it is gone.
+    pub fn account(&self) -> io::Result<Option<Account>> {
+        self.account.as_deref().map(Account::named).transpose()
+    }
+
+    /// One host.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&HostPlan> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The hosts that have the data; the first one is the primary at first.
+    pub fn nodes(&self) -> impl Iterator<Item = &HostPlan> {
+        self.hosts.iter().filter(|host| host.runs != Runs::Etcd)
+    }
+
+    /// What everybody who uses it has to know.
+    #[must_use]
+    pub fn known(&self) -> LabDatabase {
+        let node = |host: &HostPlan| LabNode {
+            name: host.name.clone(),
+            sql: host.service.listen,
+            rest: host.rest.map(|forward| forward.listen),
+            replication: host.replication.map(|forward| forward.listen),
+            agent: host.agent,
+        };
+        let other =
+            |host: &HostPlan| LabHost { name: host.name.clone(), service: host.service.listen, agent: host.agent };
+        LabDatabase {
+            kind: self.kind,
+            nodes: self.nodes().map(node).collect(),
+            others: self.hosts.iter().filter(|host| host.runs == Runs::Etcd).map(other).collect(),
+            database: DATABASE.to_owned(),
+            user: DATABASE.to_owned(),
+            password: self.secrets.user.clone(),
+            admin_user: ADMIN.to_owned(),
+            admin_password: self.secrets.admin.clone(),
+            folder: self.folder.clone(),
+        }
+    }
+}
+
+fn plain(
+    name: &str,
+    runs: Runs,
+    address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>,
+) -> Result<HostPlan, Error> {
+    Ok(HostPlan {
+        name: name.to_owned(),
+        runs,
+        agent: address(&format!("{name} agent"))?,
+        service: forward(name, "sql", address)?,
+        rest: None,
+        replication: None,
+        upstream: None,
+        own: None,
+    })
+}
+
+fn forward(
+    name: &str,
+    what: &str,
+    address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>,
+) -> Result<Forward, Error> {
+    Ok(Forward { listen: address(&format!("{name} {what}"))?, to: address(&format!("{name} {what} behind"))? })
+}
+
+fn short_folder() -> PathBuf {
+    let temporary = env::temp_dir();
+    let base = if temporary.as_os_str().len() <= LONGEST { &temporary } else { Path::new("/tmp") };
+    base.join(format!("interlock-db-{:016x}", rand::random::<u64>()))
+}

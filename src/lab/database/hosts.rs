@@ -1,0 +1,163 @@
+//! The lab's hosts as the port sees them: orders to agents.
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    agent::HostStand,
+    kind::Runs,
+    known::LabDatabase,
+    routes::{Follow, SetFlow, SetState},
+};
+use crate::{
+    error::Error,
+    lab::{
+        http::{Answer, Ask, Client},
+        state::Folder,
+    },
+    model::Epoch,
+    ports::{Flow, HostState, Hosts, PortError},
+};
+
+/// How long a question may take.
+const ASK: Duration = Duration::from_secs(5);
+/// How long an order may take, with those before it; a host that is started may recover first.
+const ORDER: Duration = Duration::from_secs(100);
+/// How long a clean end may take: longer than its agent waits for it.
+const STOP: Duration = Duration::from_secs(40);
+/// How long it may take to follow, with all data copied anew if need be.
+const FOLLOW: Duration = Duration::from_secs(240);
+
+struct Host {
+    name: String,
+    runs: Runs,
+    agent: Client,
+}
+
+/// Implements [`Hosts`] over the agents of a lab that is up.
+pub struct LabHosts(Vec<Host>);
+
+#[derive(Deserialize)]
+struct Superseded {
+    superseded: Epoch,
+}
+
+#[derive(Deserialize)]
+struct Why {
+    why: String,
+}
+
+#[derive(Deserialize)]
+struct How {
+    how: String,
+}
+
+impl LabHosts {
+    /// Finds the hosts of the lab in `folder`.
+    ///
+    /// # Errors
+    /// Where no lab is up there, or it has no database.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let file = Folder::new(folder).read_lab()?;
+        Ok(Self::of(file.database()?, &file.token))
+    }
+
+    /// The hosts of a database.
+    #[must_use]
+    pub fn of(database: &LabDatabase, token: &str) -> Self {
+        let host = |(name, agent, runs): (&str, _, _)| Host {
+            name: name.to_owned(),
+            runs,
+            agent: Client::new(agent, Some(token.to_owned())),
+        };
+        Self(database.hosts().map(host).collect())
+    }
+
+    /// State, flow and epoch of a host, in one question.
+    ///
+    /// # Errors
+    /// Where its agent does not answer.
+    pub async fn stand(&self, host: &str) -> Result<HostStand, PortError> {
+        let answer = self.ask(host, Ask::get("/host"), ASK).await?;
+        answer.json().map_err(|e| PortError::odd(agent(host), e))
+    }
+
+    fn host(&self, name: &str) -> Result<&Host, PortError> {
+        let found = self.0.iter().find(|host| host.name == name);
+        found.ok_or_else(|| PortError::NotFound { what: format!("host {name} in this lab") })
+    }
+
+    async fn ask(&self, name: &str, ask: Ask<'_>, within: Duration) -> Result<Answer, PortError> {
+        let answer = self.host(name)?.agent.ask(ask, within).await;
+        let answer = answer.map_err(|e| PortError::unreachable(agent(name), e))?;
+        let why = || answer.json::<Why>().map_or_else(|_| answer.status.to_string(), |told| told.why);
+        match answer.status {
+            status if status.is_success() || status == StatusCode::CONFLICT => Ok(answer),
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                Err(PortError::Forbidden { what: format!("give this order to {name}"), why: why() })
+            }
+            _ => Err(PortError::odd(format!("the host {name}"), why())),
+        }
+    }
+
+    async fn order(&self, name: &str, ask: Ask<'_>, ours: Epoch) -> Result<(), PortError> {
+        let answer = self.ask(name, ask, ORDER).await?;
+        if answer.status != StatusCode::CONFLICT {
+            return Ok(());
+        }
+        let Superseded { superseded } = answer.json().map_err(|e| PortError::odd(agent(name), e))?;
+        Err(PortError::Superseded { ours: ours.0, theirs: superseded.0 })
+    }
+}
+
+fn agent(host: &str) -> String {
+    format!("the agent of {host}")
+}
+
+#[async_trait]
+impl Hosts for LabHosts {
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|host| host.name.clone()).collect()
+    }
+
+    fn can(&self, host: &str, state: HostState) -> bool {
+        self.host(host).is_ok_and(|host| host.runs.can(state))
+    }
+
+    fn can_freeze(&self, host: &str) -> bool {
+        self.host(host).is_ok_and(|host| host.runs.can_freeze())
+    }
+
+    async fn state(&self, host: &str) -> Result<HostState, PortError> {
+        Ok(self.stand(host).await?.state)
+    }
+
+    async fn set_state(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
+        let order = json!(SetState { state: to, epoch });
+        self.order(host, Ask::put("/host/state", order), epoch).await
+    }
+
+    async fn flow(&self, host: &str) -> Result<Flow, PortError> {
+        Ok(self.stand(host).await?.flow)
+    }
+
+    async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError> {
+        let order = json!(SetFlow { flow: to, epoch });
+        self.order(host, Ask::put("/host/flow", order), epoch).await
+    }
+
+    async fn stop_cleanly(&self, host: &str) -> Result<(), PortError> {
+        self.ask(host, Ask::post("/host/stop", json!({})), STOP).await.map(drop)
+    }
+
+    async fn start_following(&self, host: &str, primary: &str) -> Result<String, PortError> {
+        let order = json!(Follow { primary: primary.to_owned() });
+        let answer = self.ask(host, Ask::post("/host/follow", order), FOLLOW).await?;
+        let How { how } = answer.json().map_err(|e| PortError::odd(agent(host), e))?;
+        Ok(how)
+    }
+}

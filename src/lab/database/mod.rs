@@ -1,0 +1,27 @@
+//! Real database clusters: hosts whose agents start, break and mend them, as machines and networks are broken and mended.
+
+mod agent;
+mod cluster;
+mod engine;
+mod gate;
+mod holder;
+mod hosts;
+mod kind;
+mod known;
+mod machine;
+mod peer;
+mod postgres;
+pub mod programs;
+mod proxy;
+mod routes;
+mod site;
+mod sweep;
+mod tool;
+mod wish;
+
+pub use agent::{HostStand, serve};
+pub use cluster::Cluster;
+pub use hosts::LabHosts;
+pub use kind::{DatabaseKind, Setting, Settings};
+pub use known::{LabDatabase, LabHost, LabNode};
+pub use sweep::sweep;

@@ -1,0 +1,159 @@
+//! Where one host's programs live and work: its folders, its account, and the programs that it runs.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    cluster::{Cluster, HostPlan},
+    programs, sweep,
+    tool::{Tool, Waited},
+};
+use crate::{
+    lab::state::Folder,
+    process::{Account, Launch, Output},
+};
+
+/// The environment of all programs, beside their home.
+pub const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
+
+/// One host's place.
+pub struct Site {
+    /// The whole cluster.
+    pub cluster: Cluster,
+    /// This host.
+    pub plan: HostPlan,
+    /// The lab's folder.
+    pub lab: Folder,
+    /// Whom the programs run as, if not as we do.
+    pub account: Option<Account>,
+    /// The superuser of a fresh database: whoever made it.
+    pub superuser: String,
+    /// The children that somebody waits for already.
+    pub waited: Waited,
+    interlock: PathBuf,
+}
+
+impl Site {
+    /// Finds the place of a host.
+    ///
+    /// # Errors
+    /// Where the cluster has no such host, or its account is gone.
+    pub fn new(cluster: Cluster, lab: Folder, name: &str) -> io::Result<Self> {
+        let missing = || io::Error::other(format!("the cluster has no host {name}"));
+        let plan = cluster.host(name).ok_or_else(missing)?.clone();
+        let account = cluster.account()?;
+        let superuser = match &account {
+            Some(account) => account.name().to_owned(),
+            None => Account::own_name()?,
+        };
+        let interlock = std::env::current_exe()?;
+        Ok(Self { cluster, plan, lab, account, superuser, waited: Waited::default(), interlock })
+    }
+
+    /// The folder of all that the host has.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.cluster.folder.join(&self.plan.name)
+    }
+
+    /// The folder of its data, in which its database works.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.root().join("data")
+    }
+
+    /// The folder in which its manager works.
+    #[must_use]
+    pub fn manager(&self) -> PathBuf {
+        self.root().join("manager")
+    }
+
+    /// The folder of sockets and passwords.
+    #[must_use]
+    pub fn run(&self) -> PathBuf {
+        self.root().join("run")
+    }
+
+    /// The file in which tools find passwords.
+    #[must_use]
+    pub fn passwords(&self) -> PathBuf {
+        self.run().join("passwords")
+    }
+
+    /// Begins anew: ends what runs there, and leaves the folders empty.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn clear(&self) -> io::Result<()> {
+        sweep::end_below(&self.root())?;
+        absent_is_fine(fs::remove_dir_all(self.root()))?;
+        for folder in [self.root(), self.data(), self.manager(), self.run()] {
+            self.make_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Empties the folder of the data.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn clear_data(&self) -> io::Result<()> {
+        absent_is_fine(fs::remove_dir_all(self.data()))?;
+        self.make_folder(&self.data())
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(folder)?;
+        self.give(folder)
+    }
+
+    /// Writes a file (mode 0600) that belongs to the host's programs.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn write(&self, path: &Path, text: &str) -> io::Result<()> {
+        // Anew each time, so that neither mode nor owner stays from before.
+        absent_is_fine(fs::remove_file(path))?;
+        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        self.give(path)
+    }
+
+    fn give(&self, path: &Path) -> io::Result<()> {
+        self.account.as_ref().map_or(Ok(()), |account| account.give(path))
+    }
+
+    /// A program that is to go on in `folder` for as long as the agent lives; its log is the lab's.
+    ///
+    /// # Errors
+    /// Where the program is missing.
+    pub fn launch(&self, program: &str, folder: &Path) -> io::Result<Launch> {
+        let launch = Launch::new(&self.interlock, self.find(program)?).bare().env("HOME", self.run()).folder(folder);
+        let launch = ENVIRONMENT.into_iter().fold(launch, |launch, (key, value)| launch.env(key, value));
+        let log = self.lab.log(&format!("{}-{program}", self.plan.name));
+        Ok(launch.account(self.account.clone()).output(Output::File(log)))
+    }
+
+    /// A program that does one thing.
+    ///
+    /// # Errors
+    /// Where the program is missing.
+    pub fn tool(&self, program: &str) -> io::Result<Tool> {
+        Ok(Tool::new(&self.find(program)?, self))
+    }
+
+    fn find(&self, program: &str) -> io::Result<PathBuf> {
+        programs::find(program).ok_or_else(|| io::Error::other(format!("{program} is not installed any more")))
+    }
+}
+
+/// What is gone already needs no removing.
+pub fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
