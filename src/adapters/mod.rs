@@ -29,4 +29,4 @@ pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 #[cfg(feature = "sql")]
-pub use sql::{Connect, Secret, Tls};
+pub use sql::{Admin, Connect, Secret, Tls};

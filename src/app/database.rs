@@ -1,10 +1,10 @@
 //! What a platform file says of databases, as the adapters take it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Snapshot, misconfigured, secret};
 use crate::{
-    adapters::{CommandHosts, Connect, HostCommands, Logins, MariaDb, Patroni, Postgres, SystemClock, Tls},
+    adapters::{Admin, CommandHosts, Connect, HostCommands, Postgres, SystemClock, Tls},
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     ops::drill::Ports,
@@ -28,68 +28,54 @@ impl Snapshot {
         let (database, hosts) = match database {
             Document::Lab(_) => self.lab_database()?,
             Document::Postgres(cluster) => {
-                let database = Postgres::new(&listed(&cluster.nodes), self.logins(&cluster.login)?);
+                let database = Postgres::new(&listed(&cluster.nodes), self.login(&cluster.login)?);
                 bound(database, &cluster.hosts)?
             }
-            Document::Mariadb(cluster) => {
-                let database = MariaDb::new(&listed(&cluster.nodes), self.logins(&cluster.login)?);
-                bound(database, &cluster.hosts)?
-            }
-            Document::Patroni(cluster) => {
-                let nodes: Vec<_> =
-                    cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone(), at.rest.clone())).collect();
-                bound(Patroni::new(&nodes, self.logins(&cluster.login)?), &cluster.hosts)?
-            }
+            Document::Mariadb(_) | Document::Patroni(_) => return Err(no_lab()),
         };
         let metrics = if watches_users { Some(self.metrics().await?) } else { None };
         Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
     }
 
-    fn logins(&self, login: &Login) -> Result<Logins, Error> {
+    fn login(&self, login: &Login) -> Result<Connect, Error> {
         let tls = match login.tls {
             document::Tls::Disable => Tls::Disable,
             document::Tls::Require => {
                 Tls::Require { ca_file: login.ca_file.as_ref().map(|file| self.folder.join(file)) }
             }
         };
-        let connect = |user: &str, variable: Option<&String>| -> Result<Connect, Error> {
-            let password = variable.map(|name| secret(name)).transpose()?.map(Into::into);
-            Ok(Connect { user: user.to_owned(), password, database: login.database.clone(), tls: tls.clone() })
-        };
-        let writer = connect(&login.user, login.password_env.as_ref())?;
-        let admin = match &login.admin {
-            Some(admin) => connect(admin, login.admin_password_env.as_ref())?,
-            None => writer.clone(),
-        };
-        Ok(Logins { writer, admin })
+        let password =
+            |variable: &Option<String>| variable.as_deref().map(secret).transpose().map(|p| p.map(Into::into));
+        let admin = login.admin.as_ref().map(|user| -> Result<Admin, Error> {
+            Ok(Admin { user: user.clone(), password: password(&login.admin_password_env)? })
+        });
+        Ok(Connect {
+            user: login.user.clone(),
+            password: password(&login.password_env)?,
+            database: login.database.clone(),
+            tls,
+            admin: admin.transpose()?,
+        })
     }
 
     #[cfg(feature = "lab")]
     fn lab_database(&self) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
-        use crate::lab::{DatabaseKind, LabHosts};
+        use crate::lab::{DatabaseKind, Lab, LabHosts, LabNode};
         let Target::Lab(lab) = &self.platform.target else { return Err(no_lab()) };
         let folder = self.folder.join(LabTarget::folder(lab));
-        let (hosts, lab) = LabHosts::open(Path::new(&folder))?;
-        let connect = |user: &str, password: &str| Connect {
-            user: user.to_owned(),
-            password: Some(password.to_owned().into()),
+        let hosts = LabHosts::open(&folder)?;
+        let lab = Lab::open(&folder)?.file.database()?.clone();
+        let connect = Connect {
+            user: lab.user.clone(),
+            password: Some(lab.password.clone().into()),
             database: lab.database.clone(),
             tls: Tls::Disable,
+            admin: Some(Admin { user: lab.admin_user.clone(), password: Some(lab.admin_password.clone().into()) }),
         };
-        let logins =
-            Logins { writer: connect(&lab.user, &lab.password), admin: connect(&lab.admin_user, &lab.admin_password) };
         let sql: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
         let database: Arc<dyn Database> = match lab.kind {
-            DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, logins).map_err(misconfigured)?),
-            DatabaseKind::Mariadb => Arc::new(MariaDb::new(&sql, logins).map_err(misconfigured)?),
-            DatabaseKind::Patroni => {
-                let rest = |node: &crate::lab::DatabaseNode| {
-                    let rest = node.rest.map(|at| format!("http://{at}")).unwrap_or_default();
-                    (node.name.clone(), node.sql.to_string(), rest)
-                };
-                let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
-                Arc::new(Patroni::new(&nodes, logins).map_err(misconfigured)?)
-            }
+            DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, connect).map_err(misconfigured)?),
+            _ => return Err(no_lab()),
         };
         Ok((database, Arc::new(hosts)))
     }

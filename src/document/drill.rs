@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// The most writes per second that a drill is allowed.
-const MOST_RATE: u32 = 20_000;
+const MOST_RATE: u32 = 10_000;
 /// The most connections of one writer.
-const MOST_WORKERS: u32 = 256;
+const MOST_WORKERS: u32 = 64;
 /// The longest baseline, fault or wait.
 const LONGEST: Duration = Duration::from_secs(3600);
 

@@ -34,7 +34,8 @@ fn cuts(stage: &Stage) -> Vec<String> {
 }
 
 fn sample(mut cuts: Vec<String>) -> Vec<String> {
-    let all = std::env::var_os("INTERLOCK_SOAK").is_some() || std::env::var("INTERLOCK_DRILLS").is_ok_and(|w| w == "all");
+    let all =
+        std::env::var_os("INTERLOCK_SOAK").is_some() || std::env::var("INTERLOCK_DRILLS").is_ok_and(|w| w == "all");
     if all || cuts.len() <= SAMPLE {
         return cuts;
     }

@@ -49,7 +49,8 @@ impl Stage {
         std::fs::copy(scenario("interlock"), dir.path().join("interlock.yaml")).unwrap();
         let stage = Self { dir, down: false, _one: one };
         let set = settings.iter().flat_map(|setting| ["--database-set", setting]);
-        let arguments: Vec<&str> = ["lab", "up", "--database-only", "--database", kind, "--timeout", "120s"].into_iter().chain(set).collect();
+        let arguments: Vec<&str> =
+            ["lab", "up", "--database-only", "--database", kind, "--timeout", "120s"].into_iter().chain(set).collect();
         let up = stage.run(&arguments);
         assert_eq!(up.code, Some(0), "{up:?}");
         stage
@@ -61,7 +62,11 @@ impl Stage {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
-        command.args(arguments).current_dir(self.dir.path()).env_remove("INTERLOCK_PLATFORM").env_remove("INTERLOCK_STORE");
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_remove("INTERLOCK_PLATFORM")
+            .env_remove("INTERLOCK_STORE");
         command
     }
 

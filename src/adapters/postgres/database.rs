@@ -38,7 +38,7 @@ impl Nodes {
     /// # Errors
     /// What the node said.
     pub async fn session(&self, node: &str, within: Duration) -> Result<Box<dyn Session>, PortError> {
-        let wire = self.open(node, within).await?;
+        let wire = self.open_writer(node, within).await?;
         Ok(Box::new(PostgresSession::new(self.place(node)?, wire)))
     }
 
@@ -49,12 +49,26 @@ impl Nodes {
             (name, looked)
         }))
         .await;
-        findings(&Case { seen: &seen, topology, victim, user: self.user(), database: self.database(), promotes })
+        findings(&Case {
+            seen: &seen,
+            topology,
+            victim,
+            writer: self.writer(),
+            admin: self.admin(),
+            database: self.database(),
+            promotes,
+        })
     }
 
     async fn look_into(&self, name: &str) -> Result<settings::Looked, PortError> {
         let mut wire = self.open(name, ACT).await?;
-        settings::look(&mut wire).await.map_err(self.failed(name, "ask")?)
+        let mut looked = settings::look(&mut wire).await.map_err(self.failed(name, "ask")?)?;
+        if self.writer() != self.admin() {
+            let mut wire = self.open_writer(name, ACT).await?;
+            let own = settings::rights(&mut wire).await.map_err(self.failed(name, "ask")?)?;
+            looked.rights = settings::Rights { stats: looked.rights.stats, promote: looked.rights.promote, ..own };
+        }
+        Ok(looked)
     }
 }
 

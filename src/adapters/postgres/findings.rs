@@ -17,8 +17,10 @@ pub struct Case<'a> {
     pub topology: &'a Topology,
     /// The node that is going to be disturbed.
     pub victim: &'a str,
-    /// Our user.
-    pub user: &'a str,
+    /// Who writes.
+    pub writer: &'a str,
+    /// Who looks at replication and promotes.
+    pub admin: &'a str,
     /// The database that we connect to.
     pub database: &'a str,
     /// Whether we have to promote ourselves.
@@ -75,12 +77,12 @@ impl Case<'_> {
 fn reach(case: &Case<'_>) -> Finding {
     let missing: Vec<_> =
         case.seen.iter().filter_map(|(name, seen)| Some(format!("{name}: {}", seen.as_ref().err()?))).collect();
-    let found = format!("all {} nodes let {} in", case.seen.len(), case.user);
+    let found = format!("all {} nodes let {} in", case.seen.len(), case.admin);
     judged("reach", found, &strs(&missing), "start the node, or mend address, user, password or pg_hba.conf")
 }
 
 fn rights(case: &Case<'_>) -> Finding {
-    let user = case.user;
+    let user = case.admin;
     let blind: Vec<_> = case
         .looked()
         .filter(|(_, node)| !node.rights.stats)
@@ -107,7 +109,7 @@ fn table(case: &Case<'_>) -> Finding {
     let Some((name, node)) = case.primary() else {
         return fine("table", "unknown: no node takes writes");
     };
-    let user = case.user;
+    let user = case.writer;
     let rights = &node.rights;
     match &rights.schema {
         None => judged(
@@ -305,7 +307,7 @@ mod tests {
     }
 
     fn judge(seen: &[Seen], topology: &Topology) -> String {
-        let case = Case { seen, topology, victim: "a", user: "me", database: "app", promotes: true };
+        let case = Case { seen, topology, victim: "a", writer: "me", admin: "me", database: "app", promotes: true };
         let line = |finding: Finding| match finding.objection {
             None => format!("{}: {}\n", finding.name, finding.found),
             Some(objection) => format!("{}! {} -> {}\n", finding.name, finding.found, objection.mend),
@@ -363,8 +365,15 @@ mod tests {
             let seen = [("a".to_owned(), Ok(looked(settings))), ("b".to_owned(), Ok(looked(&[])))];
             let b = NodeSeen { synchronous, ..node("b", 400) };
             let topology = Topology { nodes: vec![node("a", 500), b], leader: None };
-            let case =
-                Case { seen: &seen, topology: &topology, victim: "a", user: "me", database: "app", promotes: false };
+            let case = Case {
+                seen: &seen,
+                topology: &topology,
+                victim: "a",
+                writer: "me",
+                admin: "me",
+                database: "app",
+                promotes: false,
+            };
             synchronous_of(&case)
         };
         insta::assert_snapshot!(of(&[("synchronous_standby_names", "b")], true), @"yes: a waits for b (`b`, synchronous_commit on)");

@@ -19,7 +19,7 @@ impl Nodes {
     /// # Errors
     /// Where the node cannot be asked.
     pub async fn has_ledger(&self, node: &str) -> Result<bool, PortError> {
-        let mut wire = self.open(node, ACT).await?;
+        let mut wire = self.open_writer(node, ACT).await?;
         let asked = wire.row("select to_regclass($1) is not null", &[(&LEDGER, Type::TEXT)], ACT).await;
         let row = asked.map_err(self.failed(node, "ask")?)?;
         row.try_get(0).map_err(|error| PortError::odd(node, error))
@@ -41,7 +41,8 @@ impl Nodes {
         // Whoever holds a lock on it is not waited for longer than we wait ourselves.
         let sql = format!("set lock_timeout = '5s'; set statement_timeout = '8s'; {sql}");
         let verb = if there { "create a table in" } else { "drop a table in" };
-        self.run(primary, verb, &sql).await
+        let mut wire = self.open_writer(primary, ACT).await?;
+        wire.run(&sql, ACT).await.map_err(self.failed(primary, verb)?)
     }
 
     /// Counts the rows of the ledger's table by their id.
@@ -51,7 +52,7 @@ impl Nodes {
     pub async fn rows(&self, node: &str) -> Result<BTreeMap<u64, u32>, PortError> {
         let mut last = None;
         for _ in 0..TRIES {
-            let mut wire = self.open(node, ACT).await?;
+            let mut wire = self.open_writer(node, ACT).await?;
             match count(&mut wire).await {
                 Ok(Some(rows)) => return Ok(rows),
                 Ok(None) => {

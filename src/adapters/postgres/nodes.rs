@@ -24,7 +24,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Nodes {
     servers: Vec<Server>,
-    login: Login,
+    writer: Login,
+    admin: Login,
 }
 
 impl Nodes {
@@ -33,7 +34,8 @@ impl Nodes {
     /// # Errors
     /// Where an address is none, or the trusted authorities cannot be read.
     pub fn new(nodes: &[(String, String)], connect: Connect) -> Result<Self, PortError> {
-        Ok(Self { servers: servers("PostgreSQL", nodes, 5432)?, login: Login::new(connect)? })
+        let servers = servers("PostgreSQL", nodes, 5432)?;
+        Ok(Self { servers, admin: Login::new(connect.as_admin())?, writer: Login::new(connect)? })
     }
 
     /// The nodes' names.
@@ -43,12 +45,17 @@ impl Nodes {
 
     /// The database that we connect to.
     pub fn database(&self) -> &str {
-        self.login.database()
+        self.writer.database()
     }
 
-    /// The user's name.
-    pub fn user(&self) -> &str {
-        self.login.user()
+    /// The name of who writes.
+    pub fn writer(&self) -> &str {
+        self.writer.user()
+    }
+
+    /// The name of who looks, promotes, and lets nodes follow.
+    pub fn admin(&self) -> &str {
+        self.admin.user()
     }
 
     /// One node's server.
@@ -69,16 +76,28 @@ impl Nodes {
         Ok(format!("postgres {name} ({}:{})", server.host, server.port))
     }
 
-    /// Connects to a node.
+    /// Connects to a node as its administrator.
     ///
     /// # Errors
     /// What the node said.
     pub async fn open(&self, name: &str, within: Duration) -> Result<Wire, PortError> {
-        let place = self.place(name)?;
-        self.login.open(self.server(name)?, within).await.map_err(|failure| failure.port(&place, "connect to"))
+        self.open_as(&self.admin, name, within).await
     }
 
-    /// Runs statements at a node, one connection and [`ACT`] for them.
+    /// Connects to a node as who writes.
+    ///
+    /// # Errors
+    /// What the node said.
+    pub async fn open_writer(&self, name: &str, within: Duration) -> Result<Wire, PortError> {
+        self.open_as(&self.writer, name, within).await
+    }
+
+    async fn open_as(&self, login: &Login, name: &str, within: Duration) -> Result<Wire, PortError> {
+        let place = self.place(name)?;
+        login.open(self.server(name)?, within).await.map_err(|failure| failure.port(&place, "connect to"))
+    }
+
+    /// Runs statements as its administrator at a node, one connection and [`ACT`] for them.
     ///
     /// # Errors
     /// What the node said; `verb` is what it was asked to do.
@@ -122,7 +141,7 @@ impl Nodes {
     }
 
     async fn ask(&self, server: &Server) -> Result<Answer, Failure> {
-        let mut wire = self.login.open(server, CONNECT).await?;
+        let mut wire = self.admin.open(server, CONNECT).await?;
         let odd = |error| Failure::from(&error);
         let within = tokio::time::Instant::now() + ASK;
         let left = || within.saturating_duration_since(tokio::time::Instant::now());

@@ -60,7 +60,8 @@ impl Nodes {
         let Some(primary) = self.primary_for(node).await? else {
             return Ok(());
         };
-        let comes_back = match self.settles(node, &primary).await {
+        let found = if state == HostState::Down { Settled::Ended } else { self.settles(node, &primary).await };
+        let comes_back = match found {
             Settled::Streams => return Ok(()),
             Settled::Runs => hosts.stop_cleanly(node).await,
             Settled::Ended => Ok(()),

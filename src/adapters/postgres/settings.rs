@@ -105,7 +105,7 @@ impl Looked {
 pub async fn look(wire: &mut Wire) -> Result<Looked, Failure> {
     let settings = wire.rows(SETTINGS, &[(&NAMES, Type::TEXT_ARRAY)], ACT).await?;
     let slots = wire.rows(SLOTS, &[], ACT).await?;
-    let rights = wire.row(RIGHTS, &[(&LEDGER, Type::TEXT)], ACT).await?;
+    let rights = rights(wire).await?;
     let conflicts = wire.row(CONFLICTS, &[], ACT).await?;
     let read = || -> Result<Looked, Error> {
         Ok(Looked {
@@ -114,14 +114,26 @@ pub async fn look(wire: &mut Wire) -> Result<Looked, Failure> {
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
                 .collect::<Result<_, Error>>()?,
             slots: slots.iter().map(|row| Ok(slot(row.try_get(0)?))).collect::<Result<Vec<_>, Error>>()?,
-            rights: Rights {
-                stats: rights.try_get(0)?,
-                promote: rights.try_get(1)?,
-                schema: rights.try_get(2)?,
-                create: rights.try_get(3)?,
-                ledger: rights.try_get(4)?,
-            },
+            rights: rights.clone(),
             conflicts: conflicts.try_get(0)?,
+        })
+    };
+    read().map_err(|error| Failure::from(&error))
+}
+
+/// What the one who is connected may do.
+///
+/// # Errors
+/// What the node said.
+pub async fn rights(wire: &mut Wire) -> Result<Rights, Failure> {
+    let row = wire.row(RIGHTS, &[(&LEDGER, Type::TEXT)], ACT).await?;
+    let read = || -> Result<Rights, Error> {
+        Ok(Rights {
+            stats: row.try_get(0)?,
+            promote: row.try_get(1)?,
+            schema: row.try_get(2)?,
+            create: row.try_get(3)?,
+            ledger: row.try_get(4)?,
         })
     };
     read().map_err(|error| Failure::from(&error))

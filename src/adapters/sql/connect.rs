@@ -49,9 +49,30 @@ pub struct Connect {
     pub database: String,
     /// Whether the line is encrypted.
     pub tls: Tls,
+    /// Who looks at replication, promotes and lets nodes follow, where that is another user than the one who writes.
+    pub admin: Option<Admin>,
+}
+
+/// A user who may look at replication, promote, and let nodes follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// The user.
+    pub user: String,
+    /// Its password, where it needs one.
+    pub password: Option<Secret>,
 }
 
 impl Connect {
+    /// The same database as its administrator sees it.
+    pub(in crate::adapters) fn as_admin(&self) -> Self {
+        match &self.admin {
+            None => self.clone(),
+            Some(Admin { user, password }) => {
+                Self { user: user.clone(), password: password.clone(), admin: None, ..self.clone() }
+            }
+        }
+    }
+
     /// A text of somebody else's with the password taken out, should it be there: servers quote statements in their errors.
     pub(in crate::adapters) fn clean(&self, text: &str) -> String {
         match &self.password {
@@ -71,6 +92,7 @@ mod tests {
             user: "interlock".to_owned(),
             password: Some(Secret::from("tr0ub4dor".to_owned())),
             database: "app".to_owned(),
+            admin: None,
             tls: Tls::Disable,
         };
         assert!(!format!("{connect:?}").contains("tr0ub4dor"));

@@ -6,7 +6,7 @@ pub(super) mod limits;
 mod standing;
 mod tls;
 
-pub use connect::{Connect, Secret, Tls};
+pub use connect::{Admin, Connect, Secret, Tls};
 
 pub(super) use address::{Server, servers};
 pub(super) use standing::{standing, with_standing};

@@ -20,8 +20,8 @@ pub const GATES: [&str; 14] = [
     "nodes",
     "primary",
     "whole",
-    "standbys",
-    "synchronous",
+    "candidate",
+    "waits",
     "hosts",
     "ledger",
     "slo",
@@ -53,8 +53,8 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
     if silent {
         return gates;
     }
-    gates.extend([primary(spec, &topology), whole(spec, &topology), standbys(spec, &topology)]);
-    gates.extend([synchronous(spec, &topology), hosts(drill).await, ledger(drill).await]);
+    gates.extend([primary(spec, &topology), whole(spec, &topology), candidate(spec, &topology)]);
+    gates.extend([waits(spec, &topology), hosts(drill).await, ledger(drill).await]);
     gates.extend(drill.ports.database.findings(&spec.primary).await.iter().map(finding));
     gates.extend([slo(spec, around), budget(spec, around)]);
     gates
@@ -128,34 +128,34 @@ fn whole(spec: &Spec, topology: &Topology) -> Gate {
     }
 }
 
-fn standbys(spec: &Spec, topology: &Topology) -> Gate {
+fn candidate(spec: &Spec, topology: &Topology) -> Gate {
     let count = topology.nodes.len().saturating_sub(1);
     if (count as u64) < u64::from(spec.require.standbys.max(1)) {
         let why = format!("{count} standbys, {} are wanted", spec.require.standbys.max(1));
-        return Gate::shut("standbys", why, "without a standby nothing could take over: add one");
+        return Gate::shut("candidate", why, "without a standby nothing could take over: add one");
     }
     match &spec.candidate {
         Some(candidate) if topology.node(candidate).is_none_or(|node| node.writable) => {
-            Gate::shut("standbys", format!("{candidate} is no standby"), "name another `candidate`")
+            Gate::shut("candidate", format!("{candidate} is no standby"), "name another `candidate`")
         }
-        Some(candidate) => Gate::open("standbys", format!("{count}; {candidate} takes over")),
-        None => Gate::open("standbys", count.to_string()),
+        Some(candidate) => Gate::open("candidate", format!("{count}; {candidate} takes over")),
+        None => Gate::open("candidate", count.to_string()),
     }
 }
 
-fn synchronous(spec: &Spec, topology: &Topology) -> Gate {
+fn waits(spec: &Spec, topology: &Topology) -> Gate {
     let names: Vec<&str> =
         topology.nodes.iter().filter(|node| node.synchronous).map(|node| node.name.as_str()).collect();
     let found = if names.is_empty() { "no standby is synchronous".to_owned() } else { names.join(", ") };
     match spec.require.synchronous {
         Some(true) if names.is_empty() => {
-            Gate::shut("synchronous", found, "switch synchronous replication on, or leave `require.synchronous` out")
+            Gate::shut("waits", found, "switch synchronous replication on, or leave `require.synchronous` out")
         }
         Some(false) if !names.is_empty() => {
             let mend = "switch synchronous replication off, or leave `require.synchronous` out";
-            Gate::shut("synchronous", format!("{found} is synchronous"), mend)
+            Gate::shut("waits", format!("{found} is synchronous"), mend)
         }
-        _ => Gate::open("synchronous", found),
+        _ => Gate::open("waits", found),
     }
 }
 

@@ -126,6 +126,12 @@ impl Spec {
         self.managed || matches!(self.method, Method::Switchover | Method::Promote)
     }
 
+    /// The file of one repetition's ledger, counted from 1.
+    #[must_use]
+    pub fn ledger_of(&self, nth: usize) -> PathBuf {
+        if self.repetitions > 1 { self.ledger.with_extension(format!("{nth}.jsonl")) } else { self.ledger.clone() }
+    }
+
     /// How long the whole drill may take.
     #[must_use]
     pub fn at_most(&self) -> Duration {
