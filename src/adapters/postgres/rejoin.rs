@@ -97,7 +97,9 @@ impl Nodes {
     /// # Errors
     /// What it lacks after `within`.
     pub async fn streams_from(&self, node: &str, primary: &str, within: Duration) -> Result<(), PortError> {
-        let timeline = self.look(primary).await?.timeline;
+        let known =
+            |seen: &NodeSeen| seen.timeline.as_ref().map(|_| ()).ok_or_else(|| "its timeline is unknown".to_owned());
+        let timeline = self.wait(primary, within, known).await?.timeline;
         self.wait(node, within, |seen| streams(seen, timeline.as_deref())).await.map(|_| ())
     }
 

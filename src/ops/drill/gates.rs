@@ -28,6 +28,10 @@ pub const GATES: [&str; 14] = [
     "budget",
 ];
 
+/// How often the cluster is looked at before it is said not to be whole, and the pause between.
+const LOOKS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// What a drill's gates have to know beside the world around the platform.
 #[derive(Debug, Clone, Default)]
 pub struct Before {
@@ -45,7 +49,7 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
         around::guardian(around),
         cooldown(spec, before),
     ];
-    let topology = drill.ports.database.topology().await;
+    let topology = patient(drill).await;
     let nodes = nodes(&topology);
     let silent = nodes.is_shut();
     gates.push(nodes);
@@ -58,6 +62,20 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
     gates.extend(drill.ports.database.findings(&spec.primary).await.iter().map(finding));
     gates.extend([slo(spec, around), budget(spec, around)]);
     gates
+}
+
+/// How the cluster stands; asked again a few times, for one slow answer says nothing.
+async fn patient(drill: &Drill) -> Topology {
+    let mut topology = drill.ports.database.topology().await;
+    for _ in 1..LOOKS {
+        if topology.nodes.iter().all(|node| node.trouble.is_none()) && topology.is_whole(drill.spec.require.lag).is_ok()
+        {
+            break;
+        }
+        drill.ports.clock.sleep(PAUSE).await;
+        topology = drill.ports.database.topology().await;
+    }
+    topology
 }
 
 fn cooldown(spec: &Spec, before: &Before) -> Gate {

@@ -88,7 +88,8 @@ async fn begin(drill: &Drill, nth: usize) -> Result<(), String> {
     made.map_err(|e| format!("the folder of {} cannot be made: {e}", ledger.display()))?;
     let recorder =
         Recorder::start(drill.ports.database.clone(), writer, &ledger, 1).await.map_err(|e| e.to_string())?;
-    *drill.present.lock().await = Present { recorder: Some(recorder), before: Some(before), ..Present::default() };
+    *drill.present.lock().await =
+        Present { recorder: Some(recorder), before: Some(before), unharmed: true, ..Present::default() };
     Ok(())
 }
 

@@ -27,6 +27,12 @@ use crate::{
 /// How often the cluster is looked at while something is awaited of it.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How long a node may take to answer whose host runs, before it counts as silent.
+const ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long a node whose host runs may take to be seen taking part: one slow answer says nothing.
+const TAKES_PART: Duration = Duration::from_secs(3);
+
 /// What a drill needs of its platform.
 #[derive(Clone)]
 pub struct Ports {
@@ -55,6 +61,8 @@ pub(super) struct Present {
     pub records: Option<Records>,
     pub before: Option<Topology>,
     pub rejoin: Option<Duration>,
+    /// Writing has begun, and no host was harmed yet.
+    pub unharmed: bool,
 }
 
 impl Drill {
@@ -93,23 +101,56 @@ impl Drill {
         let state = self.ports.hosts.state(host).await?;
         let left_by_us = self.spec.fault().filter(|_| host == self.spec.on);
         let (HostState::Running, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
-        if !self.is_node(host) {
+        if !self.is_node(host) || self.present.lock().await.unharmed {
             return Ok(state);
         }
-        let takes_part = takes_part(&self.ports.database.topology().await, host);
-        Ok(if takes_part.is_ok() { HostState::Running } else { left_by_us })
+        let clock = &self.ports.clock;
+        let begun = clock.now();
+        while takes_part(&self.ports.database.topology().await, host).is_err() {
+            if clock.now().since(&begun) > TAKES_PART {
+                return Ok(left_by_us);
+            }
+            clock.sleep(LOOK).await;
+        }
+        Ok(HostState::Running)
     }
 
-    async fn role(&self) -> &str {
-        match self.ports.database.topology().await.primary() {
+    /// The cluster once every node has answered whose host runs: from a node that is only slow nothing may be concluded.
+    ///
+    /// # Errors
+    /// Names the first one that has not, after [`ANSWERS`].
+    async fn all_seen(&self) -> Result<Topology, PortError> {
+        let Ports { database, hosts, clock, .. } = &self.ports;
+        let begun = clock.now();
+        loop {
+            let topology = database.topology().await;
+            let mut silent = None;
+            for node in &topology.nodes {
+                if let Some(trouble) = &node.trouble
+                    && !hosts.state(&node.name).await.is_ok_and(|state| state != HostState::Running)
+                {
+                    silent = Some(PortError::unreachable(&node.name, trouble));
+                }
+            }
+            match silent {
+                None => return Ok(topology),
+                Some(silent) if clock.now().since(&begun) > ANSWERS => return Err(silent),
+                Some(_) => clock.sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn role(&self) -> Result<&str, PortError> {
+        Ok(match self.all_seen().await?.primary() {
             Ok(found) if found.name == self.spec.primary => &self.spec.primary,
             _ => ELSEWHERE,
-        }
+        })
     }
 
     async fn set_host(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
         if to != HostState::Running {
             self.mark(Mark::Fault).await;
+            self.present.lock().await.unharmed = false;
             return self.ports.hosts.set_state(host, to, epoch).await;
         }
         let begun = Instant::now();
@@ -126,8 +167,7 @@ impl Drill {
         if !self.is_node(host) {
             return hosts.set_state(host, HostState::Running, epoch).await;
         }
-        let topology = database.topology().await;
-        let replaced = topology.writable().any(|node| node.name != host);
+        let replaced = self.all_seen().await?.writable().any(|node| node.name != host);
         if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
             hosts.set_state(host, HostState::Running, epoch).await?;
         }
@@ -158,8 +198,7 @@ impl Drill {
         let Ports { database, hosts, .. } = &self.ports;
         let spec = &self.spec;
         if to == spec.primary {
-            let found = database.topology().await.primary().map(|node| node.name.clone());
-            let from = found.map_err(|why| PortError::odd(&spec.database, why))?;
+            let from = self.at_primary().await?;
             return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts).await };
         }
         match (&spec.candidate, spec.method) {
@@ -173,17 +212,32 @@ impl Drill {
         }
     }
 
+    /// The only node that takes writes.
+    ///
+    /// # Errors
+    /// Where there is none, or several, also after [`ANSWERS`].
     async fn at_primary(&self) -> Result<String, PortError> {
-        let topology = self.ports.database.topology().await;
-        topology.primary().map(|node| node.name.clone()).map_err(|why| PortError::unreachable(&self.spec.database, why))
+        let begun = self.ports.clock.now();
+        loop {
+            let why = match self.ports.database.topology().await.primary() {
+                Ok(node) => return Ok(node.name.clone()),
+                Err(why) => why,
+            };
+            if self.ports.clock.now().since(&begun) > ANSWERS {
+                return Err(PortError::unreachable(&self.spec.database, why));
+            }
+            self.ports.clock.sleep(LOOK).await;
+        }
     }
 }
 
-/// Whether a node is the only primary, or follows that one.
+/// Whether a node is the only primary, or follows that one. Another node that does not answer may be a primary as well.
 fn takes_part(topology: &Topology, node: &str) -> Result<(), String> {
     let primary = topology.primary()?;
     if primary.name == node {
-        return Ok(());
+        let silent =
+            topology.nodes.iter().find_map(|other| Some(format!("{}: {}", other.name, other.trouble.as_ref()?)));
+        return silent.map_or(Ok(()), Err);
     }
     let seen = topology.node(node).ok_or_else(|| format!("there is no {node}"))?;
     if let Some(trouble) = &seen.trouble {
@@ -215,7 +269,7 @@ impl Operation for Drill {
         let Ports { database, hosts, .. } = &self.ports;
         Ok(match known(key)? {
             Key::Ledger => json(&database.has_ledger(&self.at_primary().await?).await?),
-            Key::Primary => json(&self.role().await),
+            Key::Primary => json(&self.role().await?),
             Key::Host(host) => json(&self.host_state(host).await?),
             Key::Replication(node) => json(&hosts.flow(node).await?),
         })
