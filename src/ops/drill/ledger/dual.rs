@@ -56,7 +56,8 @@ pub fn dual(records: &Records, new: Option<u16>) -> Option<Dual> {
     let overlaps = pairs.filter_map(|((a, ours), (b, theirs))| Some((*a, *b, longest(ours, theirs)?)));
     let (a, b, time) = overlaps.max_by_key(|(_, _, time)| time.until.since(time.from))?;
     let (winner, loser) = if new == Some(b) { (b, a) } else { (a, b) };
-    let theirs = || records.acknowledged().filter(move |attempt| attempt.node == loser && attempt.answered >= time.from);
+    let theirs =
+        || records.acknowledged().filter(move |attempt| attempt.node == loser && attempt.answered >= time.from);
     let rows = records.survivors();
     Some(Dual {
         winner: records.node(winner).to_owned(),
@@ -90,7 +91,8 @@ fn overlap(one: &Run, other: &Run) -> Option<Window> {
         return Some(Window { from, until });
     }
     // A single sample has no certain time of its own; it counts where all of it lies within the other's.
-    let inside = |sample: Window, run: &Run| (run.from <= sample.from && sample.until <= run.until).then_some(sample.until);
+    let inside =
+        |sample: Window, run: &Run| (run.from <= sample.from && sample.until <= run.until).then_some(sample.until);
     let at = inside(one.first, other).or_else(|| inside(other.first, one))?;
     Some(Window { from: at, until: at })
 }

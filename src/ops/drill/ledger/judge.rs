@@ -153,7 +153,10 @@ fn loss(measured: &Measurement, asked: &Objectives) -> Vec<Reason> {
 fn nothing_lost(measured: &Measurement, asked: &Objectives) -> Reason {
     let (rows, bound) = (measured.risk.rows, measured.risk.bound() * 100.0);
     if rows < asked.rows_at_risk {
-        return not_proven(format!("no row is lost, but only {rows} were at risk, and {} are asked for", asked.rows_at_risk));
+        return not_proven(format!(
+            "no row is lost, but only {rows} were at risk, and {} are asked for",
+            asked.rows_at_risk
+        ));
     }
     pass(format!("no row is lost of {rows} at risk: at most {bound:.2} % of such rows are, with 95 % confidence"))
 }
@@ -184,5 +187,6 @@ fn slots(measured: &Measurement) -> Option<Reason> {
     let worst = measured.slots.iter().max_by(|a, b| a.share().total_cmp(&b.share()))?;
     let whose = worst.node.as_ref().map_or("the routed writer".to_owned(), |node| format!("the writer at {node}"));
     let percent = worst.share() * 100.0;
-    (worst.share() > MISSED).then(|| not_proven(format!("{whose} missed {percent:.1} % of its slots: the machine is too busy")))
+    (worst.share() > MISSED)
+        .then(|| not_proven(format!("{whose} missed {percent:.1} % of its slots: the machine is too busy")))
 }

@@ -230,7 +230,8 @@ mod tests {
     }
 
     fn story() -> Vec<Line> {
-        let intent = |id| Line::Intent { id, stream: 0, node: 0, due: Micros(id * 1_000), begun: Micros(id * 1_000 + 7) };
+        let intent =
+            |id| Line::Intent { id, stream: 0, node: 0, due: Micros(id * 1_000), begun: Micros(id * 1_000 + 7) };
         let end = |id, written, notices| {
             let sent = Some(Micros(id * 1_000 + 9));
             Line::End { id, sent, answered: Micros(id * 1_000 + 400), written, notices }

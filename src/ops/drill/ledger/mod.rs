@@ -18,8 +18,6 @@ pub use lines::{Ledger, Line, UNANSWERED, read};
 pub use measure::{Counts, Flaw, Gaps, Loss, Measurement, Slots, measure};
 pub use micros::Micros;
 pub use outage::{Outage, Resolution};
-pub use records::{
-    Attempt, Finals, Head, LATE, Mark, Marks, Miss, Missed, Outcome, Poll, Records, Stream, Word,
-};
+pub use records::{Attempt, Finals, Head, LATE, Mark, Marks, Miss, Missed, Outcome, Poll, Records, Stream, Word};
 pub use risk::{Basis, Risk};
 pub use rows::{Counted, Fate, differences};

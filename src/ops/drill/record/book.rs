@@ -79,7 +79,8 @@ impl Book {
     pub fn close(&self) {
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
-            let what = format!("{dropped} writes, polls or missed slots found no room in the ledger: its disk is too slow");
+            let what =
+                format!("{dropped} writes, polls or missed slots found no room in the ledger: its disk is too slow");
             self.add(Line::Trouble { what });
         }
         // Where there is no room even for that, it ends with its last sender.

@@ -2,10 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::{
-    ops::drill::ledger::Micros,
-    ports::Written,
-};
+use crate::{ops::drill::ledger::Micros, ports::Written};
 
 /// A routed writer that had no acknowledgement for longer is not steady; ten of its periods, if that is longer.
 const UNSTEADY: Micros = Micros::millis(100);

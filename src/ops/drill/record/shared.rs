@@ -60,13 +60,7 @@ pub struct Shared {
 
 impl Shared {
     /// What a recorder's parts share, with ids from `first` on.
-    pub fn new(
-        database: Arc<dyn Database>,
-        nodes: Vec<String>,
-        spec: WriterSpec,
-        book: Book,
-        first: u64,
-    ) -> Self {
+    pub fn new(database: Arc<dyn Database>, nodes: Vec<String>, spec: WriterSpec, book: Book, first: u64) -> Self {
         let clock = LedgerClock::begin();
         let tally = Tally::new(WriterSpec::period(spec.rate));
         let (stop, used) = (AtomicBool::new(false), AtomicU64::new(0));
