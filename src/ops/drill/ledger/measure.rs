@@ -168,7 +168,8 @@ pub struct Measurement {
     pub troubles: Vec<String>,
 }
 
-/// Makes the figures.
+/// Makes the figures. Their tables have to be of the time before a switchover back: the primary in the end is the one that the
+/// fault led to.
 ///
 /// # Errors
 /// Where the records contradict themselves, or there is nothing to compare the time after the fault with.
@@ -198,7 +199,7 @@ pub fn measure(records: &Records) -> Result<Measurement, Flaw> {
         fate,
         overhang: overhang(records, fault, old, new),
         unit: records.head.unit,
-        risk: risk(records, fault, old, new),
+        risk: risk(records, fault, outage.window().map_or(fault, |window| window.until), old, new),
         dual: dual(records, new),
         slots: slots(records, fault, outage.window()),
         counts: counts(records),
@@ -231,9 +232,8 @@ fn resolution(records: &Records, stream: u16, fault: Micros) -> Result<Resolutio
     let end = records.marks.baseline_ended.map_or(fault, |ended| ended.min(fault));
     let baseline = acks(records, |attempt| attempt.stream == stream && attempt.answered <= end);
     let writes = baseline.len() as u64;
-    let gap = baseline.first().and_then(|first| baseline.largest_ended(first)).filter(|_| writes > 1);
     let period = records.head.streams.get(usize::from(stream)).map_or(Micros(0), |stream| stream.period);
-    let baseline = gap.ok_or(Flaw::NoBaseline { writes })?.length();
+    let baseline = baseline.largest_between().ok_or(Flaw::NoBaseline { writes })?.length();
     Ok(Resolution { periods: period * 2, baseline, writes })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Micros, Poll, Records};
+use super::{Attempt, Micros, Poll, Records};
 
 /// Without positions, what was acknowledged so long before the fault counts as at risk.
 const RECENT: Micros = Micros::millis(1_000);
@@ -14,7 +14,7 @@ pub enum Basis {
     /// By positions: no poll before the fault had shown that the new primary had them.
     Positions,
     /// By time: acknowledged within a second before the fault, or after it. No positions could be compared, or the old
-    /// primary is the new one.
+    /// primary is the new one; then what it acknowledged after the outage does not count.
     Time,
 }
 
@@ -40,15 +40,18 @@ impl Risk {
     }
 }
 
-/// Counts the rows at risk. `old` was the primary before the fault, `new` is it in the end.
-pub fn risk(records: &Records, fault: Micros, old: u16, new: Option<u16>) -> Risk {
-    let safe = new.filter(|new| *new != old).and_then(|new| seen_elsewhere(records, fault, old, new));
+/// Counts the rows at risk. `old` was the primary before the fault, `new` is it in the end; `over` is when the outage was over, or
+/// the time of the fault where none was seen.
+pub fn risk(records: &Records, fault: Micros, over: Micros, old: u16, new: Option<u16>) -> Risk {
+    let moved = new != Some(old);
+    let safe = new.filter(|_| moved).and_then(|new| seen_elsewhere(records, fault, old, new));
     let (since, basis) = match safe {
         Some(since) => (since, Basis::Positions),
         None => (fault.since(RECENT), Basis::Time),
     };
-    let rows = records.acknowledged().filter(|attempt| attempt.node == old && attempt.answered > since).count();
-    Risk { rows: rows as u64, basis }
+    let at_risk =
+        |attempt: &&Attempt| attempt.node == old && attempt.answered > since && (moved || attempt.answered < over);
+    Risk { rows: records.acknowledged().filter(at_risk).count() as u64, basis }
 }
 
 /// Until when what the old primary had acknowledged was seen at the new one before the fault.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     ops::drill::ledger::{Finals, Records, differences},
-    ports::Database,
+    ports::{Database, PortError},
 };
 
 /// Between two readings, while a node still has other rows than the primary.
@@ -20,31 +20,21 @@ const AGAIN: Duration = Duration::from_millis(300);
 pub async fn read_back(database: &dyn Database, records: &mut Records, within: Duration) {
     let deadline = Instant::now() + within;
     loop {
-        let found = timeout_at(deadline, look(database, &records.head.nodes)).await;
-        let is_last = found.is_err() || Instant::now() + AGAIN >= deadline;
-        match found {
-            Ok(finals) => records.finals = finals,
-            Err(_) if records.finals == Finals::default() => records.finals = unanswered(records, within),
-            // An earlier reading was complete; a later one that was cut off takes nothing from it.
-            Err(_) => {}
+        let finals = look(database, &records.head.nodes, deadline).await;
+        // What was read in full is worth more than a later reading that ran out of time.
+        if Instant::now() < deadline || records.finals == Finals::default() {
+            records.finals = finals;
         }
-        if is_last || is_settled(&records.finals) {
+        if Instant::now() + AGAIN >= deadline || is_settled(&records.finals) {
             return;
         }
         sleep(AGAIN).await;
     }
 }
 
-fn unanswered(records: &Records, within: Duration) -> Finals {
-    let why = format!("no answer within {within:?}");
-    let troubles = records.head.nodes.iter().map(|node| (node.clone(), why.clone())).collect();
-    Finals { troubles, ..Finals::default() }
-}
-
-async fn look(database: &dyn Database, nodes: &[String]) -> Finals {
-    let primary = database.topology().await.primary().map(|node| node.name.clone()).ok();
-    let mut finals = Finals { primary, ..Finals::default() };
-    let tables = join_all(nodes.iter().map(|node| database.rows(node))).await;
+async fn look(database: &dyn Database, nodes: &[String], deadline: Instant) -> Finals {
+    let mut finals = Finals::default();
+    let tables = join_all(nodes.iter().map(|node| in_time(deadline, node, database.rows(node)))).await;
     for (node, table) in nodes.iter().zip(tables) {
         match table {
             Ok(rows) => {
@@ -55,15 +45,25 @@ async fn look(database: &dyn Database, nodes: &[String]) -> Finals {
             }
         }
     }
-    if let Some(primary) = &finals.primary {
-        match database.switched_at(primary).await {
+    let topology = timeout_at(deadline, database.topology()).await.ok();
+    finals.primary = topology.and_then(|topology| topology.primary().map(|node| node.name.clone()).ok());
+    if let Some(primary) = finals.primary.clone() {
+        match in_time(deadline, &primary, database.switched_at(&primary)).await {
             Ok(position) => finals.switched_at = position,
             Err(e) => {
-                finals.troubles.entry(primary.clone()).or_insert_with(|| e.to_string());
+                finals.troubles.entry(primary).or_insert_with(|| e.to_string());
             }
         }
     }
     finals
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    node: &str,
+    question: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    timeout_at(deadline, question).await.unwrap_or_else(|_| Err(PortError::unreachable(node, "no answer in time")))
 }
 
 /// Whether every node could be read, and has the same rows as the primary.
