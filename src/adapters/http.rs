@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::{
-    Client, Response, StatusCode, Url,
+    Client, ClientBuilder, Response, StatusCode, Url,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 
@@ -23,6 +23,34 @@ pub fn install_crypto() {
 /// # Errors
 /// Where TLS cannot be set up or the bearer token holds what no header may hold.
 pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Client, PortError> {
+    built(url, timeout, bearer, |builder| Ok(builder))
+}
+
+/// The same, trusting these authorities and no others, unless there are none.
+///
+/// # Errors
+/// Where TLS cannot be set up.
+#[cfg(feature = "sql")]
+pub(super) fn client_trusting(
+    url: &Url,
+    timeout: Duration,
+    authorities: &[rustls::pki_types::CertificateDer<'_>],
+) -> Result<Client, PortError> {
+    built(url, timeout, None, |builder| {
+        if authorities.is_empty() {
+            return Ok(builder);
+        }
+        let read = authorities.iter().map(|der| reqwest::Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+        Ok(builder.tls_certs_only(read))
+    })
+}
+
+fn built(
+    url: &Url,
+    timeout: Duration,
+    bearer: Option<&str>,
+    with: impl FnOnce(ClientBuilder) -> reqwest::Result<ClientBuilder>,
+) -> Result<Client, PortError> {
     install_crypto();
     let odd = |why: String| PortError::odd(place(url), why);
     let mut headers = HeaderMap::new();
@@ -44,7 +72,7 @@ pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Clie
     if is_local(url) {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|e| odd(explain(&e, timeout)))
+    with(builder).and_then(ClientBuilder::build).map_err(|e| odd(explain(&e, timeout)))
 }
 
 /// Reads an address.

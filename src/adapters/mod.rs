@@ -9,6 +9,8 @@ mod notify;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 #[cfg(feature = "sql")]
+mod patroni;
+#[cfg(feature = "sql")]
 mod postgres;
 mod prometheus;
 mod scrape;
@@ -24,6 +26,8 @@ pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
 pub use notify::{AlertmanagerApi, WebhookPost};
+#[cfg(feature = "sql")]
+pub use patroni::Patroni;
 #[cfg(feature = "sql")]
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Snapshot, misconfigured, secret};
 use crate::{
-    adapters::{Admin, CommandHosts, Connect, HostCommands, Postgres, SystemClock, Tls},
+    adapters::{Admin, CommandHosts, Connect, HostCommands, Patroni, Postgres, SystemClock, Tls},
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     ops::drill::Ports,
@@ -31,7 +31,12 @@ impl Snapshot {
                 let database = Postgres::new(&listed(&cluster.nodes), self.login(&cluster.login)?);
                 bound(database, &cluster.hosts)?
             }
-            Document::Mariadb(_) | Document::Patroni(_) => return Err(no_lab()),
+            Document::Patroni(cluster) => {
+                let nodes: Vec<_> =
+                    cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone(), at.rest.clone())).collect();
+                bound(Patroni::new(&nodes, self.login(&cluster.login)?), &cluster.hosts)?
+            }
+            Document::Mariadb(_) => return Err(no_lab()),
         };
         let metrics = if watches_users { Some(self.metrics().await?) } else { None };
         Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
@@ -75,7 +80,15 @@ impl Snapshot {
         let sql: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
         let database: Arc<dyn Database> = match lab.kind {
             DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, connect).map_err(misconfigured)?),
-            _ => return Err(no_lab()),
+            DatabaseKind::Patroni => {
+                let rest = |node: &LabNode| {
+                    let rest = node.rest.map(|at| format!("http://{at}")).unwrap_or_default();
+                    (node.name.clone(), node.sql.to_string(), rest)
+                };
+                let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
+                Arc::new(Patroni::new(&nodes, connect).map_err(misconfigured)?)
+            }
+            DatabaseKind::MariaDb => return Err(no_lab()),
         };
         Ok((database, Arc::new(hosts)))
     }

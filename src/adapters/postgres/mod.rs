@@ -15,3 +15,5 @@ mod settings;
 mod wire;
 
 pub use database::Postgres;
+
+pub(super) use nodes::Nodes;

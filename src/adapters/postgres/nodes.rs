@@ -1,8 +1,13 @@
 //! The nodes of one database: all asked at the same time, each with a deadline of its own.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures::future::join_all;
+use tokio::time::Instant;
 
 use super::{
     failure::Failure,
@@ -26,6 +31,8 @@ pub struct Nodes {
     servers: Vec<Server>,
     writer: Login,
     admin: Login,
+    /// A connection to each node that its state was asked on; a new one costs it a process each time.
+    kept: Arc<BTreeMap<String, Mutex<Option<Wire>>>>,
 }
 
 impl Nodes {
@@ -35,7 +42,9 @@ impl Nodes {
     /// Where an address is none, or the trusted authorities cannot be read.
     pub fn new(nodes: &[(String, String)], connect: Connect) -> Result<Self, PortError> {
         let servers = servers("PostgreSQL", nodes, 5432)?;
-        Ok(Self { servers, admin: Login::new(connect.as_admin())?, writer: Login::new(connect)? })
+        let kept = servers.iter().map(|server| (server.name.clone(), Mutex::default())).collect();
+        let (admin, writer) = (Login::new(connect.as_admin())?, Login::new(connect)?);
+        Ok(Self { servers, writer, admin, kept: Arc::new(kept) })
     }
 
     /// The nodes' names.
@@ -140,18 +149,33 @@ impl Nodes {
         Ok(look::seen(name.to_owned(), self.ask(server).await?))
     }
 
+    /// Asks on the connection that is kept, or on a new one where that has ended meanwhile.
     async fn ask(&self, server: &Server) -> Result<Answer, Failure> {
-        let mut wire = self.admin.open(server, CONNECT).await?;
-        let odd = |error| Failure::from(&error);
-        let within = tokio::time::Instant::now() + ASK;
-        let left = || within.saturating_duration_since(tokio::time::Instant::now());
-        let sample = look::sample(&wire.row(look::SAMPLE, &[], left()).await?).map_err(odd)?;
-        let (follows, known) = look::receiver(&wire.row(look::RECEIVER, &[], left()).await?).map_err(odd)?;
-        let mut waited_for = Vec::new();
-        if sample.writable {
-            waited_for = look::waited_for(&wire.rows(look::WAITED_FOR, &[], left()).await?).map_err(odd)?;
+        if let Some(mut wire) = self.take(&server.name) {
+            match ask(&mut wire).await {
+                Ok(answer) => {
+                    self.keep(&server.name, wire);
+                    return Ok(answer);
+                }
+                // Silence is an answer; any other failure may be an old one, of a server that has been started anew.
+                Err(failure) if failure.class == "timeout" => return Err(failure),
+                Err(_) => {}
+            }
         }
-        Ok(Answer { sample, follows, known, waited_for })
+        let mut wire = self.admin.open(server, CONNECT).await?;
+        let answer = ask(&mut wire).await?;
+        self.keep(&server.name, wire);
+        Ok(answer)
+    }
+
+    fn take(&self, name: &str) -> Option<Wire> {
+        self.kept.get(name)?.lock().ok()?.take()
+    }
+
+    fn keep(&self, name: &str, wire: Wire) {
+        if let Some(Ok(mut kept)) = self.kept.get(name).map(Mutex::lock) {
+            *kept = Some(wire);
+        }
     }
 
     /// Looks at one node again and again, until it is as wanted or the time is up.
@@ -164,7 +188,7 @@ impl Nodes {
         within: Duration,
         wanted: impl Fn(&NodeSeen) -> Result<(), String> + Send,
     ) -> Result<NodeSeen, PortError> {
-        let until = tokio::time::Instant::now() + within;
+        let until = Instant::now() + within;
         loop {
             let seen = self.look(name).await?;
             let missing = match &seen.trouble {
@@ -174,7 +198,7 @@ impl Nodes {
                     Err(missing) => missing,
                 },
             };
-            if tokio::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return Err(PortError::unreachable(
                     self.place(name)?,
                     format!("{missing}, also after {}", Span(within)),
@@ -183,4 +207,17 @@ impl Nodes {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+async fn ask(wire: &mut Wire) -> Result<Answer, Failure> {
+    let odd = |error| Failure::from(&error);
+    let until = Instant::now() + ASK;
+    let left = || until.saturating_duration_since(Instant::now());
+    let sample = look::sample(&wire.row(look::SAMPLE, &[], left()).await?).map_err(odd)?;
+    let (follows, known) = look::receiver(&wire.row(look::RECEIVER, &[], left()).await?).map_err(odd)?;
+    let mut waited_for = Vec::new();
+    if sample.writable {
+        waited_for = look::waited_for(&wire.rows(look::WAITED_FOR, &[], left()).await?).map_err(odd)?;
+    }
+    Ok(Answer { sample, follows, known, waited_for })
 }

@@ -10,4 +10,4 @@ pub use connect::{Admin, Connect, Secret, Tls};
 
 pub(super) use address::{Server, servers};
 pub(super) use standing::{standing, with_standing};
-pub(super) use tls::client_config;
+pub(super) use tls::{client_config, roots};

@@ -1,0 +1,183 @@
+//! The switchover by Patroni, and a member's way back: asked for once, then watched at the nodes themselves.
+
+use reqwest::StatusCode;
+use tokio::time::Instant;
+
+use super::{database::Patroni, rest::Rest, shapes::Cluster};
+use crate::{
+    adapters::sql::{
+        limits::{FOLLOW, PAUSE},
+        standing, with_standing,
+    },
+    ports::{HostState, Hosts, PortError, Topology},
+};
+
+/// What Patroni's answer to a switchover means.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    /// It takes place, has taken place, or nobody knows: the nodes have to be watched.
+    Watch(String),
+    /// It does not take place.
+    Refused(String),
+    /// Another node than the wanted one leads now.
+    Elsewhere(String),
+}
+
+fn reply(answer: Result<(StatusCode, String), PortError>) -> Reply {
+    match answer {
+        Ok((StatusCode::OK, words)) if words.contains("instead of") => Reply::Elsewhere(words),
+        Ok((status, words)) if status.is_success() => Reply::Watch(words),
+        // 503 stands for everything from "status unknown" to "candidate is the leader": only the nodes can tell.
+        Ok((status, words)) if status.is_server_error() => Reply::Watch(format!("HTTP {}: {words}", status.as_u16())),
+        Ok((status, words)) => Reply::Refused(format!("HTTP {}: {words}", status.as_u16())),
+        Err(why) => Reply::Watch(why.to_string()),
+    }
+}
+
+/// What is still missing of a switchover, if anything is.
+fn missing(topology: &Topology, from: &str, to: &str) -> Result<(), String> {
+    let primary = topology.primary()?;
+    if primary.name != to {
+        return Err(format!("{} takes writes, not {to}", primary.name));
+    }
+    follows(topology, from)
+}
+
+/// What is still missing of a node that is to follow the primary.
+fn follows(topology: &Topology, node: &str) -> Result<(), String> {
+    let primary = topology.primary()?;
+    if primary.name == node {
+        return Ok(());
+    }
+    let seen = topology.node(node).ok_or_else(|| format!("there is no node {node}"))?;
+    match &seen.follows {
+        Some(follows) if follows.streaming && follows.timeline == primary.timeline => Ok(()),
+        _ => Err(standing(&Topology { nodes: vec![seen.clone()], leader: None })),
+    }
+}
+
+impl Patroni {
+    /// Has Patroni hand the leader's role over, and watches until it is done.
+    ///
+    /// # Errors
+    /// Where Patroni refuses, or the nodes do not get there in time; says how things stand.
+    pub(super) async fn switch(&self, from: &str, to: &str) -> Result<(), PortError> {
+        for node in [from, to] {
+            self.nodes.server(node)?;
+        }
+        let step = format!("a switchover from {from} to {to}");
+        let before = self.everything().await;
+        if before.primary().is_ok_and(|primary| primary.name == to) {
+            return self.watch(&step, "", |topology| missing(topology, from, to)).await;
+        }
+        let said = match reply(self.order(from, to).await) {
+            Reply::Watch(said) => said,
+            Reply::Refused(said) | Reply::Elsewhere(said) => {
+                return Err(with_standing(&step, &PortError::odd("patroni", said), &self.everything().await));
+            }
+        };
+        self.watch(&step, &said, |topology| missing(topology, from, to)).await
+    }
+
+    /// Waits until a member streams from the leader; Patroni brings it there.
+    ///
+    /// # Errors
+    /// Where it does not in time; with what SQL and Patroni say of it.
+    pub(super) async fn comes_back(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+        let place = self.nodes.place(node)?;
+        let state = hosts.state(node).await?;
+        if state != HostState::Running {
+            return Err(PortError::odd(place, format!("its host is {state}; bring it back first")));
+        }
+        self.watch(&format!("{node} behind the leader"), "", |topology| follows(topology, node)).await
+    }
+
+    /// Orders the switchover at the first member that a connection can be made to. The leader is asked first: it knows best.
+    async fn order(&self, from: &str, to: &str) -> Result<(StatusCode, String), PortError> {
+        let (leader, others): (Vec<&Rest>, Vec<&Rest>) = self.rest.iter().partition(|rest| rest.name == from);
+        let mut last = PortError::NotFound { what: format!("REST API of {from}") };
+        for rest in leader.into_iter().chain(others) {
+            // A question first: an order that was perhaps heard must not be given twice.
+            match rest.get("cluster").await {
+                Ok(_) => return rest.switch_over(from, to).await,
+                Err(why) => last = why,
+            }
+        }
+        Err(last)
+    }
+
+    async fn watch(
+        &self,
+        step: &str,
+        said: &str,
+        missing: impl Fn(&Topology) -> Result<(), String> + Send,
+    ) -> Result<(), PortError> {
+        let until = Instant::now() + FOLLOW;
+        loop {
+            let topology = self.everything().await;
+            let Err(why) = missing(&topology) else {
+                return Ok(());
+            };
+            if Instant::now() >= until {
+                let patroni = if said.is_empty() { String::new() } else { format!("patroni said: {said}; ") };
+                let why = format!("{patroni}after {} s {why}; {}", FOLLOW.as_secs(), self.members().await);
+                return Err(with_standing(step, &PortError::odd("patroni", why), &topology));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// What Patroni says of each member, in one line.
+    async fn members(&self) -> String {
+        match self.cluster().await {
+            Ok(cluster) => told(&cluster),
+            Err(why) => why.to_string(),
+        }
+    }
+}
+
+fn told(cluster: &Cluster) -> String {
+    let told = |member: &super::shapes::Member| format!("{} is {} and {}", member.name, member.role, member.state);
+    let members: Vec<_> = cluster.members.iter().map(told).collect();
+    format!("patroni says that {}", members.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Follows, NodeSeen};
+
+    #[test]
+    fn only_a_clear_refusal_ends_the_watch() {
+        let answer = |status: u16, words: &str| reply(Ok((StatusCode::from_u16(status).unwrap(), words.to_owned())));
+        assert!(matches!(answer(200, "Successfully switched over to \"b\""), Reply::Watch(_)));
+        assert!(matches!(answer(200, "Switched over to \"c\" instead of \"b\""), Reply::Elsewhere(_)));
+        assert!(matches!(answer(412, "leader name does not match"), Reply::Refused(_)));
+        assert!(matches!(answer(400, ""), Reply::Refused(_)));
+        assert!(matches!(answer(401, "no auth header received"), Reply::Refused(_)));
+        assert!(matches!(answer(503, "Switchover status unknown"), Reply::Watch(_)));
+        assert!(matches!(reply(Err(PortError::unreachable("patroni a", "no answer"))), Reply::Watch(_)));
+    }
+
+    #[test]
+    fn a_switchover_is_done_once_the_old_leader_streams_from_the_new_one() {
+        let node = |name: &str, writable: bool, timeline: &str| NodeSeen {
+            name: name.to_owned(),
+            trouble: None,
+            writable,
+            timeline: Some(timeline.to_owned()),
+            position: Some(1),
+            follows: (!writable).then(|| Follows {
+                streaming: true,
+                timeline: Some(timeline.to_owned()),
+                trouble: None,
+            }),
+            synchronous: false,
+        };
+        let topology = |nodes| Topology { nodes, leader: None };
+        assert!(missing(&topology(vec![node("a", true, "1"), node("b", false, "1")]), "a", "b").is_err());
+        assert!(missing(&topology(vec![node("a", false, "1"), node("b", true, "2")]), "a", "b").is_err());
+        assert!(missing(&topology(vec![node("a", true, "1"), node("b", true, "2")]), "a", "b").is_err());
+        assert!(missing(&topology(vec![node("a", false, "2"), node("b", true, "2")]), "a", "b").is_ok());
+    }
+}
