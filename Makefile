@@ -12,7 +12,7 @@ CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(a
 DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks scenarios
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test soak fuzz bench bench-cluster lint validate-sequences man install cluster cluster-down
+.PHONY: help demo demo-cluster test soak drills fuzz bench bench-cluster lint validate-sequences man install cluster cluster-down
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: install ## Run every suite, each under a deadline
 
 soak: install ## Run every suite at length: all pairs of cuts, long loads
 	@INTERLOCK_SOAK=1 tests/run
+
+drills: install ## Every drill of scenarios/drill on real clusters, and one of them twenty times in a row; half an hour
+	@INTERLOCK_DRILLS=all tests/run sql
 
 bench: ## Measure decision, gateway, startup and sequence against their bars; run it alone
 	@failed=; for bench in decision gateway startup sequence; do \
