@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     cluster::{Cluster, HostPlan},
     engine::{Engine, Power as _},
+    etcd::Etcd,
     gate::{Gate, Gates},
     kind::Runs,
     machine::Machine,
+    patroni::Patroni,
     postgres::Postgres,
     proxy::{self, Forward},
     routes,
@@ -184,7 +186,9 @@ impl Agent {
 fn engine(site: &Arc<Site>) -> Result<Box<dyn Engine>, Error> {
     match site.plan.runs {
         Runs::Postgres => Ok(Box::new(Postgres::new(site.clone()))),
-        other => Err(broken("the host", format!("{other:?} cannot be run yet"))),
+        Runs::Patroni => Ok(Box::new(Patroni::new(site.clone()))),
+        Runs::Etcd => Ok(Box::new(Etcd::new(site.clone()))),
+        Runs::MariaDb => Err(broken("the host", "this kind cannot be run yet")),
     }
 }
 

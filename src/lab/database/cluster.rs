@@ -97,7 +97,8 @@ impl Cluster {
             DatabaseKind::Postgres => {
                 vec![plain("pg1", Runs::Postgres, &mut address)?, plain("pg2", Runs::Postgres, &mut address)?]
             }
-            DatabaseKind::Patroni | DatabaseKind::MariaDb => {
+            DatabaseKind::Patroni => patroni(&mut address)?,
+            DatabaseKind::MariaDb => {
                 return Err(broken("the database", "this kind cannot be started yet"));
             }
         };
@@ -186,12 +187,31 @@ fn plain(
     })
 }
 
+fn patroni(address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>) -> Result<Vec<HostPlan>, Error> {
+    let mut etcd = plain("etcd", Runs::Etcd, address)?;
+    etcd.own = Some(address("etcd peers")?);
+    let mut hosts = Vec::new();
+    for name in ["pg1", "pg2", "pg3"] {
+        let mut host = plain(name, Runs::Patroni, address)?;
+        host.rest = Some(forward(name, "rest", address)?);
+        host.upstream = Some(Forward {
+            listen: address(&format!("{name} etcd"))?,
+            to: etcd.service.listen,
+            renamed: Some(etcd.service.listen),
+        });
+        hosts.push(host);
+    }
+    hosts.push(etcd);
+    Ok(hosts)
+}
+
 fn forward(
     name: &str,
     what: &str,
     address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>,
 ) -> Result<Forward, Error> {
-    Ok(Forward { listen: address(&format!("{name} {what}"))?, to: address(&format!("{name} {what} behind"))? })
+    let (listen, to) = (address(&format!("{name} {what}"))?, address(&format!("{name} {what} behind"))?);
+    Ok(Forward { listen, to, renamed: None })
 }
 
 fn short_folder() -> PathBuf {

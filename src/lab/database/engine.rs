@@ -26,6 +26,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// The files by which the database keeps another one from its data and its sockets.
+    fn locks(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Makes the host's data, from empty folders to a database that runs and takes part.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ const RUNS_WITHIN: Duration = Duration::from_secs(60);
 const SERVES_WITHIN: Duration = Duration::from_secs(15);
 /// How long a clean end may take.
 const CLEAN_WITHIN: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One host.
 pub struct Machine {
@@ -214,12 +214,10 @@ impl Machine {
         Ok(())
     }
 
-    /// Removes the file of a database that was killed: its pid may be another's, or nobody may have waited for it yet.
+    /// Removes the locks of a database that was killed: its pid may be another's, or nobody may have waited for it yet.
     fn forget_the_dead(&self) -> io::Result<()> {
-        match self.engine.pid_file() {
-            Some(file) if !self.runs() => absent_is_fine(fs::remove_file(file)),
-            _ => Ok(()),
-        }
+        let locks = if self.runs() { Vec::new() } else { self.engine.locks() };
+        locks.into_iter().try_for_each(|file| absent_is_fine(fs::remove_file(file)))
     }
 
     fn connect(&self) -> io::Result<()> {

@@ -3,12 +3,14 @@
 mod agent;
 mod cluster;
 mod engine;
+mod etcd;
 mod gate;
 mod holder;
 mod hosts;
 mod kind;
 mod known;
 mod machine;
+mod patroni;
 mod peer;
 mod postgres;
 pub mod programs;

@@ -32,15 +32,15 @@ const PRIMARY: Duration = Duration::from_secs(60);
 const STREAM: Duration = Duration::from_secs(5);
 
 /// The settings of all nodes; a standby takes them over with the data, so nothing in them is of one node only.
-const SETTINGS: &str = "\
-wal_log_hints = on
-wal_keep_size = 128MB
-wal_retrieve_retry_interval = 200ms
-wal_sender_timeout = 5s
-wal_receiver_timeout = 5s
-shared_buffers = 32MB
-max_wal_size = 256MB
-";
+const SETTINGS: [(&str, &str); 7] = [
+    ("wal_log_hints", "on"),
+    ("wal_keep_size", "128MB"),
+    ("wal_retrieve_retry_interval", "200ms"),
+    ("wal_sender_timeout", "5s"),
+    ("wal_receiver_timeout", "5s"),
+    ("shared_buffers", "32MB"),
+    ("max_wal_size", "256MB"),
+];
 
 /// One node.
 pub struct Postgres {
@@ -74,11 +74,14 @@ impl Postgres {
         site.write(&site.data().join("pg_hba.conf"), &admission(&site.superuser))?;
         let file = site.data().join("postgresql.conf");
         let before = fs::read_to_string(&file)?;
-        site.write(&file, &(before + SETTINGS))?;
+        site.write(
+            &file,
+            &(before + &settings().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>()),
+        )?;
         power.start(START).await?;
         let slots = site.cluster.nodes().filter(|node| node.name != site.plan.name);
         let slots = slots.map(|node| make_slot(&node.name)).collect::<String>();
-        say(site, "postgres", &(accounts(site) + &slots)).await?;
+        say(site, "postgres", &(accounts(site, true) + &slots)).await?;
         Ok(())
     }
 
@@ -192,7 +195,11 @@ impl Engine for Postgres {
     }
 
     fn pid_file(&self) -> Option<PathBuf> {
-        Some(self.site.data().join("postmaster.pid"))
+        Some(pid_file(&self.site))
+    }
+
+    fn locks(&self) -> Vec<PathBuf> {
+        locks(&self.site)
     }
 
     async fn make(&self, power: &dyn Power) -> io::Result<()> {
@@ -253,6 +260,16 @@ impl Engine for Postgres {
     }
 }
 
+/// The file that names the first process.
+pub fn pid_file(site: &Site) -> PathBuf {
+    site.data().join("postmaster.pid")
+}
+
+/// The files that name the process to whom data and socket belong.
+pub fn locks(site: &Site) -> Vec<PathBuf> {
+    vec![pid_file(site), site.run().join(format!(".s.PGSQL.{}.lock", site.plan.service.to.port()))]
+}
+
 /// Who is let in: the account that the database runs as, here; all others with their passwords.
 pub fn admission(superuser: &str) -> String {
     format!(
@@ -261,18 +278,26 @@ pub fn admission(superuser: &str) -> String {
     )
 }
 
-/// The statements that make accounts and database. None of them waits for a standby, of which there is none yet; and
-/// none goes to the log if it fails, for there are passwords in them.
-pub fn accounts(site: &Site) -> String {
-    let known = site.cluster.known();
+/// The settings of all nodes.
+pub fn settings() -> impl Iterator<Item = (String, &'static str)> {
+    SETTINGS.into_iter().map(|(key, value)| (key.to_owned(), value))
+}
+
+/// The statements that make accounts and database, the one of standbys `too`. None of them waits for a standby, of which
+/// there is none yet; and none goes to the log if it fails, for there are passwords in them.
+pub fn accounts(site: &Site, standbys_too: bool) -> String {
+    let (known, secrets) = (site.cluster.known(), &site.cluster.secrets);
     let (user, admin, database) = (&known.user, &known.admin_user, &known.database);
+    let replicator = match standbys_too {
+        true => format!("create role {REPLICATOR} login replication password '{}';\n", secrets.replication),
+        false => String::new(),
+    };
     format!(
-        "set log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n\
-         create role {REPLICATOR} login replication password '{}';\n\
+        "set log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n{replicator}\
          create role {admin} login superuser password '{}';\n\
          create role {user} login password '{}';\n\
          create database {database} owner {user};\n",
-        site.cluster.secrets.replication, site.cluster.secrets.admin, site.cluster.secrets.user,
+        secrets.admin, secrets.user,
     )
 }
 

@@ -1,10 +1,10 @@
 //! The network of a host: every connection from or to it is carried through here, so that it can be cut off whole.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::copy_bidirectional_with_sizes,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional_with_sizes},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, oneshot},
 };
@@ -30,6 +30,9 @@ pub struct Forward {
     pub listen: SocketAddr,
     /// Where it leads to.
     pub to: SocketAddr,
+    /// What the other side tells of itself as its address, and what is told to be this one instead. A client that is told
+    /// where else to go would leave this way.
+    pub renamed: Option<SocketAddr>,
 }
 
 /// Carries the connections of all forwards, on a thread of its own: what else the agent does costs them no time.
@@ -45,7 +48,7 @@ pub async fn start(forwards: Vec<(Forward, Gates)>) -> Result<(), Error> {
             let mut listening = Vec::new();
             for (forward, gates) in forwards {
                 match listen(forward.listen).await {
-                    Ok(listener) => listening.push(accept(listener, forward.to, gates)),
+                    Ok(listener) => listening.push(accept(listener, forward, gates)),
                     Err(e) => {
                         let _ = told.send(Err(e));
                         return;
@@ -60,7 +63,7 @@ pub async fn start(forwards: Vec<(Forward, Gates)>) -> Result<(), Error> {
     heard.await.unwrap_or_else(|_| Err(broken("the network's thread", "it has ended")))
 }
 
-async fn accept(listener: TcpListener, to: SocketAddr, gates: Gates) {
+async fn accept(listener: TcpListener, forward: Forward, gates: Gates) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -74,7 +77,7 @@ async fn accept(listener: TcpListener, to: SocketAddr, gates: Gates) {
             Ok((client, _)) => {
                 let gates = gates.clone();
                 tokio::spawn(async move {
-                    carry(client, to, &gates).await;
+                    carry(client, forward, &gates).await;
                     drop(place);
                 });
             }
@@ -86,8 +89,8 @@ async fn accept(listener: TcpListener, to: SocketAddr, gates: Gates) {
     }
 }
 
-async fn carry(mut client: TcpStream, to: SocketAddr, gates: &Gates) {
-    let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(to)).await else {
+async fn carry(mut client: TcpStream, forward: Forward, gates: &Gates) {
+    let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(forward.to)).await else {
         // Nobody is there: the client hears it as it would from the host itself.
         cut(&client);
         return;
@@ -96,13 +99,52 @@ async fn carry(mut client: TcpStream, to: SocketAddr, gates: &Gates) {
         let _ = stream.set_nodelay(true);
     }
     tokio::select! {
-        // Both ends learn from the closed sockets how it ended.
-        _ = copy_bidirectional_with_sizes(&mut client, &mut server, CHUNK, CHUNK) => {}
+        () = copy(&mut client, &mut server, forward) => {}
         () = gates.held() => {
             gates.open().await;
             cut(&client);
             cut(&server);
         }
+    }
+}
+
+async fn copy(client: &mut TcpStream, server: &mut TcpStream, forward: Forward) {
+    // Both ends learn from the closed sockets how it ended.
+    let _ = match forward.renamed {
+        None => copy_bidirectional_with_sizes(client, server, CHUNK, CHUNK).await.map(drop),
+        Some(renamed) => copy_renaming(client, server, &renamed.to_string(), &forward.listen.to_string()).await,
+    };
+}
+
+/// Copies both ways, and puts one address for the other in what the server says. Both have the same length, so that
+/// whatever counts bytes still counts right; an address that comes in two pieces is missed.
+async fn copy_renaming(client: &mut TcpStream, server: &mut TcpStream, from: &str, to: &str) -> io::Result<()> {
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.split(), server.split());
+    let asked = async {
+        tokio::io::copy(&mut from_client, &mut to_server).await?;
+        to_server.shutdown().await
+    };
+    let told = async {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let n = from_server.read(&mut chunk).await?;
+            if n == 0 {
+                return to_client.shutdown().await;
+            }
+            rename(&mut chunk[..n], from.as_bytes(), to.as_bytes());
+            to_client.write_all(&chunk[..n]).await?;
+        }
+    };
+    tokio::try_join!(asked, told).map(drop)
+}
+
+fn rename(text: &mut [u8], from: &[u8], to: &[u8]) {
+    if from.len() != to.len() {
+        return;
+    }
+    let places = (0..(text.len() + 1).saturating_sub(from.len())).filter(|at| text[*at..].starts_with(from));
+    for at in places.collect::<Vec<_>>() {
+        text[at..at + to.len()].copy_from_slice(to);
     }
 }
 
@@ -113,8 +155,6 @@ fn cut(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     use super::{super::gate::Gate, *};
 
     async fn echo() -> SocketAddr {
@@ -144,7 +184,9 @@ mod tests {
         let listen = probe.local_addr().unwrap();
         drop(probe);
         let gate = Gate::new(false);
-        start(vec![(Forward { listen, to }, Gates(vec![Gate::new(false), gate.clone()]))]).await.unwrap();
+        start(vec![(Forward { listen, to, renamed: None }, Gates(vec![Gate::new(false), gate.clone()]))])
+            .await
+            .unwrap();
         let mut early = TcpStream::connect(listen).await.unwrap();
         assert_eq!(say(&mut early).await.unwrap(), b'x');
 
@@ -156,5 +198,15 @@ mod tests {
         gate.set(false);
         assert!(early.read_u8().await.is_err(), "cut");
         assert_eq!(late.read_u8().await.unwrap(), b'x', "what had waited is served");
+    }
+
+    #[test]
+    fn an_address_is_told_as_another_one() {
+        let mut told = *b"at 1.1:20 and 1.1:20, not 1.1:21";
+        rename(&mut told, b"1.1:20", b"9.9:99");
+        assert_eq!(&told, b"at 9.9:99 and 9.9:99, not 1.1:21");
+        rename(&mut told, b"9.9:99", b"1.1:1");
+        assert_eq!(&told, b"at 9.9:99 and 9.9:99, not 1.1:21", "of another length");
+        rename(&mut told[..2], b"9.9:99", b"1.1:20");
     }
 }
