@@ -59,7 +59,7 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
     }
     gates.extend([primary(spec, &topology), whole(spec, &topology), candidate(spec, &topology)]);
     gates.extend([waits(spec, &topology), hosts(drill).await, ledger(drill).await]);
-    gates.extend(drill.ports.database.findings(&spec.primary).await.iter().map(finding));
+    gates.extend(findings(drill).await.iter().map(finding));
     gates.extend([slo(spec, around), budget(spec, around)]);
     gates
 }
@@ -76,6 +76,19 @@ async fn patient(drill: &Drill) -> Topology {
         topology = drill.ports.database.topology().await;
     }
     topology
+}
+
+/// What the database has to say; a manager takes a turn or two to see that a member runs.
+async fn findings(drill: &Drill) -> Vec<Finding> {
+    let mut findings = drill.ports.database.findings(&drill.spec.primary).await;
+    for _ in 0..LOOKS {
+        if findings.iter().all(|finding| finding.objection.is_none()) {
+            break;
+        }
+        drill.ports.clock.sleep(PAUSE * 2).await;
+        findings = drill.ports.database.findings(&drill.spec.primary).await;
+    }
+    findings
 }
 
 fn cooldown(spec: &Spec, before: &Before) -> Gate {
