@@ -20,6 +20,7 @@ use super::{
     gate::{Gate, Gates},
     kind::Runs,
     machine::Machine,
+    mariadb::MariaDb,
     patroni::Patroni,
     postgres::Postgres,
     proxy::{self, Forward},
@@ -183,12 +184,12 @@ impl Agent {
     }
 }
 
-fn engine(site: &Arc<Site>) -> Result<Box<dyn Engine>, Error> {
+fn engine(site: &Arc<Site>) -> Box<dyn Engine> {
     match site.plan.runs {
-        Runs::Postgres => Ok(Box::new(Postgres::new(site.clone()))),
-        Runs::Patroni => Ok(Box::new(Patroni::new(site.clone()))),
-        Runs::Etcd => Ok(Box::new(Etcd::new(site.clone()))),
-        Runs::MariaDb => Err(broken("the host", "this kind cannot be run yet")),
+        Runs::Postgres => Box::new(Postgres::new(site.clone())),
+        Runs::Patroni => Box::new(Patroni::new(site.clone())),
+        Runs::Etcd => Box::new(Etcd::new(site.clone())),
+        Runs::MariaDb => Box::new(MariaDb::new(site.clone())),
     }
 }
 
@@ -216,7 +217,7 @@ pub async fn serve(folder: &Folder, name: &str, stop: CancellationToken) -> Resu
     let flow = Gate::new(false);
     proxy::start(forwards(&site.plan, &network, &flow)).await?;
     let agent = Arc::new(Agent {
-        machine: Machine::new(site.clone(), engine(&site)?, network, flow),
+        machine: Machine::new(site.clone(), engine(&site), network, flow),
         plan: site.plan.clone(),
         wished: Mutex::new(wished),
         ready: AtomicBool::new(false),

@@ -98,9 +98,7 @@ impl Cluster {
                 vec![plain("pg1", Runs::Postgres, &mut address)?, plain("pg2", Runs::Postgres, &mut address)?]
             }
             DatabaseKind::Patroni => patroni(&mut address)?,
-            DatabaseKind::MariaDb => {
-                return Err(broken("the database", "this kind cannot be started yet"));
-            }
+            DatabaseKind::MariaDb => mariadb(&mut address)?,
         };
         Ok(Self {
             kind,
@@ -144,6 +142,12 @@ impl Cluster {
         self.hosts.iter().filter(|host| host.runs != Runs::Etcd)
     }
 
+    /// Where others reach an address: by their own way, where they have one.
+    fn way_to(&self, address: SocketAddr) -> SocketAddr {
+        let ways = self.hosts.iter().filter_map(|host| host.upstream);
+        ways.into_iter().find(|way| way.to == address).map_or(address, |way| way.listen)
+    }
+
     /// What everybody who uses it has to know.
     #[must_use]
     pub fn known(&self) -> LabDatabase {
@@ -151,7 +155,7 @@ impl Cluster {
             name: host.name.clone(),
             sql: host.service.listen,
             rest: host.rest.map(|forward| forward.listen),
-            replication: host.replication.map(|forward| forward.listen),
+            replication: host.replication.map(|own| self.way_to(own.listen)),
             agent: host.agent,
         };
         let other =
@@ -202,6 +206,23 @@ fn patroni(address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>) -> Resul
         hosts.push(host);
     }
     hosts.push(etcd);
+    Ok(hosts)
+}
+
+/// Two nodes, each with a way of its own to the other's changes.
+fn mariadb(address: &mut impl FnMut(&str) -> Result<SocketAddr, Error>) -> Result<Vec<HostPlan>, Error> {
+    let mut hosts = Vec::new();
+    for name in ["maria1", "maria2"] {
+        let mut host = plain(name, Runs::MariaDb, address)?;
+        let changes = Forward { listen: address(&format!("{name} changes"))?, to: host.service.to, renamed: None };
+        host.replication = Some(changes);
+        hosts.push(host);
+    }
+    for (at, other) in [(0, 1), (1, 0)] {
+        let to = hosts[other].replication.map_or(hosts[other].service.listen, |changes| changes.listen);
+        let listen = address(&format!("{} upstream", hosts[at].name))?;
+        hosts[at].upstream = Some(Forward { listen, to, renamed: None });
+    }
     Ok(hosts)
 }
 

@@ -10,6 +10,7 @@ mod hosts;
 mod kind;
 mod known;
 mod machine;
+mod mariadb;
 mod patroni;
 mod peer;
 mod postgres;
