@@ -19,6 +19,7 @@ help: ## List these targets
 
 demo: ## Start the lab, switch over, break it, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
+	@.ci/install postgresql || echo "going on without: no database is drilled then"
 	$(CARGO) build --release --bin interlock
 	target/release/interlock lab demo
 
@@ -76,4 +77,4 @@ man: ## Write the manual pages to target/man
 	@echo "man -l target/man/interlock.1"
 
 install: ## Install what the suites need beside Rust
-	@.ci/install prometheus prometheus-alertmanager
+	@.ci/install prometheus prometheus-alertmanager postgresql patroni python3-psycopg2 python3-etcd etcd-server mariadb-server
