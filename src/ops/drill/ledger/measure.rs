@@ -72,16 +72,6 @@ pub struct Gaps {
     pub nodes: BTreeMap<String, Option<Gap>>,
 }
 
-/// What was lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Loss {
-    /// Acknowledged rows that are not at the primary in the end.
-    pub rows: u64,
-    /// From the sending of the first lost write to the answer of the last; zero where none was lost.
-    pub within: Micros,
-}
-
 /// How many slots of one stream were due, and missed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -150,8 +140,6 @@ pub struct Measurement {
     pub gaps: Gaps,
     /// What became of the rows; `None` where the primary's table could not be read.
     pub fate: Option<Fate>,
-    /// What was lost; `None` where the primary's table could not be read.
-    pub loss: Option<Loss>,
     /// How far the old primary was polled beyond where the new history begins; what it wrote after the last poll is not in it.
     pub overhang: Option<u64>,
     /// What positions count.
@@ -195,7 +183,6 @@ pub fn measure(records: &Records) -> Result<Measurement, Flaw> {
         interrupted,
         tail: routed.tail(records.ended).map_or(Micros(0), |tail| tail.length()),
         gaps: gaps(records, fault, gap),
-        loss: fate.as_ref().map(|fate| Loss { rows: fate.lost.count, within: fate.lost_within }),
         fate,
         overhang: overhang(records, fault, old, new),
         unit: records.head.unit,
