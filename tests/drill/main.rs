@@ -1,7 +1,6 @@
 //! The ledger of drills: constructed records with known answers, and the recorder on a database in memory with known outages.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "this is all test code; the lints only see #[test]"
@@ -12,6 +11,7 @@ mod classic;
 mod fake;
 mod outages;
 mod recording;
+mod rows;
 mod splits;
 mod story;
 mod witness;

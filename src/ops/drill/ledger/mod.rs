@@ -15,7 +15,7 @@ pub use dual::Dual;
 pub use gap::{Gap, Window};
 pub use judge::{Judgement, MISSED, Objectives, ROWS_AT_RISK, Reason, Verdict, judge};
 pub use lines::{Ledger, Line, UNANSWERED, read};
-pub use measure::{Counts, Flaw, Gaps, Loss, Measurement, Slots, measure};
+pub use measure::{Counts, Flaw, Gaps, Measurement, Slots, measure};
 pub use micros::Micros;
 pub use outage::{Outage, Resolution};
 pub use records::{Attempt, Finals, Head, LATE, Mark, Marks, Miss, Missed, Outcome, Poll, Records, Stream, Word};

@@ -67,7 +67,7 @@ fn hand_out(pace: &mut Pace, shared: &Shared) {
         return shared.miss(lane.stream, due, Miss::Late);
     }
     let worker = lane.take(&mut pace.turn).and_then(|worker| pace.track.workers.get(worker));
-    if !worker.is_some_and(|worker| worker.try_send(due).is_ok()) {
+    if worker.is_none_or(|worker| worker.try_send(due).is_err()) {
         shared.miss(lane.stream, due, Miss::Busy);
     }
 }

@@ -10,12 +10,13 @@ use std::{
 
 use super::{WriterSpec, book::Book, progress::Tally};
 use crate::{
-    ops::drill::ledger::{Line, Micros, Miss},
+    ops::drill::ledger::{Attempt, Line, Micros, Miss},
     ports::Database,
 };
 
 /// The most writes of one drill, so that its records fit into 256 MiB: a quarter of an hour at 4,000 a second.
 const MOST: u64 = 4_000_000;
+const _: () = assert!(size_of::<Attempt>() <= 64, "the bound on memory counts on it");
 
 /// The ledger's clock: monotonic, and of this process alone, since nothing may be compared with times of another one.
 #[derive(Clone, Copy)]

@@ -14,9 +14,11 @@ const FASTEST: f64 = 10_000.0;
 pub struct WriterSpec {
     /// Writes a second of the writer that looks for the primary.
     pub rate: f64,
-    /// Writes a second of the writer that is pinned to each node; `None` for no such writers.
+    /// Writes a second of the writer that is pinned to each node; `None` for no such writers. A standby refuses all of them, and
+    /// may say so in its log.
     pub per_node: Option<f64>,
-    /// How many writes of one stream may be under way; each worker has a connection to each node that it writes to.
+    /// How many writes of one stream may be under way. A node has to let in as many connections for the writer that looks for
+    /// the primary, as many for its own, and two for polls.
     pub workers: usize,
     /// How long a write may take before nobody can say what became of it.
     pub statement_within: Duration,
