@@ -17,8 +17,9 @@ DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbook
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Start the lab, switch over, break it, and see it put back
+demo: ## Start the lab, switch over, break it, drill its database, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
+	@.ci/install postgresql-15 || echo "going on without: the lab then has no database, and the demo no drill"
 	$(CARGO) build --release --bin interlock
 	target/release/interlock lab demo
 
