@@ -10,6 +10,8 @@
 
 mod command;
 mod cuts;
+#[cfg(feature = "sql")]
+mod database;
 mod disk;
 mod doctor;
 #[cfg(feature = "otlp")]

@@ -64,6 +64,8 @@ pub struct Setup {
     pub rate: u32,
     /// A fault of blue's release.
     pub fault: Option<&'static str>,
+    /// The kind of the lab's database; it has none unless named.
+    pub database: Option<&'static str>,
     /// Further arguments of `lab up`.
     pub more: Vec<String>,
 }
@@ -110,7 +112,9 @@ impl Stage {
         stage.write_platform(&setup.metrics);
         fs::create_dir(stage.folder.join("out")).unwrap();
         fs::write(stage.folder.join("slo.yaml"), include_str!("slo.yaml")).unwrap();
-        let mut up = vec!["lab", "up", "--database", "none", "--version-green", "1.1.0", "--upstream-timeout", "30s"];
+        let database = setup.database.unwrap_or("none");
+        let mut up = vec!["lab", "up", "--database", database, "--timeout", "120s"];
+        up.extend(["--version-green", "1.1.0", "--upstream-timeout", "30s"]);
         if !setup.prometheus {
             up.push("--no-prometheus");
         }

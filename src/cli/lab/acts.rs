@@ -1,11 +1,14 @@
-//! The acts of the demo: what the release is like, and how its switch has to end.
+//! The acts of the demo: what happens to the platform, and how it has to end.
 
 use crate::{
     lab::load::Report,
     model::{Slot, Weights},
 };
 
-/// How an act ends.
+/// How a drill ends whose writers came too late to prove anything, as it is shown.
+pub const TOO_BUSY: &str = "exit 6, too busy";
+
+/// How a switch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The release is kept, and no user noticed.
@@ -16,6 +19,37 @@ pub enum End {
     Killed,
 }
 
+/// A switch to a new release.
+#[derive(Debug)]
+pub struct Switch {
+    /// What is wrong with the release.
+    pub faults: &'static [&'static str],
+    /// Further arguments of the switch.
+    pub args: &'static [&'static str],
+    /// How it has to end.
+    pub end: End,
+}
+
+/// A drill on the lab's database, which has to pass.
+#[derive(Debug)]
+pub struct Drill {
+    /// The name of its document in the demo's folder.
+    pub file: &'static str,
+    /// The document.
+    pub text: &'static str,
+    /// How many requests of users may fail.
+    pub most_failed: u64,
+}
+
+/// What happens in an act.
+#[derive(Debug)]
+pub enum Play {
+    /// A switch.
+    Switch(Switch),
+    /// A drill.
+    Drill(Drill),
+}
+
 /// One act.
 #[derive(Debug)]
 pub struct Act {
@@ -23,13 +57,9 @@ pub struct Act {
     pub title: &'static str,
     /// Requests of users a second.
     pub rate: u32,
-    /// What is wrong with the new release.
-    pub faults: &'static [&'static str],
-    /// Further arguments of the switch.
-    pub args: &'static [&'static str],
-    /// How it has to end.
-    pub end: End,
-    /// The same for people.
+    /// What happens.
+    pub play: Play,
+    /// How it has to end, for people.
     pub expected: &'static str,
 }
 
@@ -38,42 +68,46 @@ pub const ACTS: &[Act] = &[
     Act {
         title: "a good release",
         rate: 2000,
-        faults: &[],
-        args: &["--bake", "15s"],
-        end: End::Kept,
+        play: Play::Switch(Switch { faults: &[], args: &["--bake", "15s"], end: End::Kept }),
         expected: "kept, without one failed request",
     },
     Act {
         title: "a release with 5 % errors under traffic",
         rate: 1000,
-        faults: &["error-rate=5%:after=500"],
-        args: &["--bake", "1m"],
-        end: End::RolledBack,
+        play: Play::Switch(Switch {
+            faults: &["error-rate=5%:after=500"],
+            args: &["--bake", "1m"],
+            end: End::RolledBack,
+        }),
         expected: "rolled back by the SLO's evidence",
     },
     Act {
         title: "a release that hangs after 500 requests",
         rate: 1000,
-        faults: &["hang=after:500"],
-        args: &["--bake", "1m"],
-        end: End::RolledBack,
+        play: Play::Switch(Switch { faults: &["hang=after:500"], args: &["--bake", "1m"], end: End::RolledBack }),
         expected: "rolled back by the requests that hang",
     },
     Act {
         title: "a release that crashes after promotion",
         rate: 1000,
-        faults: &["crash-after=500"],
-        args: &["--bake", "1m"],
-        end: End::RolledBack,
+        play: Play::Switch(Switch { faults: &["crash-after=500"], args: &["--bake", "1m"], end: End::RolledBack }),
         expected: "rolled back by the processes that exit",
     },
     Act {
         title: "the operator is killed in the middle",
         rate: 1000,
-        faults: &[],
-        args: &["--bake", "1m"],
-        end: End::Killed,
+        play: Play::Switch(Switch { faults: &[], args: &["--bake", "1m"], end: End::Killed }),
         expected: "put back by the guardian",
+    },
+    Act {
+        title: "the database's primary loses its power, under users' load",
+        rate: 200,
+        play: Play::Drill(Drill {
+            file: "primary-power.yaml",
+            text: include_str!("../../../scenarios/lab/primary-power.yaml"),
+            most_failed: 2000,
+        }),
+        expected: "the standby takes over, and users' failures are bounded",
     },
 ];
 
@@ -81,23 +115,55 @@ impl Act {
     /// What did not go as it should.
     #[must_use]
     pub fn complaints(&self, exit: &str, weights: &Weights, load: &Report) -> Vec<String> {
-        let (wanted, slot) = match self.end {
-            End::Kept => ("exit 0", Slot::Green),
-            End::RolledBack => ("exit 1", Slot::Blue),
-            End::Killed => ("interrupted", Slot::Blue),
+        let mut wrong = match &self.play {
+            Play::Switch(switch) => switch.complaints(exit, load),
+            Play::Drill(drill) => drill.complaints(exit, load),
+        };
+        let slot = match &self.play {
+            Play::Switch(Switch { end: End::Kept, .. }) => Slot::Green,
+            Play::Switch(_) | Play::Drill(_) => Slot::Blue,
+        };
+        if *weights != Weights::all(slot) {
+            wrong.push(format!("traffic is at {weights}, not at {slot}"));
+        }
+        if load.ok == 0 {
+            wrong.push("no request of users was answered well".to_owned());
+        }
+        wrong
+    }
+}
+
+impl Switch {
+    fn complaints(&self, exit: &str, load: &Report) -> Vec<String> {
+        let wanted = match self.end {
+            End::Kept => "exit 0",
+            End::RolledBack => "exit 1",
+            End::Killed => "interrupted",
         };
         let mut wrong = Vec::new();
         if exit != wanted {
             wrong.push(format!("it ended with {exit}, not {wanted}"));
         }
-        if *weights != Weights::all(slot) {
-            wrong.push(format!("traffic is at {weights}, not at {slot}"));
-        }
         if self.end != End::RolledBack && load.failed > 0 {
             wrong.push(format!("{} requests of users failed: {}", load.failed, load.examples.join("; ")));
         }
-        if load.offered == 0 {
-            wrong.push("there was no load".to_owned());
+        wrong
+    }
+}
+
+impl Drill {
+    fn complaints(&self, exit: &str, load: &Report) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if !["exit 0", TOO_BUSY].contains(&exit) {
+            wrong.push(format!("it ended with {exit}, not exit 0"));
+        }
+        if load.failed > self.most_failed {
+            let Report { failed, examples, .. } = load;
+            wrong.push(format!(
+                "{failed} requests of users failed, not {} at most: {}",
+                self.most_failed,
+                examples.join("; ")
+            ));
         }
         wrong
     }

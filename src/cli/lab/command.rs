@@ -52,7 +52,7 @@ enum Command {
     Break(BreakArgs),
     /// Mend what was broken
     Mend(BreakArgs),
-    /// Show five switches under load: a good one, three bad ones, and a killed operator
+    /// Show five switches under load, of which one is good, and a drill on the database
     Demo(demo::Args),
     /// Run one process of the platform
     #[command(hide = true)]

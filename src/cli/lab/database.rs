@@ -85,7 +85,8 @@ impl DatabaseArgs {
     }
 }
 
-fn install(packages: &[&str]) -> String {
+/// How to get packages that are missing.
+pub(super) fn install(packages: &[&str]) -> String {
     format!("on Debian: apt-get install --no-install-recommends {}", packages.join(" "))
 }
 

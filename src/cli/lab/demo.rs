@@ -1,26 +1,34 @@
-//! `interlock lab demo`: five switches of a real service under load, each with an end that is known beforehand.
+//! `interlock lab demo`: switches of a real service and a drill on its database, each with an end that is known beforehand.
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    acts::{ACTS, Act, End},
-    files,
+    acts::{ACTS, Act, Drill, End, Play, Switch, TOO_BUSY},
+    database, files,
 };
 use crate::{
     error::{Error, Exit},
     guard::{Mode, load as load_run},
-    lab::{self, Lab, LabPlatform, Release, load::Report, state::broken, supervisor},
-    model::{Slot, Weights},
+    journal::Store,
+    lab::{
+        self, DatabaseKind, Lab, LabPlatform, Release,
+        database::programs,
+        load::Report,
+        state::broken,
+        supervisor::{self, WithDatabase},
+    },
+    model::{RunId, Slot, Weights},
     ports::Traffic as _,
     process::{Launch, Output, Running, Signal},
     report::Style,
 };
 
 /// How long a lab may take to be ready.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 /// How long one act may take; the longest is expected to take half a minute.
 const ACT: Duration = Duration::from_secs(300);
 /// How long the load runs before the switch begins.
@@ -32,6 +40,9 @@ pub struct Args {
     /// The folder that the demo works in; it is emptied first
     #[arg(long, default_value = ".interlock/demo", value_name = "DIR")]
     folder: PathBuf,
+    /// Play only this act, by its number; as often as needed
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=ACTS.len() as i64))]
+    act: Vec<u32>,
 }
 
 /// What came of an act.
@@ -51,8 +62,15 @@ struct Played {
 pub async fn run(args: Args) -> Result<Exit, Error> {
     let stage = Stage::set(&args.folder)?;
     let mut played = Vec::new();
-    for act in ACTS {
-        announce(act, played.len() + 1);
+    for (number, act) in (1_u32..).zip(ACTS) {
+        if !args.act.is_empty() && !args.act.contains(&number) {
+            continue;
+        }
+        announce(act, number);
+        if let Some(missing) = missing(act) {
+            println(&format!("skipped: {missing}"));
+            continue;
+        }
         let one = stage.play(act).await?;
         tell(&one);
         played.push(one);
@@ -88,7 +106,10 @@ impl Stage {
         let guard = LabDown(lab.folder.path().to_owned());
         let mut load = self.offer(act)?;
         tokio::time::sleep(WARM).await;
-        let exit = self.switch(act).await?;
+        let exit = match &act.play {
+            Play::Switch(switch) => self.switch(switch).await?,
+            Play::Drill(drill) => self.drill(drill).await?,
+        };
         let weights = LabPlatform::from(lab).weights().await.map_err(|e| broken("the gateway", e))?;
         let load = self.stop(&mut load).await?;
         let left = lab::end(&guard.0)?;
@@ -99,7 +120,13 @@ impl Stage {
 
     async fn raise(&self, act: &Act) -> Result<Lab, Error> {
         let fault = |text: &&str| text.parse().map_err(|e: String| Error::usage(e, "a fault of the demo is misspelt"));
-        let faults = act.faults.iter().map(fault).collect::<Result<_, _>>()?;
+        let (faults, database) = match &act.play {
+            Play::Switch(switch) => (switch.faults, None),
+            Play::Drill(_) => {
+                (&[][..], Some(WithDatabase { kind: DatabaseKind::Postgres, set: Vec::new(), only: false }))
+            }
+        };
+        let faults = faults.iter().map(fault).collect::<Result<_, _>>()?;
         let options = supervisor::Options {
             folder: self.folder.join(lab::DEFAULT_FOLDER),
             interlock: self.interlock.clone(),
@@ -109,7 +136,7 @@ impl Stage {
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
             extent: lab::Extent::default(),
-            database: None,
+            database,
         };
         let lab = lab::start(&options, READY).await?;
         lab.settled(READY).await?;
@@ -145,18 +172,58 @@ impl Stage {
     }
 
     /// Runs the switch as a person would, and says how it ended.
-    async fn switch(&self, act: &Act) -> Result<String, Error> {
+    async fn switch(&self, switch: &Switch) -> Result<String, Error> {
         let args: Vec<_> =
-            ["switchover", "run", "tenant", "--to", "green", "--yes"].iter().chain(act.args).copied().collect();
-        println(&format!("$ interlock {}", args.join(" ")));
-        let mut operator =
-            self.command(&args).output(Output::Inherit).start().map_err(|e| broken("the operator", e))?;
-        if let End::Killed = act.end {
+            ["switchover", "run", "tenant", "--to", "green", "--yes"].iter().chain(switch.args).copied().collect();
+        let mut operator = self.operate(&args)?;
+        if let End::Killed = switch.end {
             self.kill_when_switched(&mut operator).await?;
             return self.outcome_by_guardian().await;
         }
-        let status = ended(&mut operator, ACT).await?;
-        Ok(status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}")))
+        Ok(exit(ended(&mut operator, ACT).await?))
+    }
+
+    fn operate(&self, args: &[&str]) -> Result<Running, Error> {
+        println(&format!("$ interlock {}", args.join(" ")));
+        self.command(args).output(Output::Inherit).start().map_err(|e| broken("the operator", e))
+    }
+
+    /// Runs the drill as a person would, and says how it ended.
+    async fn drill(&self, drill: &Drill) -> Result<String, Error> {
+        let file = self.folder.join(drill.file);
+        std::fs::write(&file, drill.text).map_err(|e| broken("the drill's document", e))?;
+        let status = ended(&mut self.operate(&["drill", "run", &file.to_string_lossy(), "--yes"])?, ACT).await?;
+        // The users go on for a while, and see the database as it is afterwards.
+        tokio::time::sleep(WARM).await;
+        if status.code() == Some(Exit::Held as i32) && self.was_too_busy().await? {
+            println("this machine was too busy for a verdict, which is none against the database");
+            return Ok(TOO_BUSY.to_owned());
+        }
+        Ok(exit(status))
+    }
+
+    /// Whether nothing but time on this machine was missing for the newest run's verdict.
+    async fn was_too_busy(&self) -> Result<bool, Error> {
+        let run = self.newest_run().await?;
+        let file = self.folder.join("drill.json");
+        let report =
+            self.command(&["runs", "report", run.as_str(), "--output", "json"]).output(Output::File(file.clone()));
+        ended(&mut report.start().map_err(|e| broken("the drill's report", e))?, ACT).await?;
+        let text = std::fs::read_to_string(&file).map_err(|e| broken("the drill's report", e))?;
+        std::fs::remove_file(&file).map_err(|e| broken("the drill's report", e))?;
+        let report: serde_json::Value = serde_json::from_str(&text).map_err(|e| broken("the drill's report", e))?;
+        let reasons = report["judgement"]["reasons"].as_array().cloned().unwrap_or_default();
+        let mut doubts = reasons.iter().filter(|reason| reason["verdict"] != "pass").peekable();
+        let any = doubts.peek().is_some();
+        Ok(any && doubts.all(|doubt| doubt["why"].as_str().is_some_and(|why| why.contains("too busy"))))
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        crate::app::store(&self.folder.join(".interlock").join("runs"))
+    }
+
+    async fn newest_run(&self) -> Result<RunId, Error> {
+        self.store().runs().await?.pop().ok_or_else(|| broken("the run", "it is not in the store"))
     }
 
     async fn kill_when_switched(&self, operator: &mut Running) -> Result<(), Error> {
@@ -175,8 +242,8 @@ impl Stage {
 
     /// How the newest run ended, once its guardian has ended it.
     async fn outcome_by_guardian(&self) -> Result<String, Error> {
-        let store = crate::app::store(&self.folder.join(".interlock").join("runs"));
-        let newest = store.runs().await?.pop().ok_or_else(|| broken("the run", "it is not in the store"))?;
+        let store = self.store();
+        let newest = self.newest_run().await?;
         let begun = Instant::now();
         loop {
             let stored = load_run(&*store, &newest).await?;
@@ -216,7 +283,22 @@ async fn ended(running: &mut Running, within: Duration) -> Result<std::process::
     }
 }
 
-fn announce(act: &Act, number: usize) {
+fn exit(status: std::process::ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"))
+}
+
+/// Why an act cannot be played here.
+fn missing(act: &Act) -> Option<String> {
+    let Play::Drill(_) = act.play else { return None };
+    if !cfg!(feature = "sql") {
+        return Some("this binary was built without what drills take".to_owned());
+    }
+    let packages = programs::missing(DatabaseKind::Postgres);
+    let install = || format!("the programs of PostgreSQL are missing; {}", database::install(&packages));
+    (!packages.is_empty()).then(install)
+}
+
+fn announce(act: &Act, number: u32) {
     println(&format!("\n== {number}/{}  {} ({} requests/s) ==", ACTS.len(), act.title, act.rate));
 }
 

@@ -159,17 +159,28 @@ struct Tenant {
     /// Where the sink of logs is
     #[arg(long, requires = "store_at")]
     alerts_at: Option<SocketAddr>,
+    /// Keep the tenants in the database of the lab in this folder
+    #[cfg(feature = "sql")]
+    #[arg(long, value_name = "DIR", conflicts_with = "store_at")]
+    database_of: Option<PathBuf>,
     #[command(flatten)]
     traces: TracesArgs,
 }
 
 impl Tenant {
-    fn options(self, tracing: Tracing) -> tenant::Options {
+    /// # Errors
+    /// Where the lab of the database cannot be read.
+    fn options(self, tracing: Tracing) -> Result<tenant::Options, Error> {
+        #[cfg(feature = "sql")]
+        let database = match &self.database_of {
+            Some(folder) => Some(Folder::new(folder).read_lab()?.database()?.clone()),
+            None => None,
+        };
         let full = match (self.store_at, self.identity_at, self.alerts_at) {
             (Some(store), Some(identity), Some(alerts)) => Some(FullLab { store, identity, alerts }),
             _ => None,
         };
-        tenant::Options {
+        Ok(tenant::Options {
             listen: self.listen,
             admin: self.admin,
             drain: self.drain.0,
@@ -178,8 +189,10 @@ impl Tenant {
             version: self.release,
             faults: self.fault.into_iter().flat_map(|list| list.0).collect(),
             full,
+            #[cfg(feature = "sql")]
+            database,
             tracing,
-        }
+        })
     }
 }
 
@@ -205,7 +218,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
                 let upstream_timeout = upstream_timeout.0;
                 gateway::serve(gateway::Options { folder, upstream_timeout, defects: defect, tracing }, stop).await
             }
-            Role::Tenant(args) => tenant::serve(args.options(tracing), stop).await,
+            Role::Tenant(args) => tenant::serve(args.options(tracing)?, stop).await,
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
             Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,

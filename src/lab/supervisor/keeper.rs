@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
+        DatabaseKind,
         state::{self, Backend, Folder, FullLab, LabFile, Process},
         status::{Release, SlotStatus, Status},
         telemetry::Traces,
@@ -154,12 +155,21 @@ impl Keeper {
             for (name, address) in [("store", store), ("identity", identity), ("alerts", alerts)] {
                 launch = launch.arg(format!("--{name}-at={address}"));
             }
+        } else if self.has_rows() {
+            // Only where it is said: the password is for no list of processes.
+            launch = launch.arg("--database-of").arg(self.folder.path());
         }
         let mut part =
             Part::new(name.clone(), Kind::Replica { slot, index, release }, address, (address, "/readyz"), launch);
         part.exits = self.past_exits.get(&name).copied().unwrap_or_default();
         self.parts.push(part);
         Ok(())
+    }
+
+    /// Whether the tenants can be kept in the database.
+    fn has_rows(&self) -> bool {
+        let kind = self.options.database.as_ref().map(|database| database.kind);
+        cfg!(feature = "sql") && matches!(kind, Some(DatabaseKind::Postgres | DatabaseKind::Patroni))
     }
 
     /// Whether there are services behind the tenants.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::{
     access::{Access, check},
-    routes::is_id,
+    routes::{is_id, tenant},
     service::Service,
     upstream::{Outage, Upstream},
 };
@@ -55,7 +55,7 @@ pub async fn read(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    let Some(upstream) = &service.upstream else { return super::routes::tenant(&id) };
+    let Some(upstream) = &service.upstream else { return tenant(&service, &headers, &id).await };
     let flow = Flow { service: &service, upstream, work: &work, headers: &headers };
     if !is_id(&id) {
         return flow.problem(StatusCode::NOT_FOUND, "there is no such tenant");

@@ -1,10 +1,14 @@
 //! The service `tenant`: one replica of it, with whatever faults its release has.
 
 mod access;
+#[cfg(feature = "sql")]
+mod database;
 mod defects;
 mod flow;
 mod lifecycle;
 mod metrics;
+#[cfg(feature = "sql")]
+mod primary;
 mod routes;
 mod serve;
 mod service;

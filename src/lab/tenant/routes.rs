@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -61,10 +61,18 @@ pub fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// Answers with a tenant where there is no store.
-pub fn tenant(id: &str) -> Response {
+/// Answers with a tenant where there is no store: out of the database where there is one.
+#[cfg_attr(
+    not(feature = "sql"),
+    expect(clippy::unused_async, unused_variables, reason = "there is no database to ask")
+)]
+pub async fn tenant(service: &Service, headers: &HeaderMap, id: &str) -> Response {
     if !is_id(id) {
         return (StatusCode::NOT_FOUND, Json(json!({ "title": "no such tenant" }))).into_response();
+    }
+    #[cfg(feature = "sql")]
+    if let Some(database) = &service.database {
+        return database.answer(id, headers).await;
     }
     Json(Tenant::plain(id)).into_response()
 }

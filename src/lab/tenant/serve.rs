@@ -48,6 +48,9 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// The services behind it, where there are some.
     pub full: Option<FullLab>,
+    /// The database that it keeps its tenants in, where there is one.
+    #[cfg(feature = "sql")]
+    pub database: Option<crate::lab::LabDatabase>,
     /// Makes its spans.
     pub tracing: Tracing,
 }

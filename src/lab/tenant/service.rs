@@ -35,6 +35,9 @@ pub struct Service {
     pub defects: Defects,
     /// The services behind it, where there are some.
     pub upstream: Option<Upstream>,
+    /// The database behind it, where there is one.
+    #[cfg(feature = "sql")]
+    pub database: Option<super::database::Database>,
     /// Business requests that were answered well.
     pub ok: AtomicU64,
     /// Business requests that were not.
@@ -56,6 +59,8 @@ impl Service {
         }
         Ok(Arc::new(Self {
             upstream: options.full.map(Upstream::new),
+            #[cfg(feature = "sql")]
+            database: options.database.as_ref().map(super::database::Database::of),
             slot: HeaderValue::from_static(options.slot.name()),
             version,
             lifecycle: Lifecycle::default(),

@@ -1,0 +1,143 @@
+//! Connections to whichever node of the lab's database is the primary: a few, kept, and made anew where it has moved.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::{
+    Client, Config, NoTls,
+    config::{SslMode, TargetSessionAttrs},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::lab::LabDatabase;
+
+/// How many connections there are at most.
+const MOST: usize = 4;
+/// How long a node may take to let us in and to say that it takes writes.
+const CONNECT: Duration = Duration::from_millis(300);
+
+/// A connection to a node that took writes when it was made; dropping it ends it.
+pub struct Line {
+    /// Asks over it.
+    pub client: Client,
+    _carried: AbortOnDropHandle<()>,
+}
+
+/// The nodes, and the connections to one of them.
+pub struct Primary {
+    nodes: Vec<(String, Config)>,
+    /// The node that took writes last. Locked while one connects: of many at once each would take the others' time, and a
+    /// primary that is away would find a crowd at its door when it comes back.
+    latest: tokio::sync::Mutex<usize>,
+    idle: Mutex<Vec<Line>>,
+    places: Semaphore,
+}
+
+impl Primary {
+    /// Connected to nobody yet.
+    #[must_use]
+    pub fn of(database: &LabDatabase) -> Self {
+        Self {
+            nodes: database.nodes.iter().map(|node| (node.name.clone(), config(database, node.sql))).collect(),
+            latest: tokio::sync::Mutex::default(),
+            idle: Mutex::default(),
+            places: Semaphore::new(MOST),
+        }
+    }
+
+    /// Waits until fewer connections are in use than there may be; nobody may use one without such a place.
+    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.places.acquire().await.ok()
+    }
+
+    /// Gives a connection that was used before, or makes one.
+    ///
+    /// # Errors
+    /// Why none of the nodes will do.
+    pub async fn line(&self) -> Result<Line, String> {
+        if let Some(line) = self.reused() {
+            return Ok(line);
+        }
+        let mut latest = self.latest.lock().await;
+        // One may have come back meanwhile.
+        if let Some(line) = self.reused() {
+            return Ok(line);
+        }
+        let mut causes = Vec::new();
+        for (at, (name, config)) in self.nodes.iter().enumerate().cycle().skip(*latest).take(self.nodes.len()) {
+            match open(config).await {
+                Ok(line) => {
+                    if at != *latest {
+                        tracing::info!(node = name, "the database's primary has moved");
+                        *latest = at;
+                    }
+                    return Ok(line);
+                }
+                Err(why) => causes.push(format!("{name}: {why}")),
+            }
+        }
+        Err(causes.join("; "))
+    }
+
+    /// Takes back a connection on which all was answered.
+    pub fn put(&self, line: Line) {
+        self.idle().push(line);
+    }
+
+    /// Ends all connections that nobody uses: the node was silent on another one.
+    pub fn forget(&self) {
+        self.idle().clear();
+    }
+
+    fn reused(&self) -> Option<Line> {
+        let mut idle = self.idle();
+        while let Some(line) = idle.pop() {
+            if !line.client.is_closed() {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn config(database: &LabDatabase, at: std::net::SocketAddr) -> Config {
+    let mut config = Config::new();
+    config
+        .host(at.ip().to_string())
+        .port(at.port())
+        .user(&database.user)
+        .password(&database.password)
+        .dbname(&database.database)
+        .application_name(crate::lab::SERVICE)
+        .ssl_mode(SslMode::Disable)
+        // A standby lets us in as well, and shows what was.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config
+}
+
+async fn open(config: &Config) -> Result<Line, String> {
+    let connected = tokio::time::timeout(CONNECT, config.connect(NoTls)).await;
+    let (client, connection) =
+        connected.map_err(|_| format!("does not let us in within {CONNECT:?}"))?.map_err(|e| said(&e))?;
+    let carried = tokio::spawn(async move {
+        // Whoever asks is told as well, and it is they who report.
+        let _ = connection.await;
+    });
+    Ok(Line { client, _carried: AbortOnDropHandle::new(carried) })
+}
+
+/// What an error says with its cause, which it leaves out itself.
+pub fn said(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
