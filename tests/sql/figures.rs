@@ -34,7 +34,7 @@ impl<'r> Figures<'r> {
     }
 
     pub fn lost(&self) -> u64 {
-        self.0["loss"]["rows"].as_u64().unwrap()
+        self.0["fate"]["lost"]["count"].as_u64().unwrap()
     }
 
     pub fn dual(&self) -> Option<&'r Value> {

@@ -42,9 +42,9 @@ pub(super) fn summary(measured: &Measurement) -> String {
         Outage::Seen { lower, upper, .. } => format!("no writes for {lower} to {upper}"),
         Outage::Unended { silent, .. } => format!("no writes for {silent}, and none since"),
     };
-    let lost = measured.loss.as_ref().map_or_else(
+    let lost = measured.fate.as_ref().map_or_else(
         || "what was lost is not known".to_owned(),
-        |loss| format!("{} of {} acknowledged rows lost", loss.rows, measured.counts.acknowledged),
+        |fate| format!("{} of {} acknowledged rows lost", fate.lost.count, measured.counts.acknowledged),
     );
     let both = measured
         .dual

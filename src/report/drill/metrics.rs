@@ -29,7 +29,7 @@ pub fn drill_metrics(stored: &Stored) -> Option<String> {
             (",bound=\"upper\"", worst(|cycle| upper(&cycle.measurement))?.secs()),
         ],
     );
-    let lost: Option<u64> = evidence.cycles.iter().map(|cycle| Some(cycle.measurement.loss.as_ref()?.rows)).sum();
+    let lost: Option<u64> = evidence.cycles.iter().map(|cycle| Some(cycle.measurement.fate.as_ref()?.lost.count)).sum();
     if let Some(lost) = lost {
         #[expect(clippy::cast_precision_loss, reason = "2^53 rows are out of reach")]
         gauge("sql_failover_lost_rows", "Acknowledged rows that are gone.", &[("", lost as f64)]);

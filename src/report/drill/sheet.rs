@@ -83,8 +83,8 @@ fn worth(cycle: &Cycle) -> String {
     let bound = risk.bound() * 100.0;
     let _ =
         writeln!(text, "rows at risk: {} ({basis}); if none is lost, at most {bound:.2} % of such rows are", risk.rows);
-    if let Some(loss) = cycle.measurement.loss.as_ref().filter(|loss| loss.rows > 0) {
-        let _ = writeln!(text, "lost: {} rows, within {}", loss.rows, loss.within);
+    if let Some(fate) = cycle.measurement.fate.as_ref().filter(|fate| fate.lost.count > 0) {
+        let _ = writeln!(text, "lost: {} rows, within {}", fate.lost.count, fate.lost_within);
     }
     if let Some(overhang) = cycle.measurement.overhang {
         let unit = match unit {

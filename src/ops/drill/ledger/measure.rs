@@ -156,6 +156,10 @@ pub struct Measurement {
     pub troubles: Vec<String>,
 }
 
+/// So long after an outage workers may still wait for an answer of the node that is gone: a statement and a connection each have
+/// a deadline of about a second.
+const AFTERMATH: Micros = Micros::millis(2_000);
+
 /// Makes the figures. Their tables have to be of the time before a switchover back: the primary in the end is the one that the
 /// fault led to.
 ///
