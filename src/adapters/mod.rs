@@ -4,6 +4,8 @@ mod clock;
 mod exposition;
 mod http;
 mod kube;
+#[cfg(feature = "sql")]
+mod mariadb;
 mod notify;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -23,6 +25,8 @@ pub use self::kube::{
 pub use clock::SystemClock;
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
+#[cfg(feature = "sql")]
+pub use mariadb::MariaDb;
 pub use notify::{AlertmanagerApi, WebhookPost};
 #[cfg(feature = "sql")]
 pub use patroni::Patroni;
