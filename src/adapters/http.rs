@@ -23,7 +23,7 @@ pub fn install_crypto() {
 /// # Errors
 /// Where TLS cannot be set up or the bearer token holds what no header may hold.
 pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Client, PortError> {
-    built(url, timeout, bearer, |builder| Ok(builder))
+    built(url, timeout, bearer, Ok)
 }
 
 /// The same, trusting these authorities and no others, unless there are none.

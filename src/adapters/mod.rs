@@ -5,6 +5,8 @@ mod commands;
 mod exposition;
 mod http;
 mod kube;
+#[cfg(feature = "sql")]
+mod mariadb;
 mod notify;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -25,6 +27,8 @@ pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
+#[cfg(feature = "sql")]
+pub use mariadb::MariaDb;
 pub use notify::{AlertmanagerApi, WebhookPost};
 #[cfg(feature = "sql")]
 pub use patroni::Patroni;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Snapshot, misconfigured, secret};
 use crate::{
-    adapters::{Admin, CommandHosts, Connect, HostCommands, Patroni, Postgres, SystemClock, Tls},
+    adapters::{Admin, CommandHosts, Connect, HostCommands, MariaDb, Patroni, Postgres, SystemClock, Tls},
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     ops::drill::Ports,
@@ -36,7 +36,10 @@ impl Snapshot {
                     cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone(), at.rest.clone())).collect();
                 bound(Patroni::new(&nodes, self.login(&cluster.login)?), &cluster.hosts)?
             }
-            Document::Mariadb(_) => return Err(no_lab()),
+            Document::Mariadb(cluster) => {
+                let database = MariaDb::new(&listed(&cluster.nodes), self.login(&cluster.login)?);
+                bound(database, &cluster.hosts)?
+            }
         };
         let metrics = if watches_users { Some(self.metrics().await?) } else { None };
         Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
@@ -88,7 +91,7 @@ impl Snapshot {
                 let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
                 Arc::new(Patroni::new(&nodes, connect).map_err(misconfigured)?)
             }
-            DatabaseKind::MariaDb => return Err(no_lab()),
+            DatabaseKind::MariaDb => Arc::new(MariaDb::new(&sql, connect).map_err(misconfigured)?),
         };
         Ok((database, Arc::new(hosts)))
     }

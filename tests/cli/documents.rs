@@ -38,6 +38,13 @@ fn every_document_that_is_shipped_loads() {
         assert_eq!(linted.code, 0, "{}", linted.out);
         read.push(file.clone());
     }
+    for file in files.iter().filter(|file| fs::read_to_string(file).unwrap().contains("\nkind: Drill")) {
+        let (name, text) = (file.display().to_string(), fs::read_to_string(file).unwrap());
+        let document = interlock::document::only(&name, &text).unwrap();
+        let drill: interlock::document::Drill = document.parse().unwrap();
+        drill.check(&document).unwrap();
+        read.push(file.clone());
+    }
     for file in files {
         assert!(read.contains(&file), "{} is read by nobody", file.display());
     }

@@ -205,8 +205,8 @@ fn repeated() {
     let text = std::fs::read_to_string(scenario("postgres-promote")).unwrap();
     let file = stage.write("repeated", &format!("{text}repetitions: {times}\nbaseline: 1s\n"));
     let done = stage.run(&["drill", "run", &file, "--yes"]);
-    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
     let report: Value = stage.report();
+    assert!(done.code == Some(0) || is_unproven(&done, &report), "{}\n{}", done.out, done.err);
     show("postgres-promote, repeated", &report, &stage.sheet());
     assert_eq!(report["repetitions"].as_array().unwrap().len(), times);
     assert_eq!(report["spread"]["outage"]["count"], times);

@@ -52,13 +52,14 @@ fn at_any_change_the_guardian_makes_the_cluster_whole_again() {
     let file = stage.write("cut", DRILL);
     let arguments = ["drill", "run", file.as_str(), "--yes"];
     let uncut = stage.run(&arguments);
-    assert_eq!(uncut.code, Some(0), "{}\n{}", uncut.out, uncut.err);
+    // 6: a machine that is too busy for a verdict; the drill went through all the same.
+    assert!(matches!(uncut.code, Some(0 | 6)), "{}\n{}", uncut.out, uncut.err);
     let cuts = cuts(&stage);
     assert!(cuts.len() >= 12, "{cuts:?}");
     for cut in sample(cuts) {
         let operator = stage.command(&arguments).env("INTERLOCK_CUT", &cut).output().unwrap();
         // The number of looks differs from run to run, so that the last cuts may lie beyond the end.
-        assert!(matches!(operator.status.code(), None | Some(0)), "{cut}: {operator:?}");
+        assert!(matches!(operator.status.code(), None | Some(0 | 6)), "{cut}: {operator:?}");
         stage.until_free();
         let plan = stage.run(&["drill", "plan", &file]);
         assert_eq!(plan.code, Some(0), "{cut}: the cluster is not whole: {}\n{}", plan.out, plan.err);

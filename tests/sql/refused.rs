@@ -116,7 +116,7 @@ fn passwords_are_not_told() {
     let run = stage.drill("postgres-switchover");
     // 6: a machine that is too busy for a verdict; the drill went through all the same.
     assert!(matches!(run.code, Some(0 | 6)), "{run:?}");
-    let secrets = [right, lab["database"]["adminPassword"].as_str().unwrap().to_owned()];
+    let secrets = [right, lab["database"]["admin_password"].as_str().unwrap().to_owned()];
     for folder in ["runs", "ledgers"] {
         for path in files(&stage.folder().join(".interlock").join(folder)) {
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();

@@ -1,7 +1,10 @@
 //! What Patroni's settings and state say against a drill, judged from its answers; nothing is asked here.
 
 use super::shapes::{Cluster, Config, Member};
-use crate::ports::{Finding, Objection, Topology};
+use crate::{
+    adapters::sql::verdict::{fine, objection},
+    ports::{Finding, Topology},
+};
 
 /// What the manager answered.
 pub struct Manager {
@@ -38,14 +41,6 @@ pub fn findings(manager: &Manager, topology: &Topology, victim: &str) -> Vec<Fin
         Ok(config) => found.extend([timing(config), mode(config, topology), settings(config)]),
     }
     found
-}
-
-fn fine(name: &str, found: impl Into<String>) -> Finding {
-    Finding { name: name.to_owned(), found: found.into(), objection: None }
-}
-
-fn objection(name: &str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding { objection: Some(Objection { mend: mend.into() }), ..fine(name, found) }
 }
 
 fn leader(cluster: &Cluster, topology: &Topology) -> Finding {
@@ -164,4 +159,96 @@ fn settings(config: &Config) -> Finding {
         notes.push("use_pg_rewind is not on: a leader that died may not come back by itself".to_owned());
     }
     fine("settings", notes.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ports::NodeSeen;
+
+    fn topology(names: &[&str], writable: &str) -> Topology {
+        let node = |name: &&str| NodeSeen {
+            name: (*name).to_owned(),
+            trouble: None,
+            writable: *name == writable,
+            timeline: Some("1".to_owned()),
+            position: Some(1),
+            follows: None,
+            synchronous: false,
+        };
+        Topology { nodes: names.iter().map(node).collect(), leader: None }
+    }
+
+    fn judge(cluster: Value, config: &Value, topology: &Topology) -> String {
+        let manager = Manager {
+            cluster: serde_json::from_value(cluster).map_err(|e| e.to_string()),
+            config: Ok(Config::read(config)),
+            watchdogs: Vec::new(),
+        };
+        told(&findings(&manager, topology, "a"))
+    }
+
+    fn told(found: &[Finding]) -> String {
+        let line = |finding: &Finding| match &finding.objection {
+            None => format!("{}: {}\n", finding.name, finding.found),
+            Some(objection) => format!("{}! {} -> {}\n", finding.name, finding.found, objection.mend),
+        };
+        found.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_manager_that_is_well_gives_no_objection() {
+        let cluster = json!({"members": [
+            {"name": "a", "role": "leader", "state": "running"},
+            {"name": "b", "role": "replica", "state": "streaming"},
+            {"name": "c", "role": "replica", "state": "running", "tags": {"nofailover": true}, "pending_restart": true},
+        ]});
+        let config = json!({"ttl": 5, "loop_wait": 1, "retry_timeout": 2, "postgresql": {"use_pg_rewind": true}});
+        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b", "c"], "a")), @"");
+    }
+
+    #[test]
+    fn each_trap_is_named_with_its_mend() {
+        let cluster = json!({"members": [
+            {"name": "a", "role": "leader", "state": "running"},
+            {"name": "b", "role": "replica", "state": "start failed", "tags": {"nofailover": true}},
+        ], "pause": true});
+        let config = json!({"ttl": 30, "loop_wait": 10, "retry_timeout": 1, "synchronous_mode": true});
+        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b"], "b")), @"");
+    }
+
+    #[test]
+    fn the_lock_must_outlive_a_loop_and_two_retries() {
+        let timing_of = |ttl, loop_wait, retry_timeout| {
+            told(&[timing(&Config::read(&json!({"ttl": ttl, "loop_wait": loop_wait, "retry_timeout": retry_timeout})))])
+        };
+        insta::assert_snapshot!(timing_of(30, 10, 10), @"");
+        insta::assert_snapshot!(timing_of(29, 10, 10), @"");
+        insta::assert_snapshot!(timing_of(30, 1, 1), @"");
+    }
+
+    #[test]
+    fn a_switchover_to_come_and_a_member_that_nobody_looks_at_forbid_a_drill() {
+        let cluster = json!({"members": [
+            {"name": "a", "role": "leader", "state": "running"},
+            {"name": "b", "role": "replica", "state": "running"},
+            {"name": "z", "role": "replica", "state": "running"},
+        ], "scheduled_switchover": {"at": "2030-01-01T00:00:00+00:00"}});
+        let cluster: Cluster = serde_json::from_value(cluster).unwrap();
+        insta::assert_snapshot!(told(&[pause(&cluster)]), @"");
+        insta::assert_snapshot!(told(&[candidates(&cluster, &topology(&["a", "b"], "a"), "a")]), @"");
+    }
+
+    #[test]
+    fn a_manager_that_does_not_answer_forbids_a_drill() {
+        let manager = Manager {
+            cluster: Err("cannot reach patroni a".to_owned()),
+            config: Err("cannot reach patroni a".to_owned()),
+            watchdogs: Vec::new(),
+        };
+        let found = findings(&manager, &topology(&["a"], "a"), "a");
+        assert!(found.iter().all(|finding| finding.objection.is_some()) && found.len() == 2);
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     adapters::{
         http,
-        sql::{Tls, limits::ASK, roots},
+        sql::{Tls, limits::ASK, usable},
     },
     ports::PortError,
 };
@@ -38,7 +38,7 @@ impl Rest {
         let url = http::address(&format!("the REST API of {name}"), url)?;
         let place = format!("patroni {name} ({})", http::place(&url));
         let ca_file = match tls {
-            Tls::Require { ca_file: Some(file) } => roots(Some(file))?,
+            Tls::Require { ca_file: Some(file) } => usable(Some(file))?,
             _ => Vec::new(),
         };
         let client = http::client_trusting(&url, SWITCHOVER, &ca_file)?;

@@ -44,11 +44,6 @@ impl Cluster {
             |member: &&Member| matches!(member.role.as_str(), "leader" | "standby_leader" | "master" | "primary");
         self.members.iter().find(leads).map(|member| member.name.as_str())
     }
-
-    /// One member.
-    pub fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
-    }
 }
 
 impl Member {
@@ -142,7 +137,7 @@ mod tests {
         ]}))
         .unwrap();
         assert_eq!(of_3_0.leader(), Some("a"));
-        assert!(!of_3_0.pause && of_3_0.member("a").unwrap().may_lead() && !of_3_0.member("b").unwrap().may_lead());
+        assert!(!of_3_0.pause && of_3_0.members[0].may_lead() && !of_3_0.members[1].may_lead());
 
         let of_4_0: Cluster = serde_json::from_value(json!({"members": [
             {"name": "a", "role": "leader", "state": "running", "timeline": 3, "lsn": "0/4000060"},
@@ -151,7 +146,7 @@ mod tests {
         ], "scope": "demo", "pause": true, "scheduled_switchover": {"at": "2030-01-01T00:00:00+00:00", "from": "a"}}))
         .unwrap();
         assert!(of_4_0.pause && of_4_0.scheduled_switchover.is_some());
-        assert!(!of_4_0.member("b").unwrap().may_lead() && of_4_0.member("b").unwrap().pending_restart);
+        assert!(!of_4_0.members[1].may_lead() && of_4_0.members[1].pending_restart);
 
         let leaderless: Cluster =
             serde_json::from_value(json!({"members": [{"name": "a", "role": "replica", "state": "stopped"}]})).unwrap();

@@ -2,8 +2,11 @@
 
 use super::settings::Looked;
 use crate::{
-    adapters::sql::limits::BYTES_BEHIND,
-    ports::{Finding, NodeSeen, Objection, Topology},
+    adapters::sql::{
+        limits::BYTES_BEHIND,
+        verdict::{fine, judged, objection},
+    },
+    ports::{Finding, NodeSeen, Topology},
 };
 
 /// What a node answered, by its name; or why it did not.
@@ -45,21 +48,6 @@ pub fn findings(case: &Case<'_>) -> Vec<Finding> {
     found
 }
 
-fn fine(name: &str, found: impl Into<String>) -> Finding {
-    Finding { name: name.to_owned(), found: found.into(), objection: None }
-}
-
-fn judged(name: &str, found: String, objections: &[&str], mend: impl Into<String>) -> Finding {
-    if objections.is_empty() {
-        return fine(name, found);
-    }
-    Finding { name: name.to_owned(), found: objections.join("; "), objection: Some(Objection { mend: mend.into() }) }
-}
-
-fn strs(all: &[String]) -> Vec<&str> {
-    all.iter().map(String::as_str).collect()
-}
-
 impl Case<'_> {
     fn looked(&self) -> impl Iterator<Item = (&str, &Looked)> {
         self.seen.iter().filter_map(|(name, seen)| Some((name.as_str(), seen.as_ref().ok()?)))
@@ -78,7 +66,7 @@ fn reach(case: &Case<'_>) -> Finding {
     let missing: Vec<_> =
         case.seen.iter().filter_map(|(name, seen)| Some(format!("{name}: {}", seen.as_ref().err()?))).collect();
     let found = format!("all {} nodes let {} in", case.seen.len(), case.admin);
-    judged("reach", found, &strs(&missing), "start the node, or mend address, user, password or pg_hba.conf")
+    judged("reach", found, &missing, "start the node, or mend address, user, password or pg_hba.conf")
 }
 
 fn rights(case: &Case<'_>) -> Finding {
@@ -101,7 +89,7 @@ fn rights(case: &Case<'_>) -> Finding {
         // Rights to functions are those of one database.
         mend.push(format!("in database {}, grant execute on function pg_promote to {user}", case.database));
     }
-    let all: Vec<_> = blind.iter().chain(&powerless).map(String::as_str).collect();
+    let all = [blind, powerless].concat();
     judged("rights", format!("{user} may see and do what a drill needs"), &all, mend.join("; "))
 }
 
@@ -112,15 +100,13 @@ fn table(case: &Case<'_>) -> Finding {
     let user = case.writer;
     let rights = &node.rights;
     match &rights.schema {
-        None => judged(
-            "table",
-            String::new(),
-            &["the search path names no schema that exists"],
-            format!("alter role {user} set search_path"),
-        ),
+        None => {
+            let mend = format!("alter role {user} set search_path");
+            objection("table", "the search path names no schema that exists", mend)
+        }
         Some(schema) if !rights.create && !rights.ledger => {
             let found = format!("{user} may not make a table in schema {schema} at {name}");
-            judged("table", String::new(), &[&found], format!("grant create on schema {schema} to {user}"))
+            objection("table", found, format!("grant create on schema {schema} to {user}"))
         }
         Some(schema) if rights.ledger => fine("table", format!("the ledger's table is in schema {schema} already")),
         Some(schema) => fine("table", format!("{user} may make a table in schema {schema}")),
@@ -136,7 +122,7 @@ fn standbys(case: &Case<'_>) -> Finding {
     let others = || case.topology.nodes.iter().filter(|node| node.name != primary.name);
     let streams = |node: &&NodeSeen| node.follows.as_ref().is_some_and(|follows| follows.streaming);
     if !others().any(|node| streams(&node)) {
-        return judged("standbys", String::new(), &["no standby streams"], mend);
+        return objection("standbys", "no standby streams", mend);
     }
     let late: Vec<_> = others()
         .filter(|node| streams(node) && behind(node) > BYTES_BEHIND)
@@ -144,7 +130,7 @@ fn standbys(case: &Case<'_>) -> Finding {
         .collect();
     let found: Vec<_> =
         others().filter(streams).map(|node| format!("{} streams, {} bytes behind", node.name, behind(node))).collect();
-    judged("standbys", found.join("; "), &strs(&late), mend)
+    judged("standbys", found.join("; "), &late, mend)
 }
 
 /// Without one of the two, a page that changed in its hint bits only is missed by `pg_rewind`; without full pages, torn
@@ -163,7 +149,7 @@ fn rewind(case: &Case<'_>) -> Finding {
         }
     }
     let mend = "set wal_log_hints, full_page_writes and hot_standby to on and restart, then let a checkpoint pass";
-    judged("rewind", "every node can be rewound".to_owned(), &strs(&missing), mend)
+    judged("rewind", "every node can be rewound".to_owned(), &missing, mend)
 }
 
 fn slots(case: &Case<'_>) -> Finding {
@@ -188,7 +174,7 @@ fn slots(case: &Case<'_>) -> Finding {
     }
     let count: usize = case.looked().map(|(_, node)| node.slots.len()).sum();
     let found = if notes.is_empty() { format!("{count} slots, none lost") } else { notes.join("; ") };
-    judged("slots", found, &strs(&lost), "drop the slot, and make the standby that used it anew")
+    judged("slots", found, &lost, "drop the slot, and make the standby that used it anew")
 }
 
 /// Whoever is promoted has to serve all others.
@@ -205,7 +191,7 @@ fn senders(case: &Case<'_>) -> Finding {
     judged(
         "senders",
         format!("every node can serve {needed} standbys"),
-        &strs(&short),
+        &short,
         "raise the setting and restart the node",
     )
 }

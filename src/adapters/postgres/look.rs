@@ -2,7 +2,10 @@
 
 use tokio_postgres::{Error, Row};
 
-use crate::ports::{Follows, NodeSeen, Sample};
+use crate::{
+    adapters::sql::unseen,
+    ports::{Follows, NodeSeen, Sample},
+};
 
 /// Role, history and position; `pg_control_checkpoint` alone would be as old as the last checkpoint. A standby's history is
 /// what it receives, or what it has to reach before it is consistent.
@@ -105,7 +108,7 @@ pub fn nodes(answers: Vec<(String, Result<Answer, String>)>) -> Vec<NodeSeen> {
         .flat_map(|answer| answer.waited_for.clone())
         .collect();
     let one = |(name, answer): (String, Result<Answer, String>)| match answer {
-        Err(trouble) => unseen(name, trouble),
+        Err(trouble) => unseen(&name, trouble),
         Ok(answer) => NodeSeen {
             synchronous: answer.follows.is_some() && waited_for.iter().any(|one| is_same(one, &answer.known, &name)),
             ..seen(name, answer)
@@ -123,19 +126,6 @@ pub fn seen(name: String, answer: Answer) -> NodeSeen {
         timeline: answer.sample.timeline,
         position: answer.sample.position,
         follows: answer.follows,
-        synchronous: false,
-    }
-}
-
-/// A node that could not be asked.
-pub fn unseen(name: String, trouble: String) -> NodeSeen {
-    NodeSeen {
-        name,
-        trouble: Some(trouble),
-        writable: false,
-        timeline: None,
-        position: None,
-        follows: None,
         synchronous: false,
     }
 }

@@ -1,10 +1,6 @@
 //! The nodes of one database: all asked at the same time, each with a deadline of its own.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -17,9 +13,9 @@ use super::{
 };
 use crate::{
     adapters::sql::{
-        Connect, Server,
+        Connect, Kept, Server,
         limits::{ACT, ASK, CONNECT, PAUSE},
-        servers,
+        servers, unseen,
     },
     model::Span,
     ports::{NodeSeen, PortError, Topology},
@@ -31,8 +27,7 @@ pub struct Nodes {
     servers: Vec<Server>,
     writer: Login,
     admin: Login,
-    /// A connection to each node that its state was asked on; a new one costs it a process each time.
-    kept: Arc<BTreeMap<String, Mutex<Option<Wire>>>>,
+    kept: Kept<Wire>,
 }
 
 impl Nodes {
@@ -42,9 +37,9 @@ impl Nodes {
     /// Where an address is none, or the trusted authorities cannot be read.
     pub fn new(nodes: &[(String, String)], connect: Connect) -> Result<Self, PortError> {
         let servers = servers("PostgreSQL", nodes, 5432)?;
-        let kept = servers.iter().map(|server| (server.name.clone(), Mutex::default())).collect();
+        let kept = Kept::new(&servers);
         let (admin, writer) = (Login::new(connect.as_admin())?, Login::new(connect)?);
-        Ok(Self { servers, writer, admin, kept: Arc::new(kept) })
+        Ok(Self { servers, writer, admin, kept })
     }
 
     /// The nodes' names.
@@ -132,10 +127,7 @@ impl Nodes {
     pub async fn look(&self, name: &str) -> Result<NodeSeen, PortError> {
         let server = self.server(name)?;
         let answer = self.ask(server).await;
-        Ok(answer.map_or_else(
-            |failure| look::unseen(name.to_owned(), failure.words),
-            |answer| look::seen(name.to_owned(), answer),
-        ))
+        Ok(answer.map_or_else(|failure| unseen(name, failure.words), |answer| look::seen(name.to_owned(), answer)))
     }
 
     /// Asks one node how it stands.
@@ -151,10 +143,10 @@ impl Nodes {
 
     /// Asks on the connection that is kept, or on a new one where that has ended meanwhile.
     async fn ask(&self, server: &Server) -> Result<Answer, Failure> {
-        if let Some(mut wire) = self.take(&server.name) {
+        if let Some(mut wire) = self.kept.take(&server.name) {
             match ask(&mut wire).await {
                 Ok(answer) => {
-                    self.keep(&server.name, wire);
+                    self.kept.keep(&server.name, wire);
                     return Ok(answer);
                 }
                 // Silence is an answer; any other failure may be an old one, of a server that has been started anew.
@@ -164,18 +156,8 @@ impl Nodes {
         }
         let mut wire = self.admin.open(server, CONNECT).await?;
         let answer = ask(&mut wire).await?;
-        self.keep(&server.name, wire);
+        self.kept.keep(&server.name, wire);
         Ok(answer)
-    }
-
-    fn take(&self, name: &str) -> Option<Wire> {
-        self.kept.get(name)?.lock().ok()?.take()
-    }
-
-    fn keep(&self, name: &str, wire: Wire) {
-        if let Some(Ok(mut kept)) = self.kept.get(name).map(Mutex::lock) {
-            *kept = Some(wire);
-        }
     }
 
     /// Looks at one node again and again, until it is as wanted or the time is up.

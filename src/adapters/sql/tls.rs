@@ -14,7 +14,7 @@ use crate::{adapters::install_crypto, ports::PortError};
 ///
 /// # Errors
 /// Where the file cannot be read or holds none, or this machine has none.
-pub fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
+fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
     let Some(path) = ca_file else {
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
@@ -32,6 +32,19 @@ pub fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Por
     Ok(certificates)
 }
 
+/// The certificates that are trusted, without those that rustls cannot use: this machine may have old ones.
+///
+/// # Errors
+/// Where none is left.
+pub fn usable(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
+    let mut all = roots(ca_file)?;
+    all.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+    if all.is_empty() {
+        return Err(PortError::odd("the trusted authorities", "none of their certificates can be used"));
+    }
+    Ok(all)
+}
+
 /// What rustls needs to know; without any trusted authority where the line is not encrypted.
 ///
 /// # Errors
@@ -40,10 +53,7 @@ pub fn client_config(tls: &Tls) -> Result<ClientConfig, PortError> {
     install_crypto();
     let mut store = RootCertStore::empty();
     if let Tls::Require { ca_file } = tls {
-        let (added, _) = store.add_parsable_certificates(roots(ca_file.as_deref())?);
-        if added == 0 {
-            return Err(PortError::odd("the trusted authorities", "none of their certificates can be used"));
-        }
+        store.add_parsable_certificates(usable(ca_file.as_deref())?);
     }
     Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
 }
