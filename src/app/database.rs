@@ -11,6 +11,9 @@ use crate::{
     ports::{Database, Flow, HostState, Hosts, PortError},
 };
 
+/// A database and its hosts.
+type Bound = (Arc<dyn Database>, Arc<dyn Hosts>);
+
 impl Snapshot {
     /// What a drill needs: the database, its hosts, and the users' counters where they are watched.
     ///
@@ -67,7 +70,7 @@ impl Snapshot {
     }
 
     #[cfg(feature = "lab")]
-    fn lab_database(&self) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+    fn lab_database(&self) -> Result<Bound, Error> {
         use crate::lab::{DatabaseKind, Lab, LabHosts, LabNode};
         let Target::Lab(lab) = &self.platform.target else { return Err(no_lab()) };
         let folder = self.folder.join(LabTarget::folder(lab));
@@ -97,7 +100,7 @@ impl Snapshot {
     }
 
     #[cfg(not(feature = "lab"))]
-    fn lab_database(&self) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+    fn lab_database(&self) -> Result<Bound, Error> {
         Err(no_lab())
     }
 }
@@ -116,7 +119,7 @@ fn listed(nodes: &BTreeMap<String, String>) -> Vec<(String, String)> {
 fn bound<D: Database + 'static>(
     database: Result<D, PortError>,
     hosts: &BTreeMap<String, Host>,
-) -> Result<(Arc<dyn Database>, Arc<dyn Hosts>), Error> {
+) -> Result<Bound, Error> {
     let database = database.map_err(misconfigured)?;
     let hosts = hosts.iter().map(|(name, host)| (name.clone(), commands(host))).collect();
     Ok((Arc::new(database), Arc::new(CommandHosts::new(hosts))))

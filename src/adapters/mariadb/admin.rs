@@ -39,7 +39,7 @@ impl Nodes {
                 return Ok(wire);
             }
         }
-        let user = self.admin_user();
+        let user = &self.administrator().user;
         let why = format!("neither {user} nor a role of it has READ_ONLY ADMIN; {}", mend(user));
         Err(PortError::Forbidden { what: format!("administer {}", self.place(node)?), why })
     }
@@ -123,7 +123,7 @@ impl Nodes {
 
     fn change_master(&self, primary: &str) -> Result<String, PortError> {
         let server = self.server(primary)?;
-        let connect = self.connect();
+        let connect = self.administrator();
         let password = connect.password.as_ref().map_or("", |password| password.reveal());
         let ssl = u8::from(connect.tls != Tls::Disable);
         Ok(format!(
@@ -140,7 +140,7 @@ impl Nodes {
     fn hushed(&self, failure: Failure) -> Failure {
         let words = match failure.code {
             Some(PARSE_ERROR) | None => "the server did not take the statement".to_owned(),
-            Some(_) => self.connect().clean(&failure.words),
+            Some(_) => self.administrator().clean(&failure.words),
         };
         Failure { words, ..failure }
     }

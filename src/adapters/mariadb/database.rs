@@ -62,7 +62,13 @@ impl Database for MariaDb {
         }))
         .await;
         let connect = self.nodes.connect();
-        findings(&Case { seen: &seen, topology: &topology, user: &connect.user, database: &connect.database })
+        findings(&Case {
+            seen: &seen,
+            topology: &topology,
+            user: &connect.user,
+            admin: &self.nodes.administrator().user,
+            database: &connect.database,
+        })
     }
 
     async fn connect(&self, node: &str, within: Duration) -> Result<Box<dyn Session>, PortError> {

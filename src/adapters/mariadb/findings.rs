@@ -20,8 +20,10 @@ pub struct Case<'a> {
     pub seen: &'a [Seen],
     /// How all stand.
     pub topology: &'a Topology,
-    /// Our user.
+    /// Who writes.
     pub user: &'a str,
+    /// Who administers replication.
+    pub admin: &'a str,
     /// The database that we connect to.
     pub database: &'a str,
 }
@@ -67,7 +69,7 @@ fn reach(case: &Case<'_>) -> Finding {
 }
 
 fn rights(case: &Case<'_>) -> Finding {
-    let user = case.user;
+    let user = case.admin;
     let (mut lacks, mut mends) = (Vec::new(), Vec::new());
     let mut check = |missing: Vec<String>, mend: String| {
         if !missing.is_empty() {
@@ -221,7 +223,7 @@ mod tests {
             None => format!("{}: {}\n", finding.name, finding.found),
             Some(objection) => format!("{}! {} -> {}\n", finding.name, finding.found, objection.mend),
         };
-        findings(&Case { seen, topology, user: "me", database: "app" }).into_iter().map(line).collect()
+        findings(&Case { seen, topology, user: "me", admin: "me", database: "app" }).into_iter().map(line).collect()
     }
 
     #[test]

@@ -86,9 +86,9 @@ impl Nodes {
         self.admin.open(self.server(name)?, within).await.map_err(self.failed(name, "connect to")?)
     }
 
-    /// The name of who administers.
-    pub fn admin_user(&self) -> &str {
-        &self.admin.connect().user
+    /// Who administers, and how it connects; replicas log in to a primary as the same.
+    pub fn administrator(&self) -> &Connect {
+        self.admin.connect()
     }
 
     /// Makes a port's error of a node's failure.

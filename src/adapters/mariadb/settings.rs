@@ -56,7 +56,11 @@ impl Nodes {
     pub async fn look_into(&self, name: &str) -> Result<Looked, PortError> {
         let failed = self.failed(name, "ask")?;
         let mut wire = self.open(name, ACT).await?;
-        let grants = self.grants(&mut wire).await.map_err(&failed)?;
+        let mut grants = self.grants(&mut wire).await.map_err(&failed)?;
+        let mut wire = self.open_admin(name, ACT).await?;
+        // Seeing replication, and being let in by a primary, is the administrator's part.
+        let theirs = self.grants(&mut wire).await.map_err(&failed)?;
+        (grants.see, grants.replicate) = (theirs.see, theirs.replicate);
         let settings = wire.rows(SETTINGS, ACT).await.map_err(&failed)?;
         let lines = wire.rows(look::LINES, ASK).await.map_err(&failed)?;
         let position = wire.row(look::SAMPLE, ASK).await.map_err(&failed)?;
