@@ -73,4 +73,4 @@ man: ## Write the manual pages to target/man
 	@echo "man -l target/man/interlock.1"
 
 install: ## Install what the suites need beside Rust
-	@.ci/install prometheus prometheus-alertmanager
+	@.ci/install prometheus prometheus-alertmanager postgresql patroni python3-psycopg2 python3-etcd etcd-server mariadb-server

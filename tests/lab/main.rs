@@ -10,6 +10,7 @@
 
 mod command;
 mod cuts;
+mod database;
 mod disk;
 mod doctor;
 #[cfg(feature = "otlp")]

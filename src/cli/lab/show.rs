@@ -35,7 +35,7 @@ pub(super) fn status(lab: &Lab, status: &Status, hosts: &[Stood], output: Format
             "database": file.database.as_ref().map(|database| described(database, hosts)),
             "status": status,
         })),
-        Format::Table => print(&[surroundings(lab), table(status), nodes(lab, hosts)].join("\n\n").trim_end()),
+        Format::Table => print([surroundings(lab), table(status), nodes(lab, hosts)].join("\n\n").trim_end()),
     }
 }
 

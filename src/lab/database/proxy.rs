@@ -171,7 +171,7 @@ mod tests {
         address
     }
 
-    async fn say(stream: &mut TcpStream) -> Result<u8, Option<std::io::Error>> {
+    async fn say(stream: &mut TcpStream) -> Result<u8, Option<io::Error>> {
         stream.write_all(b"x").await.map_err(Some)?;
         let answer = tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await;
         answer.map_err(|_| None)?.map_err(Some)
