@@ -94,7 +94,12 @@ impl Snapshot {
                 let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
                 Arc::new(Patroni::new(&nodes, connect).map_err(misconfigured)?)
             }
-            DatabaseKind::MariaDb => Arc::new(MariaDb::new(&sql, connect).map_err(misconfigured)?),
+            DatabaseKind::MariaDb => {
+                let source = |node: &LabNode| Some((node.name.clone(), node.replication?.to_string()));
+                let sources: Vec<_> = lab.nodes.iter().filter_map(source).collect();
+                let database = MariaDb::new(&sql, connect).and_then(|database| database.fetched_at(&sources));
+                Arc::new(database.map_err(misconfigured)?)
+            }
         };
         Ok((database, Arc::new(hosts)))
     }

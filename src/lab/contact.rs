@@ -28,6 +28,8 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long the supervisor may take to end everything.
 const DOWN_WITHIN: Duration = Duration::from_secs(15);
+/// How long it may take where a database's data have to be removed, which a slow disk takes its time for.
+const DATA_GONE_WITHIN: Duration = Duration::from_secs(90);
 /// How much of the supervisor's log is shown when it does not come up.
 const TAIL: usize = 5;
 
@@ -237,7 +239,8 @@ pub fn end(folder: &Path) -> Result<Vec<Process>, Error> {
     let mut processes: Vec<Process> = state::read(&folder.processes())?.unwrap_or_default();
     processes.push(Process { name: "supervisor".into(), identity: file.supervisor.clone() });
     let refused = |e| broken("a process of the lab", e);
-    file.supervisor.end(DOWN_WITHIN).map_err(refused)?;
+    let within = if file.database.is_some() { DATA_GONE_WITHIN } else { DOWN_WITHIN };
+    file.supervisor.end(within).map_err(refused)?;
     for process in &processes {
         // The kernel kills them with the supervisor; it may take a moment.
         if !process.identity.wait_gone(Duration::from_secs(1)) {

@@ -10,7 +10,6 @@
 
 mod command;
 mod cuts;
-#[cfg(feature = "sql")]
 mod database;
 mod disk;
 mod doctor;
@@ -21,6 +20,8 @@ mod metrics;
 mod owners;
 mod platform;
 mod replica;
+#[cfg(feature = "sql")]
+mod rows;
 mod servers;
 mod signals;
 mod stage;

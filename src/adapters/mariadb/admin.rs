@@ -122,7 +122,7 @@ impl Nodes {
     }
 
     fn change_master(&self, primary: &str) -> Result<String, PortError> {
-        let server = self.server(primary)?;
+        let server = self.source(primary)?;
         let connect = self.administrator();
         let password = connect.password.as_ref().map_or("", |password| password.reveal());
         let ssl = u8::from(connect.tls != Tls::Disable);

@@ -30,6 +30,14 @@ impl MariaDb {
     pub fn new(nodes: &[(String, String)], connect: Connect) -> Result<Self, PortError> {
         Ok(Self { nodes: Nodes::new(nodes, connect)? })
     }
+
+    /// Names the addresses at which replicas fetch changes, for nodes where these are others than the clients'.
+    ///
+    /// # Errors
+    /// Where an address is none.
+    pub fn fetched_at(self, sources: &[(String, String)]) -> Result<Self, PortError> {
+        Ok(Self { nodes: self.nodes.fetched_at(sources)? })
+    }
 }
 
 #[async_trait]

@@ -27,6 +27,8 @@ pub struct Nodes {
     servers: Vec<Server>,
     login: Login,
     admin: Login,
+    /// Where replicas fetch a node's changes, if not where clients reach it.
+    sources: Vec<Server>,
     kept: Kept<Wire>,
 }
 
@@ -39,7 +41,7 @@ impl Nodes {
         let servers = servers("MariaDB", nodes, 3306)?;
         let kept = Kept::new(&servers);
         let (admin, login) = (Login::new(connect.as_admin())?, Login::new(connect)?);
-        Ok(Self { servers, login, admin, kept })
+        Ok(Self { servers, login, admin, sources: Vec::new(), kept })
     }
 
     /// The nodes' names.
@@ -84,6 +86,25 @@ impl Nodes {
     /// What the node said.
     pub async fn open_admin(&self, name: &str, within: Duration) -> Result<Wire, PortError> {
         self.admin.open(self.server(name)?, within).await.map_err(self.failed(name, "connect to")?)
+    }
+
+    /// Names where replicas fetch changes, for nodes where that is not where clients reach them.
+    ///
+    /// # Errors
+    /// Where an address is none.
+    pub fn fetched_at(mut self, sources: &[(String, String)]) -> Result<Self, PortError> {
+        if !sources.is_empty() {
+            self.sources = servers("MariaDB", sources, 3306)?;
+        }
+        Ok(self)
+    }
+
+    /// Where replicas fetch a node's changes.
+    ///
+    /// # Errors
+    /// Where there is no such node.
+    pub fn source(&self, name: &str) -> Result<&Server, PortError> {
+        self.sources.iter().find(|source| source.name == name).map_or_else(|| self.server(name), Ok)
     }
 
     /// Who administers, and how it connects; replicas log in to a primary as the same.

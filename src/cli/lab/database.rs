@@ -29,7 +29,7 @@ pub(super) struct DatabaseArgs {
     /// Start the database and nothing else
     #[arg(long, conflicts_with = "full")]
     database_only: bool,
-    /// Set something about the database: synchronous=on; of patroni also ttl, loop_wait, retry_timeout,
+    /// Set something about the database: synchronous=on, stallable=on; of patroni also ttl, loop_wait, retry_timeout,
     /// primary_start_timeout, failsafe_mode
     #[arg(long, value_name = "KEY=VALUE")]
     database_set: Vec<Setting>,

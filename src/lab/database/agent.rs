@@ -83,6 +83,7 @@ impl From<Error> for Refusal {
 pub struct Agent {
     machine: Machine,
     plan: HostPlan,
+    stallable: bool,
     wished: Mutex<Wished>,
     ready: AtomicBool,
     /// Held by whoever carries out an order.
@@ -119,7 +120,7 @@ impl Agent {
     pub async fn set_state(&self, to: HostState, epoch: Epoch) -> Result<(), Refusal> {
         let _turn = self.orders.lock().await;
         self.admit(epoch)?;
-        if !self.plan.runs.can(to) {
+        if !self.plan.runs.can(to, self.stallable) {
             return Err(Refusal::Cannot(format!("{} cannot be {to}", self.plan.name)));
         }
         // First what is meant: whoever comes after a crash must not start what was to be ended.
@@ -212,6 +213,9 @@ pub async fn serve(folder: &Folder, name: &str, stop: CancellationToken) -> Resu
     let failed = |e: io::Error| broken(&format!("the host {name}"), e);
     let site = Arc::new(Site::new(cluster, folder.clone(), name).map_err(failed)?);
     adopt_orphans().map_err(failed)?;
+    if let Some(disk) = &site.disk {
+        disk.recover();
+    }
     let wished = Wished::open(folder.host(name))?;
     let network = Gate::new(wished.now().state == HostState::Partitioned);
     let flow = Gate::new(false);
@@ -219,6 +223,7 @@ pub async fn serve(folder: &Folder, name: &str, stop: CancellationToken) -> Resu
     let agent = Arc::new(Agent {
         machine: Machine::new(site.clone(), engine(&site), network, flow),
         plan: site.plan.clone(),
+        stallable: site.cluster.settings.stallable,
         wished: Mutex::new(wished),
         ready: AtomicBool::new(false),
         orders: tokio::sync::Mutex::default(),

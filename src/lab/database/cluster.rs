@@ -170,6 +170,7 @@ impl Cluster {
             admin_user: ADMIN.to_owned(),
             admin_password: self.secrets.admin.clone(),
             folder: self.folder.clone(),
+            stallable: self.settings.stallable,
         }
     }
 }

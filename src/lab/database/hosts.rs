@@ -39,7 +39,10 @@ struct Host {
 }
 
 /// Implements [`Hosts`] over the agents of a lab that is up.
-pub struct LabHosts(Vec<Host>);
+pub struct LabHosts {
+    hosts: Vec<Host>,
+    stallable: bool,
+}
 
 #[derive(Deserialize)]
 struct Superseded {
@@ -74,7 +77,7 @@ impl LabHosts {
             runs,
             agent: Client::new(agent, Some(token.to_owned())),
         };
-        Self(database.hosts().map(host).collect())
+        Self { hosts: database.hosts().map(host).collect(), stallable: database.stallable }
     }
 
     /// State, flow and epoch of a host, in one question.
@@ -87,7 +90,7 @@ impl LabHosts {
     }
 
     fn host(&self, name: &str) -> Result<&Host, PortError> {
-        let found = self.0.iter().find(|host| host.name == name);
+        let found = self.hosts.iter().find(|host| host.name == name);
         found.ok_or_else(|| PortError::NotFound { what: format!("host {name} in this lab") })
     }
 
@@ -121,11 +124,11 @@ fn agent(host: &str) -> String {
 #[async_trait]
 impl Hosts for LabHosts {
     fn names(&self) -> Vec<String> {
-        self.0.iter().map(|host| host.name.clone()).collect()
+        self.hosts.iter().map(|host| host.name.clone()).collect()
     }
 
     fn can(&self, host: &str, state: HostState) -> bool {
-        self.host(host).is_ok_and(|host| host.runs.can(state))
+        self.host(host).is_ok_and(|host| host.runs.can(state, self.stallable))
     }
 
     fn can_freeze(&self, host: &str) -> bool {

@@ -33,11 +33,17 @@ impl DatabaseKind {
     /// The keys that can be set about it.
     const fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Postgres => &["synchronous"],
-            Self::Patroni => {
-                &["synchronous", "ttl", "loop_wait", "retry_timeout", "primary_start_timeout", "failsafe_mode"]
-            }
-            Self::MariaDb => &[],
+            Self::Postgres => &["synchronous", "stallable"],
+            Self::Patroni => &[
+                "synchronous",
+                "ttl",
+                "loop_wait",
+                "retry_timeout",
+                "primary_start_timeout",
+                "failsafe_mode",
+                "stallable",
+            ],
+            Self::MariaDb => &["stallable"],
         }
     }
 }
@@ -64,14 +70,20 @@ pub enum Runs {
 }
 
 impl Runs {
-    /// Whether such a host can be brought into a state.
+    /// Whether such a host can be brought into a state; one with a disk of its own can be stalled.
     #[must_use]
-    pub const fn can(self, state: HostState) -> bool {
+    pub const fn can(self, state: HostState, stallable: bool) -> bool {
         match state {
             HostState::Running | HostState::Down | HostState::Paused | HostState::Partitioned => true,
             HostState::Crashed | HostState::Orphaned => matches!(self, Self::Patroni),
-            HostState::Stalled => false,
+            HostState::Stalled => self.is_stallable() && stallable,
         }
+    }
+
+    /// Whether such a host may have a disk of its own.
+    #[must_use]
+    pub const fn is_stallable(self) -> bool {
+        !matches!(self, Self::Etcd)
     }
 
     /// Whether its replication can be stopped.
@@ -121,6 +133,8 @@ pub struct Settings {
     pub primary_start_timeout: Option<u32>,
     /// Whether Patroni's primary goes on without etcd while all members agree.
     pub failsafe_mode: bool,
+    /// Whether each node has a disk of its own, which can be stalled.
+    pub stallable: bool,
 }
 
 impl Default for Settings {
@@ -132,6 +146,7 @@ impl Default for Settings {
             retry_timeout: 2,
             primary_start_timeout: None,
             failsafe_mode: false,
+            stallable: false,
         }
     }
 }
@@ -145,10 +160,8 @@ impl Settings {
         let mut settings = Self::default();
         for one in set {
             if !kind.keys().contains(&&*one.key) {
-                return Err(match kind.keys() {
-                    [] => format!("nothing can be set about {kind}"),
-                    keys => format!("`{}` cannot be set about {kind}; there is {}", one.key, keys.join(", ")),
-                });
+                let keys = kind.keys().join(", ");
+                return Err(format!("`{}` cannot be set about {kind}; there is {keys}", one.key));
             }
             settings.set(one)?;
         }
@@ -159,6 +172,7 @@ impl Settings {
         match &*one.key {
             "synchronous" => self.synchronous = switch(one)?,
             "failsafe_mode" => self.failsafe_mode = switch(one)?,
+            "stallable" => self.stallable = switch(one)?,
             "ttl" => self.ttl = seconds(one)?,
             "loop_wait" => self.loop_wait = seconds(one)?,
             "retry_timeout" => self.retry_timeout = seconds(one)?,
@@ -208,9 +222,9 @@ mod tests {
             read(DatabaseKind::Patroni, &["ttl"]),
         ];
         insta::assert_snapshot!(odd.map(Result::unwrap_err).join("\n"), @r"
-`ttl` cannot be set about postgres; there is synchronous
-nothing can be set about mariadb
-`tll` cannot be set about patroni; there is synchronous, ttl, loop_wait, retry_timeout, primary_start_timeout, failsafe_mode
+`ttl` cannot be set about postgres; there is synchronous, stallable
+`ttl` cannot be set about mariadb; there is stallable
+`tll` cannot be set about patroni; there is synchronous, ttl, loop_wait, retry_timeout, primary_start_timeout, failsafe_mode, stallable
 ttl is a number of seconds, not `soon`
 synchronous is on or off, not `yes`
 `ttl` sets nothing; write it as ttl=30

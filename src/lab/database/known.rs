@@ -28,6 +28,8 @@ pub struct LabDatabase {
     pub admin_password: String,
     /// Where all hosts keep their data.
     pub folder: PathBuf,
+    /// Whether the nodes' disks can be stalled.
+    pub stallable: bool,
 }
 
 /// A node of it.

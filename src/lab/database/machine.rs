@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    disk::Disk,
     engine::{Engine, Power},
     gate::Gate,
     holder::Holder,
@@ -51,12 +52,14 @@ struct Facts {
     manager: Option<bool>,
     database: Option<bool>,
     cut_off: bool,
+    stalled: bool,
 }
 
 impl Facts {
     const fn state(self) -> HostState {
         match (self.manager, self.database) {
             (None, None) => HostState::Down,
+            _ if self.stalled => HostState::Stalled,
             _ if self.cut_off => HostState::Partitioned,
             (Some(true) | None, Some(true) | None) => HostState::Paused,
             (None, Some(_)) if self.managed => HostState::Orphaned,
@@ -88,7 +91,8 @@ impl Machine {
         let manager: Vec<_> = all.iter().filter(|one| one.place.starts_with("manager")).collect();
         let manager = (!manager.is_empty()).then(|| manager.iter().all(|one| one.stopped));
         let database = self.first(&all).map(|one| one.stopped);
-        Ok(Facts { managed: self.engine.is_managed(), manager, database, cut_off: self.network.is_held() })
+        let stalled = self.site.disk.as_ref().is_some_and(Disk::is_stalled);
+        Ok(Facts { managed: self.engine.is_managed(), manager, database, cut_off: self.network.is_held(), stalled })
     }
 
     /// The database's first process.
@@ -145,14 +149,31 @@ impl Machine {
             HostState::Crashed => sweep::end_at(&self.site.root(), is_database),
             HostState::Orphaned => sweep::end_at(&self.site.root(), |place| place.starts_with("manager")),
             HostState::Running | HostState::Down => Ok(()),
-            HostState::Stalled => Err(io::Error::other("its disk cannot be stalled")),
+            HostState::Stalled => self.disk()?.stall().await,
         }
+    }
+
+    fn disk(&self) -> io::Result<&Disk> {
+        self.site.disk.as_ref().ok_or_else(|| io::Error::other("it has no disk of its own"))
+    }
+
+    async fn release_disk(&self) -> io::Result<()> {
+        match &self.site.disk {
+            Some(disk) => disk.release().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Releases and heals whatever needs it.
+    async fn release(&self) -> io::Result<()> {
+        self.release_disk().await?;
+        self.connect()?;
+        self.resume()
     }
 
     /// Releases, heals and starts whatever needs it.
     async fn run(&self) -> io::Result<()> {
-        self.connect()?;
-        self.resume()?;
+        self.release().await?;
         let facts = self.facts()?;
         if facts.state() == HostState::Running {
             return Ok(());
@@ -293,8 +314,7 @@ impl Machine {
     /// # Errors
     /// Where that fails.
     pub async fn follow(&self, primary: &str, again: bool) -> io::Result<String> {
-        self.connect()?;
-        self.resume()?;
+        self.release().await?;
         self.engine.follow(primary, again, self).await
     }
 }
@@ -317,6 +337,7 @@ impl Power for Machine {
         // The manager first, or it would start again what is being killed.
         sweep::end_at(&self.site.root(), |place| place.starts_with("manager"))?;
         sweep::end_below(&self.site.root())?;
+        self.release_disk().await?;
         self.main().take();
         Ok(())
     }
@@ -336,18 +357,24 @@ mod tests {
 
     #[test]
     fn the_state_is_what_is_seen() {
-        let plain = |database, cut_off| Facts { managed: false, manager: None, database, cut_off }.state();
+        let plain =
+            |database, cut_off| Facts { managed: false, manager: None, database, cut_off, stalled: false }.state();
         assert_eq!(plain(None, false), HostState::Down);
         assert_eq!(plain(None, true), HostState::Down, "what does not run is not cut off either");
         assert_eq!(plain(Some(false), false), HostState::Running);
         assert_eq!(plain(Some(false), true), HostState::Partitioned);
         assert_eq!(plain(Some(true), false), HostState::Paused);
 
-        let managed = |manager, database| Facts { managed: true, manager, database, cut_off: false }.state();
+        let managed =
+            |manager, database| Facts { managed: true, manager, database, cut_off: false, stalled: false }.state();
         assert_eq!(managed(Some(false), Some(false)), HostState::Running);
         assert_eq!(managed(Some(false), None), HostState::Crashed);
         assert_eq!(managed(None, Some(false)), HostState::Orphaned);
         assert_eq!(managed(Some(true), Some(true)), HostState::Paused);
         assert_eq!(managed(None, None), HostState::Down);
+
+        let stalled =
+            |database| Facts { managed: false, manager: None, database, cut_off: false, stalled: true }.state();
+        assert_eq!([stalled(None), stalled(Some(false))], [HostState::Down, HostState::Stalled]);
     }
 }

@@ -199,7 +199,8 @@ impl Engine for MariaDb {
             .arg(format!("--port={}", site.plan.service.to.port()))
             .arg(format!("--server-id={}", self.number()))
             .args(SETTINGS);
-        let waits = self.read_only.load(Ordering::Relaxed) || self.is_replica();
+        // Once: whoever is told to replicate then is a replica by that, and who is promoted is none.
+        let waits = self.read_only.swap(false, Ordering::Relaxed) || self.is_replica();
         Ok(if waits { launch.arg("--read-only") } else { launch })
     }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod cluster;
+mod disk;
 mod engine;
 mod etcd;
 mod gate;
@@ -24,6 +25,7 @@ mod wish;
 
 pub use agent::{HostStand, serve};
 pub use cluster::Cluster;
+pub use disk::impossible as disk_impossible;
 pub use hosts::LabHosts;
 pub use kind::{DatabaseKind, Setting, Settings};
 pub use known::{LabDatabase, LabHost, LabNode};

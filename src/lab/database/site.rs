@@ -8,7 +8,9 @@ use std::{
 
 use super::{
     cluster::{Cluster, HostPlan},
-    programs, sweep,
+    disk::Disk,
+    programs,
+    sweep::sweep,
     tool::{Tool, Waited},
 };
 use crate::{
@@ -31,6 +33,8 @@ pub struct Site {
     pub account: Option<Account>,
     /// The superuser of a fresh database: whoever made it.
     pub superuser: String,
+    /// Its own disk, if it has one.
+    pub disk: Option<Disk>,
     /// The children that somebody waits for already.
     pub waited: Waited,
     interlock: PathBuf,
@@ -50,7 +54,10 @@ impl Site {
             None => Account::own_name()?,
         };
         let interlock = std::env::current_exe()?;
-        Ok(Self { cluster, plan, lab, account, superuser, waited: Waited::default(), interlock })
+        let own = cluster.settings.stallable && plan.runs.is_stallable();
+        let waited = Waited::default();
+        let disk = own.then(|| Disk::new(cluster.folder.join(&plan.name), waited.clone()));
+        Ok(Self { disk, cluster, plan, lab, account, superuser, waited, interlock })
     }
 
     /// The folder of all that the host has.
@@ -88,9 +95,13 @@ impl Site {
     /// # Errors
     /// Where the system refuses.
     pub fn clear(&self) -> io::Result<()> {
-        sweep::end_below(&self.root())?;
-        absent_is_fine(fs::remove_dir_all(self.root()))?;
-        for folder in [self.root(), self.data(), self.manager(), self.run()] {
+        sweep(&self.root())?;
+        self.make_folder(&self.root())?;
+        if let Some(disk) = &self.disk {
+            disk.make()?;
+            self.give(&self.root())?;
+        }
+        for folder in [self.data(), self.manager(), self.run()] {
             self.make_folder(&folder)?;
         }
         Ok(())

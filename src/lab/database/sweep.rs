@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::disk;
 use crate::process::{Below, Signal, below};
 
 /// How long killed processes may take to be gone.
@@ -25,17 +26,26 @@ pub fn end_below(root: &Path) -> io::Result<()> {
 /// Where the system refuses a signal, or something does not go.
 pub fn end_at(root: &Path, which: impl Fn(&Path) -> bool) -> io::Result<()> {
     let deadline = Instant::now() + GONE_WITHIN;
+    kill(root, &which)?;
+    // Killed first, and then released: nothing that had waited for its disk goes on to answer anybody.
+    disk::thaw_below(root);
     loop {
-        let left: Vec<Below> = below(root)?.into_iter().filter(|one| which(&one.place)).collect();
-        let Some(first) = left.first() else { return Ok(()) };
+        let Some(left) = kill(root, &which)? else { return Ok(()) };
         if Instant::now() >= deadline {
-            return Err(io::Error::other(format!("process {} does not end", first.identity)));
-        }
-        for one in &left {
-            one.identity.signal(Signal::SIGKILL)?;
+            return Err(io::Error::other(format!("process {} does not end", left.identity)));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Kills what is there now; gives one of it.
+fn kill(root: &Path, which: &impl Fn(&Path) -> bool) -> io::Result<Option<Below>> {
+    let mut found = None;
+    for one in below(root)?.into_iter().filter(|one| which(&one.place)) {
+        one.identity.signal(Signal::SIGKILL)?;
+        found.get_or_insert(one);
+    }
+    Ok(found)
 }
 
 /// Ends all that a cluster's folder holds, and removes it; repeating the call changes nothing more. Blocks.
@@ -44,6 +54,7 @@ pub fn end_at(root: &Path, which: impl Fn(&Path) -> bool) -> io::Result<()> {
 /// Where the system refuses.
 pub fn sweep(folder: &Path) -> io::Result<()> {
     end_below(folder)?;
+    disk::unmount_below(folder)?;
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

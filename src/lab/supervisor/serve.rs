@@ -69,7 +69,11 @@ impl WithDatabase {
     /// Where something was set that there is not.
     pub fn settings(&self) -> Result<Settings, Error> {
         let list = "`interlock lab up --help` tells what can be set";
-        Settings::read(self.kind, &self.set).map_err(|e| Error::usage(e, list))
+        let settings = Settings::read(self.kind, &self.set).map_err(|e| Error::usage(e, list))?;
+        match database::disk_impossible().filter(|_| settings.stallable) {
+            Some(why) => Err(Error::usage(format!("no disk can be stalled: {why}"), "leave `stallable` out")),
+            None => Ok(settings),
+        }
     }
 }
 

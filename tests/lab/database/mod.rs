@@ -1,0 +1,7 @@
+//! Real database clusters of the lab: each kind comes up, is broken and mended in every way, and leaves nothing.
+
+mod left;
+mod mariadb;
+mod patroni;
+mod postgres;
+mod stage;
