@@ -206,7 +206,15 @@ mod tests {
             {"name": "c", "role": "replica", "state": "running", "tags": {"nofailover": true}, "pending_restart": true},
         ]});
         let config = json!({"ttl": 5, "loop_wait": 1, "retry_timeout": 2, "postgresql": {"use_pg_rewind": true}});
-        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b", "c"], "a")), @"");
+        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b", "c"], "a")), @r"
+        leader: a leads and takes writes
+        pause: not paused, no switchover scheduled
+        candidates: b may lead; c may not
+        members: c waits for a restart
+        timing: ttl 5, loop_wait 1, retry_timeout 2
+        mode: synchronous_mode off, failsafe_mode off
+        settings: maximum_lag_on_failover 1048576 bytes; a leader whose database is killed may start it again for 300 s before another takes over
+        ");
     }
 
     #[test]
@@ -216,7 +224,15 @@ mod tests {
             {"name": "b", "role": "replica", "state": "start failed", "tags": {"nofailover": true}},
         ], "pause": true});
         let config = json!({"ttl": 30, "loop_wait": 10, "retry_timeout": 1, "synchronous_mode": true});
-        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b"], "b")), @"");
+        insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b"], "b")), @r"
+        leader! patroni names a, and b takes writes -> look at `patronictl list` and the logs until there is one leader, and it is the one that takes writes
+        pause! the cluster is paused: nobody would take over -> patronictl resume
+        candidates! nobody but a may lead -> take the tag `nofailover` or `failover_priority: 0` off one of them
+        members! b is start failed -> wait until it runs, or `patronictl reinit` it
+        timing! ttl 30, loop_wait 10, retry_timeout 1: with a retry_timeout below 2 the next switchover leaves nobody leading -> patronictl edit-config -s retry_timeout=2 (10 is usual)
+        mode! synchronous_mode on, failsafe_mode off, and no standby is synchronous: nobody could take over -> wait until `patronictl list` shows a sync standby
+        settings: maximum_lag_on_failover 1048576 bytes; a leader whose database is killed may start it again for 300 s before another takes over; use_pg_rewind is not on: a leader that died may not come back by itself
+        ");
     }
 
     #[test]
@@ -224,9 +240,9 @@ mod tests {
         let timing_of = |ttl, loop_wait, retry_timeout| {
             told(&[timing(&Config::read(&json!({"ttl": ttl, "loop_wait": loop_wait, "retry_timeout": retry_timeout})))])
         };
-        insta::assert_snapshot!(timing_of(30, 10, 10), @"");
-        insta::assert_snapshot!(timing_of(29, 10, 10), @"");
-        insta::assert_snapshot!(timing_of(30, 1, 1), @"");
+        insta::assert_snapshot!(timing_of(30, 10, 10), @"timing: ttl 30, loop_wait 10, retry_timeout 10");
+        insta::assert_snapshot!(timing_of(29, 10, 10), @"timing! ttl 29, loop_wait 10, retry_timeout 10: loop_wait + 2 * retry_timeout is more than ttl, so two could lead at a time -> patronictl edit-config -s ttl=30");
+        insta::assert_snapshot!(timing_of(30, 1, 1), @"timing! ttl 30, loop_wait 1, retry_timeout 1: with a retry_timeout below 2 the next switchover leaves nobody leading -> patronictl edit-config -s retry_timeout=2 (10 is usual)");
     }
 
     #[test]
@@ -237,8 +253,8 @@ mod tests {
             {"name": "z", "role": "replica", "state": "running"},
         ], "scheduled_switchover": {"at": "2030-01-01T00:00:00+00:00"}});
         let cluster: Cluster = serde_json::from_value(cluster).unwrap();
-        insta::assert_snapshot!(told(&[pause(&cluster)]), @"");
-        insta::assert_snapshot!(told(&[candidates(&cluster, &topology(&["a", "b"], "a"), "a")]), @"");
+        insta::assert_snapshot!(told(&[pause(&cluster)]), @"pause! a switchover is scheduled for 2030-01-01T00:00:00+00:00 -> patronictl flush CLUSTER switchover, or wait until it is over");
+        insta::assert_snapshot!(told(&[candidates(&cluster, &topology(&["a", "b"], "a"), "a")]), @"candidates! z would not be looked at -> name every member in the platform file, with the name that Patroni has for it");
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Nodes {
         if self.writer() != self.admin() {
             let mut wire = self.open_writer(name, ACT).await?;
             let own = settings::rights(&mut wire).await.map_err(self.failed(name, "ask")?)?;
-            looked.rights = settings::Rights { stats: looked.rights.stats, promote: looked.rights.promote, ..own };
+            looked.rights =
+                settings::Rights { schema: own.schema, create: own.create, ledger: own.ledger, ..looked.rights };
         }
         Ok(looked)
     }

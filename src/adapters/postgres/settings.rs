@@ -32,6 +32,7 @@ const SLOTS: &str = "select to_jsonb(s)::text from pg_replication_slots s where 
 const RIGHTS: &str = "\
     select pg_has_role('pg_read_all_stats', 'usage'), \
     has_function_privilege('pg_promote(boolean, integer)', 'execute'), \
+    has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'execute'), \
     current_schema()::text, coalesce(has_schema_privilege(current_schema(), 'create'), false), \
     to_regclass($1) is not null";
 
@@ -46,6 +47,8 @@ pub struct Rights {
     pub stats: bool,
     /// Promote it.
     pub promote: bool,
+    /// Read its timelines' history.
+    pub history: bool,
     /// The schema that a table of ours would be made in.
     pub schema: Option<String>,
     /// Make a table there.
@@ -131,9 +134,10 @@ pub async fn rights(wire: &mut Wire) -> Result<Rights, Failure> {
         Ok(Rights {
             stats: row.try_get(0)?,
             promote: row.try_get(1)?,
-            schema: row.try_get(2)?,
-            create: row.try_get(3)?,
-            ledger: row.try_get(4)?,
+            history: row.try_get(2)?,
+            schema: row.try_get(3)?,
+            create: row.try_get(4)?,
+            ledger: row.try_get(5)?,
         })
     };
     read().map_err(|error| Failure::from(&error))
