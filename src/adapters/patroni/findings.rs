@@ -91,7 +91,7 @@ fn members(cluster: &Cluster, watchdogs: &[String]) -> Finding {
     let mut notes: Vec<_> = cluster
         .members
         .iter()
-        .filter(|member| !matches!(member.state.as_str(), "running" | "streaming"))
+        .filter(|member| !member.runs())
         .map(|member| {
             format!("{} is {}", member.name, if member.state.is_empty() { "in no state" } else { &member.state })
         })

@@ -47,6 +47,11 @@ impl Cluster {
 }
 
 impl Member {
+    /// Whether its database runs. Since version 3.1 a standby that receives changes is `streaming`.
+    pub fn runs(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "streaming")
+    }
+
     /// Whether it may become the leader.
     pub fn may_lead(&self) -> bool {
         let never = |tag: &Value| tag.as_bool() == Some(true) || tag.as_str() == Some("true");

@@ -1,5 +1,7 @@
 //! The switchover by Patroni, and a member's way back: asked for once, then watched at the nodes themselves.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use tokio::time::Instant;
 
@@ -11,6 +13,9 @@ use crate::{
     },
     ports::{HostState, Hosts, PortError, Topology},
 };
+
+/// For so long Patroni may need until it has seen that a member runs: one loop, which is 10 s by default.
+const SEEN: Duration = Duration::from_secs(15);
 
 /// What Patroni's answer to a switchover means.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +94,19 @@ impl Patroni {
         if state != HostState::Running {
             return Err(PortError::odd(place, format!("its host is {state}; bring it back first")));
         }
-        self.watch(&format!("{node} behind the leader"), "", |topology| follows(topology, node)).await
+        self.watch(&format!("{node} behind the leader"), "", |topology| follows(topology, node)).await?;
+        self.settles(node).await;
+        Ok(())
+    }
+
+    /// Waits until Patroni has seen too that a member runs: it looks once a loop, and says the old thing until then. What it
+    /// has not seen in time is for the next findings to tell.
+    async fn settles(&self, node: &str) {
+        let until = Instant::now() + SEEN;
+        let runs = |cluster: &Cluster| cluster.members.iter().any(|member| member.name == node && member.runs());
+        while Instant::now() < until && self.cluster().await.is_ok_and(|cluster| !runs(&cluster)) {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Orders the switchover at the first member that a connection can be made to. The leader is asked first: it knows best.

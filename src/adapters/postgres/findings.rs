@@ -89,8 +89,14 @@ fn rights(case: &Case<'_>) -> Finding {
         // Rights to functions are those of one database.
         mend.push(format!("in database {}, grant execute on function pg_promote to {user}", case.database));
     }
-    let all = [blind, powerless].concat();
-    judged("rights", format!("{user} may see and do what a drill needs"), &all, mend.join("; "))
+    let mut found = format!("{user} may see and do what a drill needs");
+    if case.promotes && case.looked().any(|(_, node)| !node.rights.history) {
+        found.push_str(
+            ", but not read timelines' history: bytes lost are told only with execute on function \
+                        pg_read_file(text, bigint, bigint, boolean)",
+        );
+    }
+    judged("rights", found, &[blind, powerless].concat(), mend.join("; "))
 }
 
 fn table(case: &Case<'_>) -> Finding {
@@ -217,10 +223,12 @@ fn synchronous(case: &Case<'_>) -> Finding {
     let waits: Vec<_> =
         case.topology.nodes.iter().filter(|node| node.synchronous).map(|node| node.name.as_str()).collect();
     if waits.is_empty() {
-        return fine(
-            "synchronous",
-            format!("{name} is told to wait for `{names}`, and none of them is connected: writes hang"),
-        );
+        let told = format!("{name} is told to wait for `{names}`");
+        if node.waited_for == 0 && node.rights.stats {
+            let mend = "connect such a standby, or mend synchronous_standby_names";
+            return objection("synchronous", format!("{told}, and none of them is connected: writes hang"), mend);
+        }
+        return fine("synchronous", format!("{told}, and none of our nodes is one of them"));
     }
     let mut found = format!("yes: {name} waits for {} (`{names}`, synchronous_commit {commit})", waits.join(", "));
     if case.promotes && case.seen.len() == 2 && case.victim == name {
@@ -284,11 +292,13 @@ mod tests {
             rights: Rights {
                 stats: true,
                 promote: true,
+                history: true,
                 schema: Some("public".to_owned()),
                 create: true,
                 ledger: false,
             },
             conflicts: 0,
+            waited_for: 0,
         }
     }
 
@@ -340,15 +350,16 @@ mod tests {
         rewind! a has neither data checksums nor wal_log_hints, so it cannot be rewound; b has hot_standby off, so it could not be asked as a standby -> set wal_log_hints, full_page_writes and hot_standby to on and restart, then let a checkpoint pass
         slots! slot s1 at a is lost -> drop the slot, and make the standby that used it anew
         senders! a has max_wal_senders 1, and as primary needs 2 -> raise the setting and restart the node
-        synchronous: a is told to wait for `*`, and none of them is connected: writes hang
+        synchronous! a is told to wait for `*`, and none of them is connected: writes hang -> connect such a standby, or mend synchronous_standby_names
         replay: b has cancelled 3 statements because replay had to go on; b applies changes 60000 ms late
         ");
     }
 
     #[test]
     fn a_synchronous_standby_is_evidence_only_if_it_is_connected_and_waited_for() {
-        let of = |settings: &[(&str, &str)], synchronous: bool| {
-            let seen = [("a".to_owned(), Ok(looked(settings))), ("b".to_owned(), Ok(looked(&[])))];
+        let of = |settings: &[(&str, &str)], connected: bool, synchronous: bool| {
+            let a = Looked { waited_for: i64::from(connected), ..looked(settings) };
+            let seen = [("a".to_owned(), Ok(a)), ("b".to_owned(), Ok(looked(&[])))];
             let b = NodeSeen { synchronous, ..node("b", 400) };
             let topology = Topology { nodes: vec![node("a", 500), b], leader: None };
             let case = Case {
@@ -362,9 +373,10 @@ mod tests {
             };
             synchronous_of(&case)
         };
-        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b")], true), @"yes: a waits for b (`b`, synchronous_commit on)");
-        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b")], false), @"a is told to wait for `b`, and none of them is connected: writes hang");
-        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b"), ("synchronous_commit", "local")], true), @"no: synchronous_commit is local at a, so a row can be lost with it");
+        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b")], true, true), @"yes: a waits for b (`b`, synchronous_commit on)");
+        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b")], false, false), @"a is told to wait for `b`, and none of them is connected: writes hang");
+        insta::assert_snapshot!(of(&[("synchronous_standby_names", "archive")], true, false), @"a is told to wait for `archive`, and none of our nodes is one of them");
+        insta::assert_snapshot!(of(&[("synchronous_standby_names", "b"), ("synchronous_commit", "local")], true, true), @"no: synchronous_commit is local at a, so a row can be lost with it");
     }
 
     fn synchronous_of(case: &Case<'_>) -> String {

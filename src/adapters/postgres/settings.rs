@@ -40,6 +40,8 @@ const CONFLICTS: &str = "\
     select coalesce(sum(confl_tablespace + confl_lock + confl_snapshot + confl_bufferpin + confl_deadlock), 0)::bigint \
     from pg_stat_database_conflicts";
 
+const WAITED_FOR: &str = "select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum')";
+
 /// What we may do at a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
@@ -87,6 +89,8 @@ pub struct Looked {
     pub rights: Rights,
     /// How many statements were cancelled because replay had to go on, since the statistics began.
     pub conflicts: i64,
+    /// How many standbys are connected that it waits for, whoever they are.
+    pub waited_for: i64,
 }
 
 impl Looked {
@@ -110,6 +114,7 @@ pub async fn look(wire: &mut Wire) -> Result<Looked, Failure> {
     let slots = wire.rows(SLOTS, &[], ACT).await?;
     let rights = rights(wire).await?;
     let conflicts = wire.row(CONFLICTS, &[], ACT).await?;
+    let waited_for = wire.row(WAITED_FOR, &[], ACT).await?;
     let read = || -> Result<Looked, Error> {
         Ok(Looked {
             settings: settings
@@ -119,6 +124,7 @@ pub async fn look(wire: &mut Wire) -> Result<Looked, Failure> {
             slots: slots.iter().map(|row| Ok(slot(row.try_get(0)?))).collect::<Result<Vec<_>, Error>>()?,
             rights: rights.clone(),
             conflicts: conflicts.try_get(0)?,
+            waited_for: waited_for.try_get(0)?,
         })
     };
     read().map_err(|error| Failure::from(&error))
