@@ -155,8 +155,9 @@ impl Agent {
         let mut turn = self.orders.lock().await;
         let again = turn.is_some_and(|before| before.elapsed() < AGAIN_WITHIN);
         *turn = Some(Instant::now());
-        self.wish(|wish| wish.state = HostState::Running)?;
         let how = self.machine.follow(primary, again).await?;
+        // Not before: a primary of old that was not made to follow must not be started as what it was.
+        self.wish(|wish| wish.state = HostState::Running)?;
         tracing::info!(primary, how, "follows");
         Ok(how)
     }

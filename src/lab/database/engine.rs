@@ -70,6 +70,11 @@ pub trait Power: Send + Sync {
     /// # Errors
     /// Where it cannot be started, ends, or takes longer than `within`.
     async fn start(&self, within: Duration) -> io::Result<()>;
+    /// Starts what does not run, and waits until it does.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or takes too long.
+    async fn ensure(&self) -> io::Result<()>;
     /// Kills everything.
     ///
     /// # Errors

@@ -142,13 +142,13 @@ impl Machine {
         if to != HostState::Running && self.state()? == to {
             return Ok(());
         }
-        self.run().await?;
+        // One that is to be cut off is so from the start.
+        self.run(to == HostState::Partitioned).await?;
         match to {
             HostState::Paused => self.pause().await,
-            HostState::Partitioned => self.disconnect(),
             HostState::Crashed => sweep::end_at(&self.site.root(), is_database),
             HostState::Orphaned => sweep::end_at(&self.site.root(), |place| place.starts_with("manager")),
-            HostState::Running | HostState::Down => Ok(()),
+            HostState::Running | HostState::Partitioned | HostState::Down => Ok(()),
             HostState::Stalled => self.disk()?.stall().await,
         }
     }
@@ -164,36 +164,35 @@ impl Machine {
         }
     }
 
-    /// Releases and heals whatever needs it.
-    async fn release(&self) -> io::Result<()> {
+    /// Releases whatever needs it, in or out of the network.
+    async fn release(&self, apart: bool) -> io::Result<()> {
         self.release_disk().await?;
-        self.connect()?;
+        match apart {
+            true => self.disconnect()?,
+            false => self.connect()?,
+        }
         self.resume()
     }
 
-    /// Releases, heals and starts whatever needs it.
-    async fn run(&self) -> io::Result<()> {
-        self.release().await?;
+    /// Releases and starts whatever needs it, in or out of the network.
+    async fn run(&self, apart: bool) -> io::Result<()> {
+        self.release(apart).await?;
         let facts = self.facts()?;
-        if facts.state() == HostState::Running {
-            return Ok(());
-        }
-        if !facts.managed || facts.manager.is_none() {
+        let main = if facts.managed { facts.manager } else { facts.database };
+        if main.is_none() {
             self.launch()?;
         }
-        self.until_running().await
+        let meant = if apart { HostState::Partitioned } else { HostState::Running };
+        self.until(meant).await
     }
 
-    async fn until_running(&self) -> io::Result<()> {
+    async fn until(&self, meant: HostState) -> io::Result<()> {
         let begun = Instant::now();
         loop {
             let state = self.state()?;
-            let managed = self.engine.is_managed();
-            if state == HostState::Running && (managed || self.engine.serves().await) {
-                return Ok(());
-            }
-            if state == HostState::Running && begun.elapsed() >= SERVES_WITHIN {
-                // It recovers, which is its own affair.
+            // A manager sees to its database itself; a database that does not serve for long recovers, which takes its time.
+            let enough = self.engine.is_managed() || begun.elapsed() >= SERVES_WITHIN || self.engine.serves().await;
+            if state == meant && enough {
                 return Ok(());
             }
             if self.main_ended() || begun.elapsed() >= RUNS_WITHIN {
@@ -314,7 +313,7 @@ impl Machine {
     /// # Errors
     /// Where that fails.
     pub async fn follow(&self, primary: &str, again: bool) -> io::Result<String> {
-        self.release().await?;
+        self.release(false).await?;
         self.engine.follow(primary, again, self).await
     }
 }
@@ -331,6 +330,10 @@ impl Power for Machine {
             tokio::time::sleep(LOOK).await;
         }
         Ok(())
+    }
+
+    async fn ensure(&self) -> io::Result<()> {
+        self.run(false).await
     }
 
     async fn end(&self) -> io::Result<()> {

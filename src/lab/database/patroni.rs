@@ -189,9 +189,7 @@ impl Engine for Patroni {
     }
 
     async fn follow(&self, _: &str, _: bool, power: &dyn Power) -> io::Result<String> {
-        if !power.runs() {
-            power.start(STEP).await?;
-        }
+        power.ensure().await?;
         Ok("Patroni rejoins it by itself".to_owned())
     }
 }
