@@ -15,7 +15,7 @@ use crate::{
     ports::PortError,
 };
 
-/// A user that ends a string or a line is no user.
+/// What a server says of a statement that it cannot read; it quotes from it.
 const PARSE_ERROR: u16 = 1064;
 
 impl Nodes {
@@ -30,17 +30,20 @@ impl Nodes {
         // we wait; and passwords stay out of the general log, if we may keep it.
         wire.run("set session sql_mode = '', lock_wait_timeout = 5", ASK).await.map_err(&failed)?;
         let _ = wire.run("set session sql_log_off = 1", ASK).await;
-        if self.grants(&mut wire).await.map_err(&failed)?.past_read_only {
+        if self.grants(&mut wire).await.map_err(&failed)?.administer() {
             return Ok(wire);
         }
         for role in roles(&mut wire).await.map_err(&failed)? {
             wire.run(&format!("set role {}", name(&role)), ASK).await.map_err(&failed)?;
-            if self.grants(&mut wire).await.map_err(&failed)?.past_read_only {
+            if self.grants(&mut wire).await.map_err(&failed)?.administer() {
                 return Ok(wire);
             }
         }
         let user = &self.administrator().user;
-        let why = format!("neither {user} nor a role of it has READ_ONLY ADMIN; {}", mend(user));
+        let why = format!(
+            "neither {user} nor a role of it has READ_ONLY ADMIN, REPLICATION SLAVE ADMIN and RELOAD; {}",
+            mend(user)
+        );
         Err(PortError::Forbidden { what: format!("administer {}", self.place(node)?), why })
     }
 
@@ -156,7 +159,7 @@ async fn roles(wire: &mut Wire) -> Result<Vec<String>, Failure> {
 /// How to give our user the right in a role.
 pub fn mend(user: &str) -> String {
     format!(
-        "create role interlock_admin; grant read_only admin, replication slave admin on *.* to interlock_admin; \
+        "create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; \
          grant interlock_admin to {user}"
     )
 }

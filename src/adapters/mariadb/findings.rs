@@ -209,7 +209,14 @@ mod tests {
                 .chain(["sync_binlog", "innodb_flush_log_at_trx_commit"].map(one))
                 .chain([("server_id".to_owned(), server.to_owned()), ("gtid_domain_id".to_owned(), "0".to_owned())])
                 .collect(),
-            grants: Grants { past_read_only: false, point: false, see: true, replicate: true, table: true },
+            grants: Grants {
+                past_read_only: false,
+                point: false,
+                reset: false,
+                see: true,
+                replicate: true,
+                table: true,
+            },
             administers: true,
             uses_gtid: (server != "1").then_some(true),
             lines: usize::from(server != "1"),
@@ -262,8 +269,8 @@ mod tests {
         let topology = Topology { nodes: vec![node("a", 5000), node("b", 8)], leader: None };
         insta::assert_snapshot!(judge(&seen, &topology), @r"
         reach! c: no answer within 300ms -> start the node, or mend address, user or password
-        rights! me may not see replication at b; me may not replicate at b; me may not administer replication at b -> grant slave monitor on *.* to me; grant replication slave on *.* to me; create role interlock_admin; grant read_only admin, replication slave admin on *.* to interlock_admin; grant interlock_admin to me
-        read_only! me may write to a although it is read-only -> create role interlock_admin; grant read_only admin, replication slave admin on *.* to interlock_admin; grant interlock_admin to me; revoke read_only admin, super on *.* from me
+        rights! me may not see replication at b; me may not replicate at b; me may not administer replication at b -> grant slave monitor on *.* to me; grant replication slave on *.* to me; create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; grant interlock_admin to me
+        read_only! me may write to a although it is read-only -> create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; grant interlock_admin to me; revoke read_only admin, super on *.* from me
         table! me may not make, fill, read and drop a table in app at a; me may not make, fill, read and drop a table in app at b -> grant create, drop, insert, select on app.* to me
         standbys! b streams, 4992 transactions behind -> wait until a standby has caught up, or mend its replication
         gtids! b has gtid_strict_mode off; b follows without GTIDs; b follows 2 primaries; two nodes have the same server_id; the nodes have different gtid_domain_id -> set gtid_strict_mode, log_bin and log_slave_updates to on, one gtid_domain_id and a server_id for each node, and let standbys use master_use_gtid = slave_pos

@@ -7,12 +7,21 @@ pub struct Grants {
     pub past_read_only: bool,
     /// Point a server at another, and stop it following.
     pub point: bool,
+    /// Make a server forget whom it followed.
+    pub reset: bool,
     /// See how a server follows.
     pub see: bool,
     /// Follow a server: what replication connects as.
     pub replicate: bool,
     /// Make, fill, read and drop a table in the database.
     pub table: bool,
+}
+
+impl Grants {
+    /// Whether that suffices to promote a server, and to point it at another.
+    pub const fn administer(&self) -> bool {
+        self.past_read_only && self.point && self.reset
+    }
 }
 
 /// Reads the lines of `SHOW GRANTS`; `version` is major and minor.
@@ -25,6 +34,7 @@ pub fn read(lines: &[String], database: &str, version: (u16, u16)) -> Grants {
             // Since 10.11, SUPER alone does not write past read_only.
             grants.past_read_only |= has("READ_ONLY ADMIN") || (has("SUPER") && version < (10, 11));
             grants.point |= has("REPLICATION SLAVE ADMIN") || has("SUPER");
+            grants.reset |= has("RELOAD");
             grants.see |= ["SLAVE MONITOR", "REPLICA MONITOR", "REPLICATION CLIENT", "SUPER"].into_iter().any(has);
             grants.replicate |= has("REPLICATION SLAVE") || has("REPLICATION REPLICA");
         }
@@ -67,16 +77,22 @@ mod tests {
             "GRANT ALL PRIVILEGES ON `app`.* TO `interlock`@`127.0.0.1`",
         ];
         let base = of(&plain, (10, 11));
-        assert_eq!(base, Grants { past_read_only: false, point: false, see: true, replicate: true, table: true });
-        let role = "GRANT READ_ONLY ADMIN, REPLICATION SLAVE ADMIN ON *.* TO `interlock_admin`";
+        assert_eq!(
+            base,
+            Grants { past_read_only: false, point: false, reset: false, see: true, replicate: true, table: true }
+        );
+        let role = "GRANT RELOAD, READ_ONLY ADMIN, REPLICATION SLAVE ADMIN ON *.* TO `interlock_admin`";
         let with_role = of(&[plain[0], plain[1], plain[2], role], (10, 11));
-        assert!(with_role.past_read_only && with_role.point);
+        assert!(with_role.administer() && !base.administer());
     }
 
     #[test]
     fn an_administrator_writes_past_read_only_always() {
         let all = of(&["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"], (10, 11));
-        assert_eq!(all, Grants { past_read_only: true, point: true, see: true, replicate: true, table: true });
+        assert_eq!(
+            all,
+            Grants { past_read_only: true, point: true, reset: true, see: true, replicate: true, table: true }
+        );
         assert!(of(&["GRANT SUPER ON *.* TO `x`@`%`"], (10, 6)).past_read_only);
         assert!(!of(&["GRANT SUPER ON *.* TO `x`@`%`"], (10, 11)).past_read_only);
     }
