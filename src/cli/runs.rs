@@ -196,6 +196,7 @@ async fn abort_run(global: &Global, run: &RunId) -> Result<Exit, Error> {
 ///
 /// # Errors
 /// Where the store cannot be read.
+#[cfg(feature = "sql")]
 pub async fn last_of(store: &dyn Store, target: &Target) -> Result<Option<Stored>, Error> {
     for run in store.runs().await?.into_iter().rev() {
         match load(store, &run).await {

@@ -100,7 +100,8 @@ impl Drill {
     async fn host_state(&self, host: &str) -> Result<HostState, PortError> {
         let state = self.ports.hosts.state(host).await?;
         let left_by_us = self.spec.fault().filter(|_| host == self.spec.on);
-        let (HostState::Running, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
+        // A manager ends its database for a moment whenever it starts it anew, which is nobody's doing.
+        let (HostState::Running | HostState::Crashed, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
         if !self.is_node(host) || self.present.lock().await.unharmed {
             return Ok(state);
         }
