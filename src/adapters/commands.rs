@@ -29,6 +29,8 @@ pub struct HostCommands {
     pub flow: Vec<String>,
     /// Stops its replication, and lets it flow again.
     pub set_flow: BTreeMap<Flow, Vec<String>>,
+    /// Prints how many bytes are free where its database keeps its data, as the last word.
+    pub free: Vec<String>,
     /// Ends its database as an administrator would.
     pub stop: Vec<String>,
     /// Starts its database as a follower of another node.
@@ -125,6 +127,17 @@ impl Hosts for CommandHosts {
         run(host, "stop the replication of", command, &[("INTERLOCK_EPOCH", epoch.to_string())]).await.map(drop)
     }
 
+    async fn free(&self, host: &str) -> Result<Option<u64>, PortError> {
+        // A host that nothing is done to needs no commands at all.
+        let command = self.0.get(host).map_or(&[][..], |host| &host.free);
+        if command.is_empty() {
+            return Ok(None);
+        }
+        let said = run(host, "tell the free bytes of", command, &[]).await?;
+        let bytes = said.split_whitespace().next_back().unwrap_or_default().parse();
+        bytes.map(Some).map_err(|e| PortError::odd(format!("the command for the free bytes of {host}"), e))
+    }
+
     async fn stop_cleanly(&self, host: &str) -> Result<(), PortError> {
         run(host, "end the database of", &self.of(host)?.stop, &[]).await.map(drop)
     }
@@ -152,6 +165,7 @@ mod tests {
         let commands = HostCommands {
             state: shell(&format!("cat {file} || echo running")),
             set: set.into(),
+            free: shell("echo Avail; echo 1048576"),
             stop: shell("echo no such unit >&2; exit 3"),
             follow: shell("echo followed $INTERLOCK_PRIMARY"),
             ..HostCommands::default()
@@ -169,6 +183,8 @@ mod tests {
         assert_eq!(hosts.state("pg1").await.unwrap(), HostState::Down);
         assert_eq!(hosts.flow("pg1").await.unwrap(), Flow::Flowing);
         assert_eq!(hosts.start_following("pg1", "pg2").await.unwrap(), "followed pg2");
+        assert_eq!(hosts.free("pg1").await.unwrap(), Some(1 << 20));
+        assert_eq!(hosts.free("pg9").await.unwrap(), None);
         let failed = hosts.stop_cleanly("pg1").await.unwrap_err().to_string();
         assert!(failed.contains("no such unit"), "{failed}");
         assert!(hosts.set_state("pg1", HostState::Paused, Epoch(3)).await.is_err());

@@ -146,6 +146,7 @@ fn commands(host: &Host) -> HostCommands {
         set: states.into_iter().filter(|(_, c)| !c.is_empty()).map(|(state, c)| (state, c.clone())).collect(),
         flow: host.flow.clone(),
         set_flow: flows.into_iter().filter(|(_, c)| !c.is_empty()).map(|(flow, c)| (flow, c.clone())).collect(),
+        free: host.free.clone(),
         stop: host.stop.clone(),
         follow: host.follow.clone(),
     }

@@ -186,6 +186,7 @@ fn spec(
             synchronous: drill.require.synchronous,
             standbys: drill.require.standbys,
             lag: drill.require.lag,
+            free_bytes: drill.require.free_bytes,
         },
         users,
         adr: drill.adr.clone(),

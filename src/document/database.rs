@@ -81,6 +81,9 @@ pub struct Host {
     pub freeze: Vec<String>,
     /// Releases it.
     pub thaw: Vec<String>,
+    /// Prints how many bytes are free where its database keeps its data, as its last word, such as
+    /// `[df, --output=avail, -B1, /var/lib/postgresql]`.
+    pub free: Vec<String>,
     /// Ends its database as an administrator would: all changes are sent first.
     pub stop: Vec<String>,
     /// Starts its database as a follower of `INTERLOCK_PRIMARY`, rewound if need be, and prints how.

@@ -136,7 +136,7 @@ pub struct WriterSpec {
 
 impl Default for WriterSpec {
     fn default() -> Self {
-        Self { rate: 400, per_node: 100, workers: 4 }
+        Self { rate: 400, per_node: 100, workers: 16 }
     }
 }
 
@@ -150,11 +150,13 @@ pub struct RequireSpec {
     pub standbys: u32,
     /// How far a standby may be behind: bytes for `PostgreSQL`, transactions for `MariaDB`.
     pub lag: u64,
+    /// How many bytes have to be free on the disk of each node, where its host can tell.
+    pub free_bytes: u64,
 }
 
 impl Default for RequireSpec {
     fn default() -> Self {
-        Self { synchronous: None, standbys: 1, lag: 1 << 20 }
+        Self { synchronous: None, standbys: 1, lag: 1 << 20, free_bytes: 256 << 20 }
     }
 }
 

@@ -93,6 +93,11 @@ pub trait Hosts: Send + Sync {
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has given orders.
     async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError>;
+    /// How many bytes are free where a host's database keeps its data; `None` where nothing can tell.
+    ///
+    /// # Errors
+    /// Where it cannot be asked.
+    async fn free(&self, host: &str) -> Result<Option<u64>, PortError>;
     /// Ends a host's database as an administrator would: it sends all changes on first. Its host stays up.
     ///
     /// # Errors

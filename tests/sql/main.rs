@@ -9,6 +9,8 @@
     reason = "this is all test code; the lints only see #[test]"
 )]
 
+mod accuracy;
+mod door;
 mod drills;
 mod figures;
 mod killed;

@@ -71,6 +71,47 @@ fn clusters_that_are_not_fit() {
     stage.down();
 }
 
+/// A slot whose log is gone: whoever it was for cannot follow any more.
+#[test]
+fn a_slot_that_is_lost() {
+    let stage = Stage::up("postgres", &[]);
+    stage.psql("pg1", "select pg_create_physical_replication_slot('away', true)");
+    stage.psql("pg1", "alter system set max_slot_wal_keep_size = '1MB'");
+    stage.psql("pg1", "alter system set wal_keep_size = '0'");
+    stage.psql("pg1", "select pg_reload_conf()");
+    let status = "select wal_status from pg_replication_slots where slot_name = 'away'";
+    for _ in 0..20 {
+        if stage.psql("pg1", status) == "lost" {
+            break;
+        }
+        stage.psql("pg1", "create table if not exists filler(); drop table filler; select pg_switch_wal()");
+        stage.psql("pg1", "checkpoint");
+    }
+    assert_eq!(stage.psql("pg1", status), "lost");
+    let done = plan(&stage, "small", DRILL);
+    says(&done, 3, &["slots", "slot away at pg1 is lost", "drop the slot"]);
+    assert_eq!(stage.run(&["runs", "list", "--output", "json"]).out.trim(), "[]");
+    stage.psql("pg1", "select pg_drop_replication_slot('away')");
+    until_open(&stage);
+    stage.down();
+}
+
+/// A disk with next to no room: what asks for more is refused, and said with what there is.
+#[test]
+fn a_disk_that_is_nearly_full() {
+    let stage = Stage::up("postgres", &["stallable=on"]);
+    let file = stage.known().folder.join("pg1/filler");
+    // The file system has two GiB.
+    nix::fcntl::posix_fallocate(std::fs::File::create(&file).unwrap(), 0, 1_700 << 20).unwrap();
+    let done = plan(&stage, "small", DRILL);
+    says(&done, 3, &["disk", "pg1 has ", "256 MiB are wanted", "require.freeBytes"]);
+    let lower = format!("{DRILL}require: {{freeBytes: 1048576}}\n");
+    assert_eq!(plan(&stage, "small", &lower).code, Some(0));
+    std::fs::remove_file(&file).unwrap();
+    until_open(&stage);
+    stage.down();
+}
+
 fn until_open(stage: &Stage) {
     let begun = std::time::Instant::now();
     loop {

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use interlock::lab::{Lab, LabDatabase};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -54,6 +55,24 @@ impl Stage {
         let up = stage.run(&arguments);
         assert_eq!(up.code, Some(0), "{up:?}");
         stage
+    }
+
+    /// What the lab knows of its database.
+    pub fn known(&self) -> LabDatabase {
+        let lab = Lab::open(&self.folder().join(".interlock/lab")).unwrap();
+        lab.file.database().unwrap().clone()
+    }
+
+    /// Has one statement done by a node of PostgreSQL, as its administrator; gives what it answers.
+    pub fn psql(&self, node: &str, statement: &str) -> String {
+        let known = self.known();
+        let at = known.nodes.iter().find(|known| known.name == node).unwrap().sql;
+        let contact = format!("host={} port={} user={} dbname=postgres", at.ip(), at.port(), known.admin_user);
+        let mut command = Command::new("psql");
+        command.args(["-X", "-A", "-t", "-q", "-d", &contact, "-c", statement]).env("PGPASSWORD", known.admin_password);
+        let done: Done = command.output().unwrap().into();
+        assert_eq!(done.code, Some(0), "{statement}: {}", done.err);
+        done.out.trim().to_owned()
     }
 
     pub fn folder(&self) -> &Path {

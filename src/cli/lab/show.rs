@@ -89,7 +89,9 @@ fn described(database: &LabDatabase, hosts: &[Stood]) -> Value {
 
 fn host_value(name: &str, stood: &Result<HostStand, PortError>) -> Value {
     match stood {
-        Ok(HostStand { state, flow, epoch }) => json!({ "name": name, "state": state, "flow": flow, "epoch": epoch }),
+        Ok(HostStand { state, flow, free, epoch }) => {
+            json!({ "name": name, "state": state, "flow": flow, "freeBytes": free, "epoch": epoch })
+        }
         Err(e) => json!({ "name": name, "trouble": e.to_string() }),
     }
 }

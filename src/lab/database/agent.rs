@@ -52,6 +52,8 @@ pub struct HostStand {
     pub state: HostState,
     /// Whether it sends its changes on.
     pub flow: Flow,
+    /// How many bytes are free on its disk.
+    pub free: u64,
     /// The highest epoch that has given it orders.
     pub epoch: Epoch,
 }
@@ -106,7 +108,12 @@ impl Agent {
 
     /// How the host stands.
     pub fn stand(&self) -> Result<HostStand, Refusal> {
-        Ok(HostStand { state: self.machine.state()?, flow: self.machine.flow(), epoch: self.wished().now().epoch })
+        Ok(HostStand {
+            state: self.machine.state()?,
+            flow: self.machine.flow(),
+            free: self.machine.free()?,
+            epoch: self.wished().now().epoch,
+        })
     }
 
     fn admit(&self, epoch: Epoch) -> Result<(), Refusal> {

@@ -148,6 +148,10 @@ impl Hosts for LabHosts {
         Ok(self.stand(host).await?.flow)
     }
 
+    async fn free(&self, host: &str) -> Result<Option<u64>, PortError> {
+        Ok(Some(self.stand(host).await?.free))
+    }
+
     async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError> {
         let order = json!(SetFlow { flow: to, epoch });
         self.order(host, Ask::put("/host/flow", order), epoch).await

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use nix::sys::statvfs::statvfs;
 
 use super::{
     disk::Disk,
@@ -112,6 +113,15 @@ impl Machine {
     pub fn flow(&self) -> Flow {
         let held = self.flow.is_held() || self.senders.as_ref().is_some_and(Holder::is_on);
         if held { Flow::Frozen } else { Flow::Flowing }
+    }
+
+    /// How many bytes are free on its disk.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn free(&self) -> io::Result<u64> {
+        let disk = statvfs(&self.site.root())?;
+        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
     }
 
     /// Stops or releases what sends its changes on.

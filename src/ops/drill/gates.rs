@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The names of the gates that are asked of every drill, as `--override` takes them. A database's own findings have more.
-pub const GATES: [&str; 14] = [
+pub const GATES: [&str; 15] = [
     "lock",
     "freeze",
     "credentials",
@@ -23,6 +23,7 @@ pub const GATES: [&str; 14] = [
     "candidate",
     "waits",
     "hosts",
+    "disk",
     "ledger",
     "slo",
     "budget",
@@ -58,7 +59,7 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
         return gates;
     }
     gates.extend([primary(spec, &topology), whole(spec, &topology), candidate(spec, &topology)]);
-    gates.extend([waits(spec, &topology), hosts(drill).await, ledger(drill).await]);
+    gates.extend([waits(spec, &topology), hosts(drill).await, disk(drill).await, ledger(drill).await]);
     gates.extend(findings(drill).await.iter().map(finding));
     gates.extend([slo(spec, around), budget(spec, around)]);
     gates
@@ -215,6 +216,29 @@ async fn hosts(drill: &Drill) -> Gate {
         }
         Ok(other) => Gate::shut("hosts", format!("{} is {}", spec.on, super::keys::said(other)), "bring it back first"),
     }
+}
+
+/// A standby that is away makes its primary keep log, and one that is made anew takes all of its data a second time.
+async fn disk(drill: &Drill) -> Gate {
+    let least = drill.spec.require.free_bytes;
+    let (mut known, mut short) = (Vec::new(), Vec::new());
+    for node in drill.ports.database.nodes() {
+        match drill.ports.hosts.free(&node).await {
+            Ok(Some(free)) if free < least => short.push(format!("{node} has {} free", mebibytes(free))),
+            Ok(Some(free)) => known.push(format!("{node} has {} free", mebibytes(free))),
+            Ok(None) => known.push(format!("not known of {node}")),
+            Err(e) => return Gate::failed("disk", &e, "is the host's agent up?"),
+        }
+    }
+    if short.is_empty() {
+        return Gate::open("disk", known.join(", "));
+    }
+    let why = format!("{}, {} are wanted", short.join(", "), mebibytes(least));
+    Gate::shut("disk", why, "make room, or lower `require.freeBytes`")
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
 }
 
 async fn ledger(drill: &Drill) -> Gate {

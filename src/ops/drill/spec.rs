@@ -85,6 +85,9 @@ pub struct Require {
     pub standbys: u32,
     /// How far a standby may be behind, in the database's unit.
     pub lag: u64,
+    /// How many bytes have to be free on the disk of each node, where its host can tell.
+    #[serde(default)]
+    pub free_bytes: u64,
 }
 
 /// Whose users are watched, and how much they may suffer.

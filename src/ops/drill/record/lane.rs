@@ -1,8 +1,16 @@
 //! One stream as the pacer and its workers see it: who is free, and which connections are no longer believed in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::{route::Router, spec::MOST_WORKERS};
+use crate::ops::drill::ledger::Micros;
+
+/// So far apart connections to one node are begun while one is being made: all workers at once would keep the first from
+/// being done, and lengthen an outage that is over.
+const APART: Micros = Micros::millis(20);
 
 /// What the workers of one stream share. Nothing in here is waited for.
 pub struct Lane {
@@ -14,6 +22,24 @@ pub struct Lane {
     free: AtomicU64,
     /// For each node how often a connection to it has broken.
     broken: Vec<AtomicU64>,
+    /// For each node when the last connection that is being made was begun; 0 where none is.
+    connecting: Vec<AtomicU64>,
+}
+
+/// One worker's turn to connect to a node; over when it is dropped.
+pub struct Turn {
+    lane: Arc<Lane>,
+    node: u16,
+    mark: u64,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(begun) = self.lane.connecting.get(usize::from(self.node)) {
+            // Where it hung, another worker's turn has begun since.
+            let _ = begun.compare_exchange(self.mark, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Where a stream writes.
@@ -27,8 +53,8 @@ pub enum Aim {
 impl Lane {
     /// A lane without a free worker yet.
     pub fn new(stream: u16, aim: Aim, nodes: usize) -> Self {
-        let broken = (0..nodes).map(|_| AtomicU64::new(0)).collect();
-        Self { stream, aim, free: AtomicU64::new(0), broken }
+        let zeros = || (0..nodes).map(|_| AtomicU64::new(0)).collect();
+        Self { stream, aim, free: AtomicU64::new(0), broken: zeros(), connecting: zeros() }
     }
 
     /// This worker waits for a slot.
@@ -50,6 +76,16 @@ impl Lane {
     /// cuts one usually cuts all, and its write would be of unknown outcome.
     pub fn age(&self, node: u16) -> u64 {
         self.broken.get(usize::from(node)).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Takes the turn to connect to a node; `None` while another worker has just begun to.
+    pub fn turn(self: &Arc<Self>, node: u16, now: Micros) -> Option<Turn> {
+        let begun = self.connecting.get(usize::from(node))?;
+        let last = begun.load(Ordering::Relaxed);
+        let free = last == 0 || now.since(Micros(last)) >= APART;
+        let mark = now.0.max(1);
+        let taken = free && begun.compare_exchange(last, mark, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        taken.then(|| Turn { lane: self.clone(), node, mark })
     }
 
     /// A connection of this age to a node broke. Those that break with it count once.
@@ -77,6 +113,19 @@ mod tests {
         [0, 3].into_iter().for_each(|worker| lane.release(worker));
         turn = 1;
         assert_eq!([lane.take(&mut turn), lane.take(&mut turn)], [Some(3), Some(0)]);
+    }
+
+    #[test]
+    fn connections_are_begun_one_after_the_other_and_one_that_hangs_holds_none_up_for_long() {
+        let lane = Arc::new(Lane::new(0, Aim::Node(0), 1));
+        let [begun, soon, later] = [5, 10, 25].map(Micros::millis);
+        let hangs = lane.turn(0, begun);
+        assert!(hangs.is_some() && lane.turn(0, soon).is_none());
+        let second = lane.turn(0, later);
+        drop(hangs);
+        assert!(second.is_some() && lane.turn(0, later).is_none());
+        drop(second);
+        assert!(lane.turn(0, later).is_some());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod recorder;
 mod route;
 mod shared;
 mod spec;
+mod urgent;
 mod worker;
 
 pub use progress::Progress;

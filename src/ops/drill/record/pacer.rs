@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{lane::Lane, shared::Shared};
+use super::{lane::Lane, shared::Shared, urgent::be_urgent};
 use crate::ops::drill::ledger::{LATE, Line, Micros, Miss};
 
 /// The longest sleep, so that the end is noticed.
@@ -46,6 +46,7 @@ impl Pace {
 /// Where the thread cannot be started.
 pub fn start(tracks: Vec<Track>, shared: Arc<Shared>) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("pacer".into()).spawn(move || {
+        be_urgent();
         // Sleeps then end within microseconds instead of fifty (prctl(2)); without it there is only more jitter.
         let _ = nix::sys::prctl::set_timerslack(1_000);
         let mut paces: Vec<_> = tracks.into_iter().map(|track| Pace { track, slot: 0, turn: 0 }).collect();

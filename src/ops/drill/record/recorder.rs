@@ -24,6 +24,7 @@ use super::{
     poll::poll,
     route::Router,
     shared::Shared,
+    urgent::be_urgent,
     worker::Worker,
 };
 use crate::{
@@ -130,7 +131,12 @@ impl Recorder {
 
 impl Running {
     fn new(shared: Arc<Shared>) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("writer").enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("writer")
+            .on_thread_start(be_urgent)
+            .enable_all()
+            .build()?;
         let (polling, tasks) = (CancellationToken::new(), TaskTracker::new());
         Ok(Self { shared, runtime: Some(runtime), pacer: None, polling, tasks })
     }

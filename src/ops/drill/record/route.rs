@@ -44,13 +44,16 @@ impl Router {
         node
     }
 
+    /// Nothing was sent to a node that was chosen.
+    pub fn withdraw(&self, node: u16) {
+        self.lock().let_go(node);
+    }
+
     /// How a write at a node ended. A node that refuses, or does not answer, is left; one that acknowledges is stayed with, but
     /// an answer that comes late does not draw the writer away from a newer primary.
     pub fn tell(&self, node: u16, written: &Written) {
         let mut known = self.lock();
-        if let Some(standing) = known.nodes.get_mut(usize::from(node)) {
-            standing.under_way = standing.under_way.saturating_sub(1);
-        }
+        known.let_go(node);
         if *written == Written::Acknowledged {
             known.primary = known.primary.or(Some(node));
         } else if known.primary == Some(node) {
@@ -64,6 +67,12 @@ impl Router {
 }
 
 impl Known {
+    fn let_go(&mut self, node: u16) {
+        if let Some(standing) = self.nodes.get_mut(usize::from(node)) {
+            standing.under_way = standing.under_way.saturating_sub(1);
+        }
+    }
+
     fn least_tried(&self) -> Option<u16> {
         let nodes = self.nodes.iter().zip(0_u16..);
         nodes.min_by_key(|(standing, _)| (standing.under_way, standing.tried)).map(|(_, node)| node)

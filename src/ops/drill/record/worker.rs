@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    lane::{Aim, Lane},
+    lane::{Aim, Lane, Turn},
     shared::Shared,
 };
 use crate::{
@@ -72,19 +72,33 @@ impl Worker {
             shared.miss(stream, due, Miss::Late);
             return Slot::Done;
         }
-        let Some(id) = shared.id() else { return Slot::Done };
         let node = self.choose();
-        if !shared.book.begin(Line::Intent { id, stream, node, due, begun }) {
-            self.tell(node, &Written::Refused { class: "unwritten".to_owned() });
-            shared.miss(stream, due, Miss::Late);
-            return Slot::Done;
+        let turn = if self.has_session(node) { None } else { self.lane.turn(node, begun) };
+        if turn.is_none() && !self.has_session(node) {
+            return self.give_up(node, due, Miss::Busy);
         }
-        let End { sent, written, notices } = self.attempt(id, node).await;
+        let id = shared.id().filter(|id| shared.book.begin(Line::Intent { id: *id, stream, node, due, begun }));
+        let Some(id) = id else { return self.give_up(node, due, Miss::Late) };
+        let End { sent, written, notices } = self.attempt(id, node, turn).await;
         let answered = shared.clock.now();
         self.tell(node, &written);
         shared.tally.end(matches!(self.lane.aim, Aim::Primary(_)), node, answered, &written);
         shared.book.add(Line::End { id, sent, answered, written, notices });
         if sent.is_some() { Slot::Done } else { Slot::Unconnected }
+    }
+
+    /// Misses a slot that was meant for a node.
+    fn give_up(&self, node: u16, due: Micros, why: Miss) -> Slot {
+        if let Aim::Primary(router) = &self.lane.aim {
+            router.withdraw(node);
+        }
+        self.shared.miss(self.lane.stream, due, why);
+        if why == Miss::Busy { Slot::Unconnected } else { Slot::Done }
+    }
+
+    fn has_session(&self, node: u16) -> bool {
+        let held = self.sessions.get(usize::from(node)).and_then(Option::as_ref);
+        held.is_some_and(|held| held.age == self.lane.age(node))
     }
 
     fn choose(&self) -> u16 {
@@ -100,8 +114,10 @@ impl Worker {
         }
     }
 
-    async fn attempt(&mut self, id: u64, node: u16) -> End {
-        let Some(mut held) = self.session(node).await else {
+    async fn attempt(&mut self, id: u64, node: u16, turn: Option<Turn>) -> End {
+        let session = self.session(node).await;
+        drop(turn);
+        let Some(mut held) = session else {
             return End { sent: None, written: Written::Refused { class: CONNECT.to_owned() }, notices: Vec::new() };
         };
         let within = self.shared.spec.statement_within;
