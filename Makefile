@@ -38,8 +38,8 @@ soak: install ## Run every suite at length: all pairs of cuts, long loads
 drills: install ## Every drill of scenarios/drill on real clusters, and one of them twenty times in a row; half an hour
 	@INTERLOCK_DRILLS=all tests/run sql
 
-bench: ## Measure decision, gateway, startup and sequence against their bars; run it alone
-	@failed=; for bench in decision gateway startup sequence; do \
+bench: ## Measure decision, gateway, startup, sequence and ledger against their bars; run it alone
+	@failed=; for bench in decision gateway startup sequence ledger; do \
 	  $(CARGO) bench --bench $$bench || failed="$$failed $$bench"; \
 	done; [ -z "$$failed" ] || { echo "bars missed in:$$failed"; exit 1; }
 

@@ -58,6 +58,17 @@ fn split_brain(figures: &Figures<'_>) {
     assert!(figures.gap("durable") > figures.gap("any") * 2.0);
 }
 
+/// Somebody else takes over. The leader that wakes up may take its lock back all the same if it was about to renew it: with
+/// etcd's third API, Patroni 3 writes it whoever has it by then. The drill has to notice, since what was written meanwhile is lost.
+fn moved_if_patroni_lets_go(figures: &Figures<'_>) {
+    if figures.new_primary() == figures.old_primary() {
+        println!("the old leader has taken its lock back");
+        assert!(figures.dual().is_some() && figures.lost() > 0, "{} rows", figures.lost());
+    } else {
+        moved(figures);
+    }
+}
+
 /// The outage is as long as the fault of so many seconds at least, and the same primary goes on.
 fn as_long_as_the_fault(figures: &Figures<'_>) {
     same_primary(figures);
@@ -70,23 +81,34 @@ fn is_wanted(known: &Known) -> bool {
 
 fn play(stage: &Stage, known: &Known) {
     let Known { drill, exit, character, .. } = known;
+    let primary = stage.until_whole(drill);
     let done = stage.drill(drill);
     let report = stage.report();
-    assert!(done.code == Some(*exit) || is_unproven(&done, &report), "{drill}: {}\n{}", done.out, done.err);
+    let expected = done.code == Some(*exit) || is_unproven(&done, &report) || took_it_back(&done, &report);
+    assert!(expected, "{drill}: {}\n{}", done.out, done.err);
     show(drill, &report, &stage.sheet());
     character(&Figures::of(&report));
-    stage.is_whole(drill);
+    assert_eq!(stage.until_whole(drill), primary, "{drill} has not given the role back");
+}
+
+/// Whether rows are lost since an old leader took its role back from a newer one.
+fn took_it_back(done: &Done, report: &Value) -> bool {
+    let measured = &report["repetitions"][0]["measurement"];
+    done.code == Some(1) && measured["dual"].is_object() && measured["old"] == measured["new"]
 }
 
 /// Whether nothing was missing but time on this machine: writers that were late prove nothing, neither way.
 fn is_unproven(done: &Done, report: &Value) -> bool {
+    if done.code != Some(6) {
+        return false;
+    }
     let reasons = report["judgement"]["reasons"].as_array().unwrap();
     let doubts = || reasons.iter().filter(|reason| reason["verdict"] != "pass");
     let busy = doubts().next().is_some() && doubts().all(|doubt| doubt["why"].as_str().unwrap().contains("too busy"));
-    if done.code == Some(6) && busy {
+    if busy {
         println!("this machine was too busy for a verdict: {reasons:?}");
     }
-    done.code == Some(6) && busy
+    busy
 }
 
 /// Plays those that are wanted on one cluster.
@@ -148,7 +170,7 @@ fn patroni() {
             always("patroni-kill-host", 0, moved),
             always("patroni-kill-manager", 1, split_brain),
             at_length("patroni-kill-host-frozen", 1, moved_with_loss),
-            at_length("patroni-pause-host", 0, moved),
+            at_length("patroni-pause-host", 0, moved_if_patroni_lets_go),
             at_length("patroni-partition-host", 0, moved),
             at_length("patroni-pause-etcd", 0, |figures| assert_eq!(figures.lost(), 0)),
             at_length("patroni-pause-etcd-briefly", 0, same_primary),
@@ -226,6 +248,6 @@ fn repeated() {
     assert_eq!(report["repetitions"].as_array().unwrap().len(), times);
     assert_eq!(report["spread"]["outage"]["count"], times);
     assert!(report["spread"]["outage"]["worstUs"].as_u64() >= report["spread"]["outage"]["medianUs"].as_u64());
-    stage.is_whole("postgres-promote");
+    assert_eq!(stage.until_whole("postgres-promote"), "pg1");
     stage.down();
 }

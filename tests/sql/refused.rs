@@ -10,6 +10,10 @@ fault: {method: promote}
 objectives: {rto: 10s}
 ";
 
+fn small_file(stage: &Stage) -> String {
+    stage.write("small", DRILL)
+}
+
 fn plan(stage: &Stage, name: &str, text: &str) -> Done {
     let file = stage.write(name, text);
     stage.run(&["drill", "plan", &file])
@@ -58,7 +62,7 @@ fn clusters_that_are_not_fit() {
     assert_eq!(stage.run(&["lab", "host", "pg2", "down"]).code, Some(0));
     says(&small(&stage), 3, &["pg2"]);
     assert_eq!(stage.run(&["lab", "host", "pg2", "running"]).code, Some(0));
-    until_open(&stage);
+    stage.until_open(&small_file(&stage));
 
     // Nobody takes writes.
     assert_eq!(stage.run(&["lab", "host", "pg1", "down"]).code, Some(0));
@@ -67,7 +71,7 @@ fn clusters_that_are_not_fit() {
     says(&small(&stage), 4, &["pg1", "pg2"]);
     assert_eq!(stage.run(&["lab", "host", "pg1", "running"]).code, Some(0));
     assert_eq!(stage.run(&["lab", "host", "pg2", "running"]).code, Some(0));
-    until_open(&stage);
+    stage.until_open(&small_file(&stage));
     stage.down();
 }
 
@@ -92,7 +96,7 @@ fn a_slot_that_is_lost() {
     says(&done, 3, &["slots", "slot away at pg1 is lost", "drop the slot"]);
     assert_eq!(stage.run(&["runs", "list", "--output", "json"]).out.trim(), "[]");
     stage.psql("pg1", "select pg_drop_replication_slot('away')");
-    until_open(&stage);
+    stage.until_open(&small_file(&stage));
     stage.down();
 }
 
@@ -108,20 +112,8 @@ fn a_disk_that_is_nearly_full() {
     let lower = format!("{DRILL}require: {{freeBytes: 1048576}}\n");
     assert_eq!(plan(&stage, "small", &lower).code, Some(0));
     std::fs::remove_file(&file).unwrap();
-    until_open(&stage);
+    stage.until_open(&small_file(&stage));
     stage.down();
-}
-
-fn until_open(stage: &Stage) {
-    let begun = std::time::Instant::now();
-    loop {
-        let done = plan(stage, "small", DRILL);
-        if done.code == Some(0) {
-            return;
-        }
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{}\n{}", done.out, done.err);
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
 }
 
 /// A password that is wrong, and one that is right: neither is ever said.

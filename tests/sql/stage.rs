@@ -17,6 +17,9 @@ static ONE: Mutex<()> = Mutex::new(());
 /// How long a guardian may take to put everything back; some twenty seconds are expected.
 const HEALED: Duration = Duration::from_secs(240);
 
+/// How long a manager may take to see that all is well; its turns are ten seconds apart at most.
+const WHOLE: Duration = Duration::from_secs(100);
+
 pub struct Stage {
     dir: TempDir,
     down: bool,
@@ -123,10 +126,24 @@ impl Stage {
         self.run(&["runs", "report", &self.newest()]).out
     }
 
-    /// Checks that the cluster is as it was before any drill: a plan of this drill finds every gate open.
-    pub fn is_whole(&self, drill: &str) {
-        let plan = self.run(&["drill", "plan", scenario(drill).to_str().unwrap()]);
-        assert_eq!(plan.code, Some(0), "the cluster is not whole: {plan:?}");
+    /// Waits until the cluster is as it was before any drill: a plan of this drill finds every gate open. A manager may take a
+    /// turn of some seconds to see what its members have done. Gives the primary.
+    pub fn until_whole(&self, drill: &str) -> String {
+        self.until_open(scenario(drill).to_str().unwrap())
+    }
+
+    /// Waits until a plan of this document finds every gate open; gives the primary that it has found.
+    pub fn until_open(&self, file: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let plan = self.run(&["drill", "plan", file]);
+            if plan.code == Some(0) {
+                let before = plan.out.split(" alone takes writes").next().unwrap();
+                return before.split_whitespace().next_back().unwrap().to_owned();
+            }
+            assert!(begun.elapsed() < WHOLE, "the cluster is not whole: {}\n{}", plan.out, plan.err);
+            std::thread::sleep(Duration::from_millis(250));
+        }
     }
 
     /// Waits until no run holds the database any more.

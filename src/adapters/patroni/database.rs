@@ -45,7 +45,7 @@ impl Patroni {
     ///
     /// # Errors
     /// Why the last one did not answer.
-    async fn ask<T>(&self, page: &str, read: impl Fn(Value) -> Result<T, String>) -> Result<T, PortError> {
+    pub(super) async fn ask<T>(&self, page: &str, read: impl Fn(Value) -> Result<T, String>) -> Result<T, PortError> {
         let mut last = PortError::NotFound { what: "REST API of any member".to_owned() };
         let asked = self.rest.iter().map(async |rest| (rest, rest.get(page).await));
         let mut asked: FuturesUnordered<_> = asked.collect();

@@ -52,6 +52,11 @@ impl Member {
         matches!(self.state.as_str(), "running" | "streaming")
     }
 
+    /// Whether the leader waits for it before it acknowledges.
+    pub fn is_waited_for(&self) -> bool {
+        matches!(self.role.as_str(), "sync_standby" | "quorum_standby")
+    }
+
     /// Whether it may become the leader.
     pub fn may_lead(&self) -> bool {
         let never = |tag: &Value| tag.as_bool() == Some(true) || tag.as_str() == Some("true");

@@ -5,7 +5,11 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tokio::time::Instant;
 
-use super::{database::Patroni, rest::Rest, shapes::Cluster};
+use super::{
+    database::Patroni,
+    rest::Rest,
+    shapes::{Cluster, Config},
+};
 use crate::{
     adapters::sql::{
         limits::{FOLLOW, PAUSE},
@@ -16,6 +20,9 @@ use crate::{
 
 /// For so long Patroni may need until it has seen that a member runs: one loop, which is 10 s by default.
 const SEEN: Duration = Duration::from_secs(15);
+
+/// So many other nodes may lead on the way to the wanted one.
+const BETWEEN: usize = 3;
 
 /// What Patroni's answer to a switchover means.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,11 +69,43 @@ fn follows(topology: &Topology, node: &str) -> Result<(), String> {
 }
 
 impl Patroni {
-    /// Has Patroni hand the leader's role over, and watches until it is done.
+    /// Has Patroni hand the leader's role over, and watches until it is done. Under synchronous replication Patroni lets only a
+    /// synchronous standby lead: where the wanted node is none, that standby leads first, and Patroni picks another.
     ///
     /// # Errors
     /// Where Patroni refuses, or the nodes do not get there in time; says how things stand.
     pub(super) async fn switch(&self, from: &str, to: &str) -> Result<(), PortError> {
+        let mut from = from.to_owned();
+        for _ in 0..BETWEEN {
+            let Some(between) = self.synchronous_instead(to).await? else { break };
+            self.hand_over(&from, &between).await?;
+            from = between;
+        }
+        self.hand_over(&from, to).await
+    }
+
+    /// The synchronous standby, where there has to be one and this node is not it; Patroni may have to pick it first.
+    async fn synchronous_instead(&self, wanted: &str) -> Result<Option<String>, PortError> {
+        if self.ask("config", |json| Ok(Config::read(&json))).await?.synchronous == "off" {
+            return Ok(None);
+        }
+        let until = Instant::now() + SEEN;
+        while Instant::now() < until {
+            let cluster = self.cluster().await?;
+            let waited_for: Vec<_> = cluster.members.iter().filter(|member| member.is_waited_for()).collect();
+            if cluster.leader() == Some(wanted) || waited_for.iter().any(|member| member.name == wanted) {
+                return Ok(None);
+            }
+            if let Some(other) = waited_for.first() {
+                return Ok(Some(other.name.clone()));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        // Patroni says best why it does not want to.
+        Ok(None)
+    }
+
+    async fn hand_over(&self, from: &str, to: &str) -> Result<(), PortError> {
         for node in [from, to] {
             self.nodes.server(node)?;
         }
@@ -91,7 +130,8 @@ impl Patroni {
     pub(super) async fn comes_back(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
         let place = self.nodes.place(node)?;
         let state = hosts.state(node).await?;
-        if state != HostState::Running {
+        // Patroni ends its database for a moment when it rewinds it.
+        if !matches!(state, HostState::Running | HostState::Crashed) {
             return Err(PortError::odd(place, format!("its host is {state}; bring it back first")));
         }
         self.watch(&format!("{node} behind the leader"), "", |topology| follows(topology, node)).await?;

@@ -30,7 +30,7 @@ pub const GATES: [&str; 15] = [
 ];
 
 /// How often the cluster is looked at before it is said not to be whole, and the pause between.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// What a drill's gates have to know beside the world around the platform.
@@ -69,14 +69,21 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
 async fn patient(drill: &Drill) -> Topology {
     let mut topology = drill.ports.database.topology().await;
     for _ in 1..LOOKS {
-        if topology.nodes.iter().all(|node| node.trouble.is_none()) && topology.is_whole(drill.spec.require.lag).is_ok()
-        {
+        if is_settled(&drill.spec, &topology) {
             break;
         }
         drill.ports.clock.sleep(PAUSE).await;
         topology = drill.ports.database.topology().await;
     }
     topology
+}
+
+/// Whether nothing is missing that may come by itself.
+fn is_settled(spec: &Spec, topology: &Topology) -> bool {
+    let waits = topology.nodes.iter().any(|node| node.synchronous);
+    topology.nodes.iter().all(|node| node.trouble.is_none())
+        && topology.is_whole(spec.require.lag).is_ok()
+        && (waits || spec.require.synchronous != Some(true))
 }
 
 /// What the database has to say; a manager takes a turn or two to see that a member runs.
@@ -170,9 +177,18 @@ fn candidate(spec: &Spec, topology: &Topology) -> Gate {
         Some(candidate) if topology.node(candidate).is_none_or(|node| node.writable) => {
             Gate::shut("candidate", format!("{candidate} is no standby"), "name another `candidate`")
         }
+        Some(candidate) if spec.managed && is_passed_over(topology, candidate) => Gate::shut(
+            "candidate",
+            format!("another standby than {candidate} is synchronous, and a manager lets only such a one take over"),
+            "leave `fault.candidate` out",
+        ),
         Some(candidate) => Gate::open("candidate", format!("{count}; {candidate} takes over")),
         None => Gate::open("candidate", count.to_string()),
     }
+}
+
+fn is_passed_over(topology: &Topology, candidate: &str) -> bool {
+    topology.nodes.iter().any(|node| node.synchronous) && !topology.node(candidate).is_some_and(|node| node.synchronous)
 }
 
 fn waits(spec: &Spec, topology: &Topology) -> Gate {

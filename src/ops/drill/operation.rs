@@ -141,11 +141,18 @@ impl Drill {
         }
     }
 
+    /// Where the primary's role is. Of a host that is down it is with that host still, until somebody takes it over; only where
+    /// we promote, since a handover ends its primary as well, and is not undone by finding nobody.
     async fn role(&self) -> Result<&str, PortError> {
-        Ok(match self.all_seen().await?.primary() {
-            Ok(found) if found.name == self.spec.primary => &self.spec.primary,
-            _ => ELSEWHERE,
-        })
+        let own = &self.spec.primary;
+        let topology = self.all_seen().await?;
+        let writable: Vec<&str> = topology.writable().map(|node| node.name.as_str()).collect();
+        let is_here = match writable.as_slice() {
+            [] => self.spec.method == Method::Promote && self.ports.hosts.state(own).await? != HostState::Running,
+            [one] => one == own,
+            _ => false,
+        };
+        Ok(if is_here { own } else { ELSEWHERE })
     }
 
     async fn set_host(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
@@ -172,7 +179,14 @@ impl Drill {
         if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
             hosts.set_state(host, HostState::Running, epoch).await?;
         }
-        self.take_part(host).await
+        self.take_part(host).await?;
+        if replaced && !database.is_managed() {
+            // Nobody else tells the other standbys whom to follow now.
+            for node in database.nodes().iter().filter(|node| *node != host) {
+                self.take_part(node).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until a node takes part: as the only one that takes writes, or following that one.

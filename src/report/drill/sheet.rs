@@ -101,10 +101,10 @@ fn worth(cycle: &Cycle) -> String {
         .iter()
         .map(|slot| {
             let whose = slot.node.as_deref().unwrap_or("routed");
-            format!("{whose} {:.2} % of {}", slot.share() * 100.0, slot.due)
+            format!("{whose} {:.2} % ({:.2} %) of {}", slot.missed() * 100.0, slot.share() * 100.0, slot.due)
         })
         .collect();
-    let _ = writeln!(text, "slots missed without the fault to explain it: {}", missed.join(", "));
+    let _ = writeln!(text, "slots missed (without the drill to explain it): {}", missed.join(", "));
     for trouble in &cycle.measurement.troubles {
         let _ = writeln!(text, "! {trouble}");
     }

@@ -84,17 +84,27 @@ pub struct Slots {
     pub late: u64,
     /// Missed because every worker waited for an answer.
     pub busy: u64,
-    /// Those of the missed ones that the database's fault does not explain: all that were late, and the busy ones outside of the
-    /// outage and the two seconds after it, or before the fault for a pinned stream.
+    /// Those of the missed ones that the drill does not explain: all that were late, and the busy ones of the baseline. After
+    /// that, a database that keeps every worker waiting is what is measured.
     pub unexplained: u64,
 }
 
 impl Slots {
-    /// The share of slots that was missed without the fault to explain it, from 0 to 1.
+    /// The share of slots that was missed, from 0 to 1.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "2^53 slots are out of reach")]
+    pub fn missed(&self) -> f64 {
+        self.part(self.late + self.busy)
+    }
+
+    /// The share of slots that was missed without the drill to explain it, from 0 to 1.
+    #[must_use]
     pub fn share(&self) -> f64 {
-        self.unexplained as f64 / self.due.max(1) as f64
+        self.part(self.unexplained)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "2^53 slots are out of reach")]
+    fn part(&self, slots: u64) -> f64 {
+        slots as f64 / self.due.max(1) as f64
     }
 }
 
@@ -156,10 +166,6 @@ pub struct Measurement {
     pub troubles: Vec<String>,
 }
 
-/// So long after an outage workers may still wait for an answer of the node that is gone: a statement and a connection each have
-/// a deadline of about a second.
-const AFTERMATH: Micros = Micros::millis(2_000);
-
 /// Makes the figures. Their tables have to be of the time before a switchover back: the primary in the end is the one that the
 /// fault led to.
 ///
@@ -192,7 +198,7 @@ pub fn measure(records: &Records) -> Result<Measurement, Flaw> {
         unit: records.head.unit,
         risk: risk(records, fault, outage.window().map_or(fault, |window| window.until), old, new),
         dual: dual(records, new),
-        slots: slots(records, fault, outage.window()),
+        slots: slots(records, fault),
         counts: counts(records),
         troubles: records.troubles.clone(),
     })
@@ -220,7 +226,7 @@ fn acks(records: &Records, counts: impl Fn(&Attempt) -> bool) -> Acks {
 }
 
 fn resolution(records: &Records, stream: u16, fault: Micros) -> Result<Resolution, Flaw> {
-    let end = records.marks.baseline_ended.map_or(fault, |ended| ended.min(fault));
+    let end = records.undisturbed_until(fault);
     let baseline = acks(records, |attempt| attempt.stream == stream && attempt.answered <= end);
     let writes = baseline.len() as u64;
     let period = records.head.streams.get(usize::from(stream)).map_or(Micros(0), |stream| stream.period);
@@ -245,23 +251,18 @@ fn gaps(records: &Records, fault: Micros, routed: Gap) -> Gaps {
     Gaps { routed, any, durable, nodes }
 }
 
-fn slots(records: &Records, fault: Micros, outage: Option<Window>) -> Vec<Slots> {
+fn slots(records: &Records, fault: Micros) -> Vec<Slots> {
+    let quiet = Window { from: Micros(0), until: records.undisturbed_until(fault) };
     let streams = records.head.streams.iter().zip(0_u16..);
     streams
         .map(|(stream, index)| {
             let attempts = records.attempts.iter().filter(|attempt| attempt.stream == index).count() as u64;
-            let missed = || records.missed.iter().filter(move |run| run.stream == index);
-            let sum = |why| missed().filter(|run| run.why == why).map(|run| run.slots).sum::<u64>();
+            let missed = |why| records.missed.iter().filter(move |run| run.stream == index && run.why == why);
+            let sum = |why| missed(why).map(|run| run.slots).sum::<u64>();
             let (late, busy) = (sum(Miss::Late), sum(Miss::Busy));
-            let excused = match stream.node {
-                Some(_) => Some(Window { from: fault, until: Micros(u64::MAX) }),
-                None => outage.map(|time| Window { until: time.until + AFTERMATH, ..time }),
-            };
-            let waiting = missed().filter(|run| run.why == Miss::Busy);
-            let within = |time: Window| waiting.map(|run| run.within(time.from, time.until)).sum::<u64>();
-            let explained = excused.map_or(0, within);
+            let in_baseline = missed(Miss::Busy).map(|run| run.within(quiet.from, quiet.until)).sum::<u64>();
             let node = stream.node.map(|node| records.node(node).to_owned());
-            Slots { node, due: attempts + late + busy, late, busy, unexplained: late + busy - explained }
+            Slots { node, due: attempts + late + busy, late, busy, unexplained: late + in_baseline }
         })
         .collect()
 }

@@ -236,6 +236,12 @@ impl Records {
         }
     }
 
+    /// The end of the time in which nothing was done to the database yet, which is not later than the fault.
+    #[must_use]
+    pub fn undisturbed_until(&self, fault: Micros) -> Micros {
+        self.marks.baseline_ended.map_or(fault, |ended| ended.min(fault))
+    }
+
     /// The index of the stream that looks for the primary.
     #[must_use]
     pub fn routed(&self) -> Option<u16> {

@@ -39,8 +39,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(1);
 /// How long the ledger's file may take for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(10);
-/// Threads of the recorder's own runtime.
-const THREADS: usize = 2;
+/// Threads of the recorder's own runtime. They are urgent, and have to leave the other core to the database where there are two.
+const THREADS: usize = 1;
 /// The most nodes; each has workers of its own.
 const MOST_NODES: usize = 32;
 
