@@ -10,6 +10,7 @@
 )]
 
 mod accuracy;
+mod control;
 mod door;
 mod drills;
 mod figures;
