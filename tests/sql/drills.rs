@@ -51,11 +51,12 @@ fn moved_with_loss(figures: &Figures<'_>) {
     assert!(figures.lost() > 50, "{} rows", figures.lost());
 }
 
-/// Two nodes take writes at once: acknowledgements show next to no gap, the rows that survive show one.
+/// Two nodes take writes at once: by all acknowledgements the gap is no longer than by the rows that survive, and often much
+/// shorter; it depends on how long the new primary takes to become one.
 fn split_brain(figures: &Figures<'_>) {
     moved_with_loss(figures);
     assert!(figures.dual().is_some());
-    assert!(figures.gap("durable") > figures.gap("any") * 2.0);
+    assert!(figures.gap("durable") >= figures.gap("any"));
 }
 
 /// Somebody else takes over. The leader that wakes up may take its lock back all the same if it was about to renew it: with
