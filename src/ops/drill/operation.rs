@@ -175,6 +175,10 @@ impl Drill {
         if !self.is_node(host) {
             return hosts.set_state(host, HostState::Running, epoch).await;
         }
+        // A database that is to follow another one has to end first, and with senders that are stopped it cannot.
+        if hosts.flow(host).await? == Flow::Frozen {
+            hosts.set_flow(host, Flow::Flowing, epoch).await?;
+        }
         let replaced = self.all_seen().await?.writable().any(|node| node.name != host);
         if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
             hosts.set_state(host, HostState::Running, epoch).await?;

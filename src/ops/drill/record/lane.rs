@@ -10,7 +10,7 @@ use crate::ops::drill::ledger::Micros;
 
 /// So far apart connections to one node are begun while one is being made: all workers at once would keep the first from
 /// being done, and lengthen an outage that is over.
-const APART: Micros = Micros::millis(20);
+const APART: Micros = Micros::millis(100);
 
 /// What the workers of one stream share. Nothing in here is waited for.
 pub struct Lane {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn connections_are_begun_one_after_the_other_and_one_that_hangs_holds_none_up_for_long() {
         let lane = Arc::new(Lane::new(0, Aim::Node(0), 1));
-        let [begun, soon, later] = [5, 10, 25].map(Micros::millis);
+        let [begun, soon, later] = [5, 50, 105].map(Micros::millis);
         let hangs = lane.turn(0, begun);
         assert!(hangs.is_some() && lane.turn(0, soon).is_none());
         let second = lane.turn(0, later);
