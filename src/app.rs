@@ -6,6 +6,8 @@ mod database;
 
 pub use crate::adapters::requests;
 pub use cluster::reach;
+#[cfg(all(feature = "lab", feature = "sql"))]
+pub use database::lab_login;
 
 use std::{
     path::{Path, PathBuf},

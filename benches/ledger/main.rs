@@ -16,7 +16,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use interlock::{
-    adapters::{Admin, Connect, Postgres, Tls},
+    adapters::Postgres,
+    app,
     lab::{DEFAULT_FOLDER, Lab, LabDatabase},
     ops::drill::{
         ledger::{Mark, Measurement, measure},
@@ -79,15 +80,8 @@ fn figures(folder: &Path) -> anyhow::Result<f64> {
 }
 
 fn postgres(lab: &LabDatabase) -> anyhow::Result<Arc<dyn Database>> {
-    let connect = Connect {
-        user: lab.user.clone(),
-        password: Some(lab.password.clone().into()),
-        database: lab.database.clone(),
-        tls: Tls::Disable,
-        admin: Some(Admin { user: lab.admin_user.clone(), password: Some(lab.admin_password.clone().into()) }),
-    };
     let nodes: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
-    Ok(Arc::new(Postgres::new(&nodes, connect)?))
+    Ok(Arc::new(Postgres::new(&nodes, app::lab_login(lab))?))
 }
 
 async fn write(database: Arc<dyn Database>, folder: &Path) -> anyhow::Result<Measurement> {

@@ -76,13 +76,7 @@ impl Snapshot {
         let folder = self.folder.join(LabTarget::folder(lab));
         let hosts = LabHosts::open(&folder)?;
         let lab = Lab::open(&folder)?.file.database()?.clone();
-        let connect = Connect {
-            user: lab.user.clone(),
-            password: Some(lab.password.clone().into()),
-            database: lab.database.clone(),
-            tls: Tls::Disable,
-            admin: Some(Admin { user: lab.admin_user.clone(), password: Some(lab.admin_password.clone().into()) }),
-        };
+        let connect = lab_login(&lab);
         let sql: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
         let database: Arc<dyn Database> = match lab.kind {
             DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, connect).map_err(misconfigured)?),
@@ -107,6 +101,19 @@ impl Snapshot {
     #[cfg(not(feature = "lab"))]
     fn lab_database(&self) -> Result<Bound, Error> {
         Err(no_lab())
+    }
+}
+
+/// How the lab's own database is connected to.
+#[cfg(feature = "lab")]
+#[must_use]
+pub fn lab_login(lab: &crate::lab::LabDatabase) -> Connect {
+    Connect {
+        user: lab.user.clone(),
+        password: Some(lab.password.clone().into()),
+        database: lab.database.clone(),
+        tls: Tls::Disable,
+        admin: Some(Admin { user: lab.admin_user.clone(), password: Some(lab.admin_password.clone().into()) }),
     }
 }
 

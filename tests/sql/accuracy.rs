@@ -7,7 +7,8 @@ use std::{
 };
 
 use interlock::{
-    adapters::{Admin, Connect, Postgres, Tls},
+    adapters::Postgres,
+    app,
     lab::LabDatabase,
     ops::drill::{
         ledger::{Mark, Measurement, Micros, Outage, measure},
@@ -53,15 +54,8 @@ impl Truth {
 
 /// The lab's PostgreSQL, whose primary is reached through a door.
 fn through(lab: &LabDatabase, door: &Door) -> Arc<dyn Database> {
-    let connect = Connect {
-        user: lab.user.clone(),
-        password: Some(lab.password.clone().into()),
-        database: lab.database.clone(),
-        tls: Tls::Disable,
-        admin: Some(Admin { user: lab.admin_user.clone(), password: Some(lab.admin_password.clone().into()) }),
-    };
     let nodes = [("pg1".to_owned(), door.address.to_string())];
-    Arc::new(Postgres::new(&nodes, connect).unwrap())
+    Arc::new(Postgres::new(&nodes, app::lab_login(lab)).unwrap())
 }
 
 async fn outage(folder: &Path, lab: &LabDatabase, door: &mut Door, length: Duration) -> (Measurement, Truth) {
