@@ -20,8 +20,8 @@ mod scrape;
 mod sql;
 
 pub use self::kube::{
-    Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, Moved, PodName, PodPages, Reach, Routing,
-    Schedule, ServiceInCluster, Telling, WorkloadName, requests,
+    Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, PodName, PodPages, Reach, Routing,
+    Schedule, ServedKind, ServiceInCluster, Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};

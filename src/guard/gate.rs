@@ -93,33 +93,38 @@ impl Gate {
 /// The error that the gates end in, if one is shut and not overridden.
 ///
 /// # Errors
-/// Names all that stand in the way; exit code 4 if one of them could not be asked, else 3. An override that names no
-/// gate at all is a usage error, so that a misspelt one is not taken for a pass.
+/// Names all that stand in the way. A shut gate decides: exit code 3 with the hint of the first, and what could not be
+/// asked is said beside it; 4 where nothing is known but that a gate could not be asked. An override that names no gate at
+/// all is a usage error, so that a misspelt one is not taken for a pass.
 pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
-    let shut: Vec<_> =
-        gates.iter().filter(|gate| gate.is_shut() && overrides.iter().all(|o| o.gate != gate.name)).collect();
-    let told = |gate: &&Gate| match &gate.answer {
-        Answer::Shut { why, mend } => Some((format!("{}: {why}", gate.name), mend.clone(), None)),
-        Answer::Unreachable { why, mend } => Some((format!("{}: {why}", gate.name), mend.clone(), Some(why.clone()))),
-        _ => None,
-    };
-    let told: Vec<_> = shut.iter().filter_map(told).collect();
-    let what = told.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>().join("; ");
-    // Of those that decide on the exit code, the first.
-    let first = told.iter().find(|(_, _, unreachable)| unreachable.is_some()).or(told.first());
-    let mend = first.map(|(_, mend, _)| mend.clone()).unwrap_or_default();
-    // Where the platform does not answer, the gates behind it were not asked, and an override may name one of those.
-    if told.iter().any(|(_, _, unreachable)| unreachable.is_some()) {
-        return Err(Error::port(PortError::unreachable("the platform", what), mend));
+    let standing = gates.iter().filter(|gate| overrides.iter().all(|o| o.gate != gate.name));
+    let (mut shut, mut unasked) = (Vec::new(), Vec::new());
+    for gate in standing {
+        match &gate.answer {
+            Answer::Shut { why, mend } => shut.push((format!("{}: {why}", gate.name), mend)),
+            Answer::Unreachable { why, mend } => unasked.push((format!("{}: {why}", gate.name), mend)),
+            Answer::Open { .. } | Answer::Later { .. } => {}
+        }
     }
-    if let Some(unknown) = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate)) {
+    let all = |told: &[(String, &String)]| told.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join("; ");
+    // Where the platform does not answer, the gates behind it were not asked, and an override may name one of those.
+    let unknown = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate));
+    if let Some(unknown) = unknown.filter(|_| unasked.is_empty()) {
         let names: Vec<_> = gates.iter().map(|gate| gate.name.as_str()).collect();
         return Err(Error::usage(
             format!("no gate is called `{}`", unknown.gate),
             format!("the gates are {}", names.join(", ")),
         ));
     }
-    if told.is_empty() { Ok(()) } else { Err(Error::Refused { what, mend }) }
+    match (shut.first(), unasked.first()) {
+        (None, None) => Ok(()),
+        (None, Some((_, mend))) => Err(Error::port(PortError::unreachable("the platform", all(&unasked)), *mend)),
+        (Some((_, mend)), None) => Err(Error::Refused { what: all(&shut), mend: (*mend).clone() }),
+        (Some((_, mend)), Some(_)) => {
+            let what = format!("{}; could not be asked: {}", all(&shut), all(&unasked));
+            Err(Error::Refused { what, mend: (*mend).clone() })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +149,46 @@ mod tests {
         for answered in [PortError::odd("gateway", "a third slot"), PortError::NotFound { what: "slot".to_owned() }] {
             let gates = [Gate::failed("weights", &answered, "mend it")];
             assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Refused);
+        }
+    }
+
+    #[test]
+    fn a_shut_gate_decides_whatever_could_not_be_asked_beside_it() {
+        let names = ["one", "two", "three"];
+        let gate = |name: &str, kind: usize| match kind {
+            0 => Gate::open(name, "found"),
+            1 => Gate::later(name, "measured"),
+            2 => Gate::shut(name, format!("{name} is shut"), format!("open {name}")),
+            _ => Gate::unasked(name, &PortError::unreachable("gateway", "refused"), format!("start {name}")),
+        };
+        for mixture in 0..4_usize.pow(3) {
+            let kinds = [mixture % 4, mixture / 4 % 4, mixture / 16];
+            let gates: Vec<_> = names.iter().zip(kinds).map(|(name, kind)| gate(name, kind)).collect();
+            for passed in 0..8_usize {
+                let is_passed = |at: usize| passed >> at & 1 == 1;
+                let overrides: Vec<_> = (0..3)
+                    .filter(|at| is_passed(*at))
+                    .map(|at| Override { gate: names[at].to_owned(), reason: "incident 42".to_owned() })
+                    .collect();
+                let standing = |kind: usize| (0..3).filter(move |at| kinds[*at] == kind && !is_passed(*at));
+                let case = format!("{kinds:?} past {overrides:?}");
+                match refusal(&gates, &overrides) {
+                    Ok(()) => assert_eq!(standing(2).chain(standing(3)).count(), 0, "{case}"),
+                    Err(Error::Refused { what, mend }) => {
+                        let first = standing(2).next().unwrap();
+                        assert_eq!(mend, format!("open {}", names[first]), "{case}");
+                        assert!(what.starts_with(&format!("{}: ", names[first])), "{case}: {what}");
+                        for at in standing(2).chain(standing(3)) {
+                            assert!(what.contains(&format!("{}: ", names[at])), "{case}: {what}");
+                        }
+                    }
+                    Err(other) => {
+                        assert_eq!(other.exit(), Exit::Unreachable, "{case}");
+                        assert_eq!(standing(2).count(), 0, "{case}");
+                        assert!(standing(3).count() > 0, "{case}");
+                    }
+                }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The manifests that are shipped: read by old and new kubectl, by Prometheus, and by interlock itself.
+//! The manifests that are shipped: read by kubectl, by Prometheus, and by interlock itself.
 
 use std::{
     fs,
@@ -10,22 +10,12 @@ use serde_json::Value;
 
 use crate::{folder, interlock};
 
-/// What kubectl 1.20 knows of a kustomization (kustomize 2.0.3) and today's still does.
-const FIELDS: [&str; 6] = ["apiVersion", "kind", "bases", "resources", "patchesJson6902", "configMapGenerator"];
+/// What is used of a kustomization: nothing that kubectl calls deprecated.
+const FIELDS: [&str; 4] = ["apiVersion", "kind", "resources", "configMapGenerator"];
 
 /// Folders that are applied as they are.
-const KUSTOMIZATIONS: [&str; 10] = [
-    "lab",
-    "lab-httproute",
-    "legacy",
-    "jobs",
-    "legacy-jobs",
-    "guardian",
-    "rbac",
-    "rbac/read-only",
-    "rbac/switchover",
-    "rbac/guardian",
-];
+const KUSTOMIZATIONS: [&str; 8] =
+    ["lab", "lab-httproute", "jobs", "guardian", "rbac", "rbac/read-only", "rbac/switchover", "rbac/guardian"];
 
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
@@ -40,7 +30,7 @@ fn strings(value: Option<&Value>) -> Vec<&str> {
 }
 
 #[test]
-fn kustomizations_are_what_old_and_new_kubectl_read() {
+fn kustomizations_have_no_deprecated_field() {
     for name in KUSTOMIZATIONS {
         let folder = manifests().join(name);
         let file = folder.join("kustomization.yaml");
@@ -48,11 +38,11 @@ fn kustomizations_are_what_old_and_new_kubectl_read() {
         for field in kustomization.as_object().unwrap().keys() {
             assert!(FIELDS.contains(&field.as_str()), "{}: `{field}`", file.display());
         }
-        for base in strings(kustomization.get("bases")) {
-            assert!(folder.join(base).join("kustomization.yaml").is_file(), "{}: {base}", file.display());
-        }
-        // A folder among the resources is what kubectl 1.20 refuses.
         for resource in strings(kustomization.get("resources")) {
+            if folder.join(resource).is_dir() {
+                assert!(folder.join(resource).join("kustomization.yaml").is_file(), "{}: {resource}", file.display());
+                continue;
+            }
             assert!(folder.join(resource).is_file(), "{}: {resource}", file.display());
             serde_saphyr::from_multiple::<Value>(&read(&folder.join(resource))).unwrap();
         }

@@ -38,10 +38,10 @@ fn a_cluster_is_seen_part_by_part() {
     assert_eq!(well.code, Some(0), "{well:?}");
     insta::assert_snapshot!(told(&stage, &well), @r"
     platform file: fine: FOLDER/interlock.yaml: 1 service in namespace NAMESPACE of a cluster
-    API server: fine: v1.20.2 at SERVER/
+    API server: fine: v1.37.2 at SERVER/
     credentials: fine: known to the server, which does not say as whom
     namespace: fine: NAMESPACE
-    API versions: fine: EndpointSlice v1beta1, PodDisruptionBudget v1beta1, CronJob v1beta1
+    API versions: fine: EndpointSlice v1, PodDisruptionBudget v1, CronJob v1
     guardian: optional: none is alive in the cluster
     may read tenant: fine: all that is needed
     may switchover tenant: fine: all that is needed

@@ -69,7 +69,7 @@ impl Stage {
 
     pub fn with(name: &str, setup: &Setup) -> Option<Self> {
         let stage = Self::bare(name, if setup.alone { alone } else { shared })?;
-        stage.apply(&manifests(setup));
+        stage.apply(&stage.manifests(setup));
         stage.kubectl(&["rollout", "status", "deployment/tenant-blue", "--timeout=120s"]);
         if setup.image.is_none() {
             stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=120s"]);
@@ -113,7 +113,7 @@ impl Stage {
     }
 
     pub fn kubectl_command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(self.kubeconfig.with_file_name("bin").join("kubectl"));
         command.env("KUBECONFIG", &self.kubeconfig).args(["--namespace", &self.namespace]).args(args);
         command
     }
@@ -124,6 +124,30 @@ impl Stage {
         let kubectl = kubectl.as_mut().unwrap();
         kubectl.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
         assert!(kubectl.wait().unwrap().success());
+    }
+
+    /// The lab's manifests, with a release of its own in the green slot.
+    fn manifests(&self, setup: &Setup) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/lab");
+        let built = self.kubectl_command(&["kustomize"]).arg(folder).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let text = String::from_utf8(built.stdout).unwrap();
+        let green = |document: &str| document.contains("kind: Deployment") && document.contains("name: tenant-green");
+        let documents = text.split("\n---\n").map(|document| {
+            if !green(document) {
+                return document.to_owned();
+            }
+            let mut document = document.replace("app.kubernetes.io/version: 1.0.0", "app.kubernetes.io/version: 1.1.0");
+            let faults = "name: TENANT_FAULTS\n          value: \"\"";
+            assert!(document.contains(faults), "{document}");
+            document = document.replace(faults, &format!("name: TENANT_FAULTS\n          value: \"{}\"", setup.faults));
+            if let Some(image) = setup.image {
+                document = document.replace("image: interlock/interlock:1", &format!("image: {image}"));
+                document = document.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Never");
+            }
+            document
+        });
+        documents.collect::<Vec<_>>().join("\n---\n")
     }
 
     /// Puts the guardian into the namespace, with its role, and waits until it acts.
@@ -150,14 +174,9 @@ impl Stage {
         self.kubectl(&["get", "service", "tenant", "-o", "jsonpath={.spec.selector.slot}"])
     }
 
-    /// The token of a service account; the controller that makes it takes a moment.
+    /// A token for a service account, made for it now.
     pub fn token(&self, account: &str) -> String {
-        let mut secret = String::new();
-        until("the account to have a token", || {
-            secret = self.kubectl(&["get", "serviceaccount", account, "-o", "jsonpath={.secrets[0].name}"]);
-            !secret.is_empty()
-        });
-        self.kubectl(&["get", "secret", &secret, "-o", "go-template={{.data.token | base64decode}}"])
+        self.kubectl(&["create", "token", account])
     }
 
     /// Starts interlock in the stage's folder.
@@ -254,28 +273,4 @@ pub fn telling() -> Telling {
         connections: named("tenant_connections"),
         draining: named("/draining"),
     }
-}
-
-/// The lab's manifests, with a release of its own in the green slot.
-fn manifests(setup: &Setup) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/legacy");
-    let built = Command::new("kubectl").arg("kustomize").arg(folder).output().unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let text = String::from_utf8(built.stdout).unwrap();
-    let green = |document: &str| document.contains("kind: Deployment") && document.contains("name: tenant-green");
-    let documents = text.split("\n---\n").map(|document| {
-        if !green(document) {
-            return document.to_owned();
-        }
-        let mut document = document.replace("app.kubernetes.io/version: 1.0.0", "app.kubernetes.io/version: 1.1.0");
-        let faults = "name: TENANT_FAULTS\n          value: \"\"";
-        assert!(document.contains(faults), "{document}");
-        document = document.replace(faults, &format!("name: TENANT_FAULTS\n          value: \"{}\"", setup.faults));
-        if let Some(image) = setup.image {
-            document = document.replace("image: interlock/interlock:1", &format!("image: {image}"));
-            document = document.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Never");
-        }
-        document
-    });
-    documents.collect::<Vec<_>>().join("\n---\n")
 }

@@ -14,22 +14,22 @@ use interlock::{
     process::{Identity, Signal},
 };
 
-/// The version of Kubernetes that the scripts build.
-const BUILT: &str = "kubernetes-1.20.2";
-
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
 /// What keeps the suite from running here, if anything does.
 fn missing() -> Option<String> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let assets = variable("KUBEBUILDER_ASSETS").is_some_and(|at| at.join("kube-apiserver").is_file());
-    let cache = variable("INTERLOCK_CACHE").or_else(|| {
-        Some(variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?.join("interlock"))
+    let release = std::env::var("INTERLOCK_KUBERNETES").unwrap_or_else(|_| "kubernetes".to_owned());
+    let kept = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/build"))
+        .args(["--where", &release, "etcd"])
+        .output();
+    let built = kept.is_ok_and(|kept| {
+        kept.status.success() && String::from_utf8_lossy(&kept.stdout).lines().all(|folder| Path::new(folder).is_dir())
     });
-    let built = cache.is_some_and(|cache| cache.join(BUILT).join("kube-apiserver").is_file());
     let installs = nix::unistd::geteuid().is_root() && Path::new("/etc/debian_version").is_file();
     (!assets && !built && !installs).then(|| {
-        "no kube-apiserver: `tests/cluster/build` builds one on Debian as root, or KUBEBUILDER_ASSETS names a folder \
+        "no kube-apiserver: `tests/cluster/build --api-only` builds one, or KUBEBUILDER_ASSETS names a folder \
          with kube-apiserver and etcd"
             .to_owned()
     })
@@ -72,7 +72,7 @@ impl Server {
 
     /// Runs kubectl and returns what it says.
     pub fn kubectl(&self, args: &[&str]) -> String {
-        let output = Command::new("kubectl")
+        let output = Command::new(self.folder.join("bin/kubectl"))
             .arg(format!("--kubeconfig={}", self.kubeconfig().display()))
             .args(args)
             .stdin(Stdio::null())

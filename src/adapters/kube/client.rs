@@ -13,7 +13,10 @@ use kube::{
 };
 use tower::util::MapRequestLayer;
 
-use super::{failure::failure, patience::outlast};
+use super::{
+    failure::{failure, failure_behind},
+    patience::outlast,
+};
 use crate::{error::Error, ports::PortError};
 
 /// How long a connection may take to come about.
@@ -107,6 +110,11 @@ impl Cluster {
     /// What an error of the client means; `verb` says what was asked for.
     pub(super) fn failure(&self, verb: &str, error: &kube::Error) -> PortError {
         failure(&self.place, verb, error)
+    }
+
+    /// The same of a request that the server passes on to a Service or a pod.
+    pub(super) fn failure_behind(&self, behind: &str, verb: &str, error: &kube::Error) -> PortError {
+        failure_behind(&self.place, behind, verb, error)
     }
 
     /// Repeats a call that changes nothing more when it is repeated, for as long as an outage may last.

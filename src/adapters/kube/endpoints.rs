@@ -6,7 +6,7 @@ use kube::{Api, api::DynamicObject};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{Cluster, served::Moved, watched::Watched};
+use super::{Cluster, served::ServedKind, watched::Watched};
 use crate::ports::PortError;
 
 /// The label by which slices name their Service.
@@ -32,7 +32,7 @@ impl Endpoints {
     pub async fn watch(&self) -> Result<&Watched<DynamicObject>, PortError> {
         self.slices
             .get_or_try_init(|| async {
-                let resource = self.cluster.served(Moved::EndpointSlice).await?;
+                let resource = self.cluster.served(ServedKind::EndpointSlice).await?;
                 let api = Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &resource);
                 Ok(Watched::start(&self.cluster, api, &format!("{SERVICE}={}", self.service), "endpointslices"))
             })

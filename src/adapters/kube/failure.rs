@@ -16,6 +16,22 @@ pub fn failure(place: &str, verb: &str, error: &Error) -> PortError {
     }
 }
 
+/// The same of a request that the API server passes on to a Service or a pod, `behind`. What it answers where it reaches
+/// nobody there, such as 503 "no endpoints available", is said of what is behind it: the server itself was reached.
+pub fn failure_behind(place: &str, behind: &str, verb: &str, error: &Error) -> PortError {
+    match error {
+        Error::Api(status) if is_no_answer(status.code) => {
+            PortError::unreachable(behind, format!("{place} answers in its name: {} {}", status.code, status.message))
+        }
+        other => failure(place, verb, other),
+    }
+}
+
+/// Codes by which a server says that it cannot now, or that whom it asked cannot.
+const fn is_no_answer(code: u16) -> bool {
+    matches!(code, 408 | 429 | 500..)
+}
+
 fn answer(place: &str, verb: &str, status: &Status) -> PortError {
     let message = status.message.clone();
     match status.code {
@@ -25,7 +41,7 @@ fn answer(place: &str, verb: &str, status: &Status) -> PortError {
         403 => PortError::Forbidden { what: verb.to_owned(), why: message },
         404 => PortError::NotFound { what: format!("{}: {message}", verb.strip_prefix("get ").unwrap_or(verb)) },
         409 => PortError::Conflict { found: Value::String(message), expected: Value::String(verb.to_owned()) },
-        408 | 429 | 500.. => PortError::unreachable(place, format!("{verb}: {} {message}", status.code)),
+        code if is_no_answer(code) => PortError::unreachable(place, format!("{verb}: {} {message}", status.code)),
         _ => PortError::odd(place, format!("{verb}: {} {message}", status.code)),
     }
 }
@@ -39,4 +55,28 @@ fn root(error: &Error) -> String {
         next = cause.source();
     }
     causes.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_answers_for_another_is_not_said_of_the_proxy() {
+        let failed = |code: u16| {
+            let status = Status { code, message: "no endpoints available".to_owned(), ..Status::default() };
+            failure_behind("the API server", "the Service tenant", "get services/proxy", &Error::Api(Box::new(status)))
+        };
+        for code in [408, 429, 500, 502, 503, 504] {
+            let told = failed(code).to_string();
+            assert!(told.starts_with("cannot reach the Service tenant: "), "{told}");
+            assert!(told.ends_with(&format!("{code} no endpoints available")), "{told}");
+        }
+        // What it answers for itself.
+        assert!(matches!(failed(403), PortError::Forbidden { .. }));
+        assert!(matches!(failed(404), PortError::NotFound { .. }));
+        assert!(matches!(failed(400), PortError::Odd { .. }));
+        let expired = failed(401).to_string();
+        assert!(expired.starts_with("cannot reach the API server: it does not know us"), "{expired}");
+    }
 }

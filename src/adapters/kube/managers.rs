@@ -51,18 +51,31 @@ pub fn of_field(theirs: &Theirs, object: &DynamicObject, field: &[String]) -> Ve
     found
 }
 
-/// The field managers that own a field.
+/// The field managers that own a field, or the nearest thing around it that is owned as a whole: an atomic map or list,
+/// such as a Service's selector, is recorded by itself and not by what it holds.
 fn owners(object: &DynamicObject, field: &[String]) -> Vec<String> {
     let mut owners = Vec::new();
     for entry in object.managed_fields() {
         let Some(fields) = &entry.fields_v1 else { continue };
-        let owned = field.iter().try_fold(&fields.0, |at: &Value, name| at.get(format!("f:{name}")));
         let name = entry.manager.clone().unwrap_or_default();
-        if owned.is_some() && !owners.contains(&name) {
+        if owns(&fields.0, field) && !owners.contains(&name) {
             owners.push(name);
         }
     }
     owners
+}
+
+/// Whether a set of fields holds a field, or something around it without parts of its own.
+fn owns(set: &Value, field: &[String]) -> bool {
+    let mut at = set;
+    for (depth, name) in field.iter().enumerate() {
+        match at.get(format!("f:{name}")) {
+            Some(inner) => at = inner,
+            // Nothing is recorded below: what was reached is owned as a whole, unless it is the object itself.
+            None => return depth > 0 && at.as_object().is_some_and(serde_json::Map::is_empty),
+        }
+    }
+    true
 }
 
 fn is_by_hand(manager: &str) -> bool {
@@ -118,5 +131,30 @@ mod tests {
         let owners: Vec<_> = owners(&object(&all), &field).into_iter().filter(|owner| !is_by_hand(owner)).collect();
         assert_eq!(owners, ["kustomize-controller", "argocd-controller", "helm-controller", "our-operator"]);
         assert!(super::owners(&object(&all), &["spec", "ports"].map(str::to_owned)).is_empty());
+    }
+
+    #[test]
+    fn what_is_owned_as_a_whole_is_owned_in_each_of_its_parts() {
+        let field = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        for (set, path, owned) in [
+            // A granular map: its keys are recorded one by one.
+            (json!({ "f:spec": { "f:selector": { ".": {}, "f:slot": {} } } }), "spec.selector.slot", true),
+            (json!({ "f:spec": { "f:selector": { ".": {}, "f:app": {} } } }), "spec.selector.slot", false),
+            (json!({ "f:spec": { "f:selector": { ".": {} } } }), "spec.selector.slot", false),
+            // An atomic map, as a Service's selector is.
+            (json!({ "f:spec": { "f:selector": {} } }), "spec.selector.slot", true),
+            (json!({ "f:spec": { "f:ports": {} } }), "spec.selector.slot", false),
+            // An atomic list, and one whose items are told apart by keys.
+            (json!({ "f:spec": { "f:rules": {} } }), "spec.rules", true),
+            (json!({ "f:spec": { "f:ports": { "k:{\"port\":8080}": { "f:port": {} } } } }), "spec.ports", true),
+            (json!({ "f:spec": { "f:ports": { "k:{\"port\":8080}": {} } } }), "spec.selector", false),
+            // A whole that is owned further out, a leaf, and nothing at all.
+            (json!({ "f:spec": {} }), "spec.selector.slot", true),
+            (json!({ "f:spec": { "f:replicas": {} } }), "spec.replicas", true),
+            (json!({ "f:status": {} }), "spec.replicas", false),
+            (json!({}), "spec.replicas", false),
+        ] {
+            assert_eq!(owns(&set, &field(path)), owned, "{path} in {set}");
+        }
     }
 }

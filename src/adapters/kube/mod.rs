@@ -29,7 +29,7 @@ pub use client::{Cluster, Reach, requests};
 pub use metrics::PodPages;
 pub use pages::Telling;
 pub use platform::{KubePlatform, ServiceInCluster};
-pub use served::Moved;
+pub use served::ServedKind;
 pub use store::{Candidate, Guardian, KubeStore};
 pub use traffic::Routing;
 pub use upkeep::{Budget, Evicted, PodName, Schedule};

@@ -92,7 +92,7 @@ async fn ask(
     let request = request.body(body).map_err(|e| PortError::odd(&verb, e))?;
     let answer = timeout(WITHIN, cluster.client.request_text(request)).await;
     let late = || PortError::unreachable(format!("pod {pod}"), format!("no answer within {WITHIN:?}"));
-    answer.map_err(|_| late())?.map_err(|e| cluster.failure(&verb, &e))
+    answer.map_err(|_| late())?.map_err(|e| cluster.failure_behind(&format!("pod {pod}"), &verb, &e))
 }
 
 /// Tells every pod of a workload whether to end kept-alive connections after their next answer; what one pod does not

@@ -119,11 +119,15 @@ async fn by_proxy(
     let request = Request::get(uri).body(Body::empty()).map_err(|e| PortError::odd(&verb, e))?;
     let answer = cluster.client.send(request).await.map_err(|e| cluster.failure(&verb, &e))?;
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await.map_err(|e| PortError::unreachable(&verb, e))?;
+    let body = Limited::new(body, LONGEST)
+        .collect()
+        .await
+        .map_err(|e| PortError::unreachable(format!("the Service {service}"), e))?;
     // The server answers for itself where it reaches nobody, and where it lets us reach nobody.
     match serde_json::from_slice::<kube::core::Status>(&body.to_bytes()) {
         Ok(status) if status.code == parts.status.as_u16() && !parts.status.is_success() => {
-            Err(cluster.failure(&verb, &kube::Error::Api(Box::new(status))))
+            let behind = format!("the Service {service}");
+            Err(cluster.failure_behind(&behind, &verb, &kube::Error::Api(Box::new(status))))
         }
         _ => Ok((parts.status, parts.headers)),
     }

@@ -1,4 +1,4 @@
-//! Kinds that are `v1` today and were `v1beta1` on older servers: whichever is served.
+//! Kinds beside the core ones that a server has to serve as `v1`.
 
 use kube::{
     api::{ApiResource, GroupVersionKind},
@@ -8,9 +8,12 @@ use kube::{
 use super::Cluster;
 use crate::ports::PortError;
 
-/// A kind that moved from beta to `v1` within the life of servers that are still about.
+/// The version of each kind, which every supported server serves.
+const VERSION: &str = "v1";
+
+/// A kind that an aggregated API or an old server may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
+pub enum ServedKind {
     /// `discovery.k8s.io`: which addresses a Service reaches.
     EndpointSlice,
     /// `policy`: how many pods of a kind may be away at once.
@@ -19,7 +22,7 @@ pub enum Moved {
     CronJob,
 }
 
-impl Moved {
+impl ServedKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::EndpointSlice, Self::PodDisruptionBudget, Self::CronJob];
 
@@ -34,28 +37,18 @@ impl Moved {
 }
 
 impl Cluster {
-    /// The name of the version of a kind that the server serves, such as `v1beta1`.
+    /// A kind as the server serves it.
     ///
     /// # Errors
-    /// As where the kind itself is asked for.
-    pub async fn served_version(&self, moved: Moved) -> Result<String, PortError> {
-        self.served(moved).await.map(|resource| resource.version)
-    }
-
-    /// The version of a kind that the server serves, the current one before the beta.
-    ///
-    /// # Errors
-    /// [`PortError::NotFound`] where it serves neither.
-    pub async fn served(&self, moved: Moved) -> Result<ApiResource, PortError> {
-        let (group, kind) = moved.name();
-        for version in ["v1", "v1beta1"] {
-            match oneshot::pinned_kind(&self.client, &GroupVersionKind::gvk(group, version, kind)).await {
-                Ok((resource, _)) => return Ok(resource),
-                Err(kube::Error::Discovery(_)) => {}
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Err(e) => return Err(self.failure(&format!("get /apis/{group}/{version}"), &e)),
-            }
+    /// [`PortError::NotFound`] where it does not.
+    pub async fn served(&self, kind: ServedKind) -> Result<ApiResource, PortError> {
+        let (group, name) = kind.name();
+        let missing = || PortError::NotFound { what: format!("{name} of {group}/{VERSION}") };
+        match oneshot::pinned_kind(&self.client, &GroupVersionKind::gvk(group, VERSION, name)).await {
+            Ok((resource, _)) => Ok(resource),
+            Err(kube::Error::Discovery(_)) => Err(missing()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Err(missing()),
+            Err(e) => Err(self.failure(&format!("get /apis/{group}/{VERSION}"), &e)),
         }
-        Err(PortError::NotFound { what: format!("{kind} of {group}, neither v1 nor v1beta1") })
     }
 }

@@ -11,7 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Cluster, Moved, names, workload::WorkloadName};
+use super::{Cluster, ServedKind, names, workload::WorkloadName};
 use crate::{model::Timestamp, ports::PortError};
 
 /// How long one eviction may take to be answered; a webhook may be asked about it.
@@ -102,15 +102,7 @@ impl Cluster {
     /// [`PortError::Conflict`] where the name belongs to another pod, [`PortError::NotFound`] where none has it.
     pub async fn evict_pod(&self, pod: &PodName, grace: Option<Duration>) -> Result<Evicted, PortError> {
         let verb = format!("create pods/eviction of {}", pod.name);
-        let first = self.post_eviction("v1", pod, grace, &verb).await;
-        let answer = match first {
-            // Servers before 1.22 know the beta alone, and say that they cannot decode the other.
-            Err(kube::Error::Api(status)) if status.code == 400 || is_unknown_kind(&status) => {
-                self.post_eviction("v1beta1", pod, grace, &verb).await
-            }
-            other => other,
-        };
-        match answer {
+        match self.post_eviction(pod, grace, &verb).await {
             Ok(()) => Ok(Evicted::Done),
             // The same code says that the server is busy; only a budget names itself as the cause.
             Err(kube::Error::Api(status)) if status.code == 429 && is_budget(&status) => {
@@ -125,15 +117,9 @@ impl Cluster {
     }
 
     /// The client's own call leaves out what the eviction is conditioned on, so it is written here.
-    async fn post_eviction(
-        &self,
-        version: &str,
-        pod: &PodName,
-        grace: Option<Duration>,
-        verb: &str,
-    ) -> kube::Result<()> {
+    async fn post_eviction(&self, pod: &PodName, grace: Option<Duration>, verb: &str) -> kube::Result<()> {
         let uri = format!("/api/v1/namespaces/{}/pods/{}/eviction", self.namespace, pod.name);
-        let body = serde_json::to_vec(&eviction(version, pod, grace)).map_err(kube::Error::SerdeError)?;
+        let body = serde_json::to_vec(&eviction(pod, grace)).map_err(kube::Error::SerdeError)?;
         let request = Request::post(uri).header("content-type", "application/json").body(body);
         let request = request.map_err(kube::Error::HttpError)?;
         match timeout(WITHIN, self.client.request_text(request)).await {
@@ -142,26 +128,26 @@ impl Cluster {
         }
     }
 
-    /// The budgets of the namespace, in whichever version the server serves.
+    /// The budgets of the namespace.
     ///
     /// # Errors
     /// Where they cannot be listed.
     pub async fn budgets(&self) -> Result<Vec<Budget>, PortError> {
-        let all = self.list_moved(Moved::PodDisruptionBudget).await?;
+        let all = self.list_served(ServedKind::PodDisruptionBudget).await?;
         Ok(all.iter().map(budget).collect())
     }
 
-    /// The Jobs by schedule of the namespace, in whichever version the server serves.
+    /// The Jobs by schedule of the namespace.
     ///
     /// # Errors
     /// Where they cannot be listed.
     pub async fn schedules(&self) -> Result<Vec<Schedule>, PortError> {
-        let all = self.list_moved(Moved::CronJob).await?;
+        let all = self.list_served(ServedKind::CronJob).await?;
         Ok(all.iter().map(schedule).collect())
     }
 
-    async fn list_moved(&self, moved: Moved) -> Result<Vec<DynamicObject>, PortError> {
-        let resource: ApiResource = self.served(moved).await?;
+    async fn list_served(&self, kind: ServedKind) -> Result<Vec<DynamicObject>, PortError> {
+        let resource: ApiResource = self.served(kind).await?;
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let verb = format!("list {}.{}", resource.plural, resource.group);
         let all = ListParams::default();
@@ -178,21 +164,17 @@ fn deletion(pod: &PodName, grace: Option<Duration>) -> DeleteParams {
     DeleteParams { preconditions: Some(preconditions), grace_period_seconds: seconds(grace), ..DeleteParams::default() }
 }
 
-fn eviction(version: &str, pod: &PodName, grace: Option<Duration>) -> Value {
+fn eviction(pod: &PodName, grace: Option<Duration>) -> Value {
     let mut options = json!({ "preconditions": { "uid": pod.uid } });
     if let Some(seconds) = seconds(grace) {
         options["gracePeriodSeconds"] = json!(seconds);
     }
     json!({
-        "apiVersion": format!("policy/{version}"),
+        "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": { "name": pod.name },
         "deleteOptions": options,
     })
-}
-
-fn is_unknown_kind(status: &kube::core::Status) -> bool {
-    status.message.contains("no kind \"Eviction\"")
 }
 
 fn causes(status: &kube::core::Status) -> impl Iterator<Item = &kube::core::response::StatusCause> {
@@ -243,11 +225,11 @@ mod tests {
     fn an_eviction_is_meant_for_one_pod_alone() {
         let pod = PodName { name: "tenant-blue-1".to_owned(), uid: "41-7".to_owned() };
         assert_eq!(
-            eviction("v1beta1", &pod, Some(Duration::from_secs(3))),
-            json!({ "apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": { "name": "tenant-blue-1" },
+            eviction(&pod, Some(Duration::from_secs(3))),
+            json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "tenant-blue-1" },
                     "deleteOptions": { "preconditions": { "uid": "41-7" }, "gracePeriodSeconds": 3 } })
         );
-        assert_eq!(eviction("v1", &pod, None)["deleteOptions"], json!({ "preconditions": { "uid": "41-7" } }));
+        assert_eq!(eviction(&pod, None)["deleteOptions"], json!({ "preconditions": { "uid": "41-7" } }));
     }
 
     #[test]

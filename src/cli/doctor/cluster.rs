@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::asked::{Row, asked, asked_or, failed};
 use crate::{
-    adapters::{Cluster, Moved},
+    adapters::{Cluster, ServedKind},
     app::{self, Snapshot},
     document::KubernetesTarget,
     error::Error,
@@ -65,13 +65,13 @@ where
     asked(part, async move { vec![answer.await.unwrap_or_else(|e| failed(part, &Error::port(e, LOOK)))] })
 }
 
-/// Which versions are served of what moved from beta.
+/// Which kinds beside the core ones are served.
 async fn served(cluster: &Cluster) -> Result<Finding, PortError> {
     let (mut there, mut lacking) = (Vec::new(), Vec::new());
-    for moved in Moved::ALL {
-        let (_, kind) = moved.name();
-        match cluster.served_version(moved).await {
-            Ok(version) => there.push(format!("{kind} {version}")),
+    for served in ServedKind::ALL {
+        let (_, kind) = served.name();
+        match cluster.served(served).await {
+            Ok(resource) => there.push(format!("{kind} {}", resource.version)),
             Err(PortError::NotFound { what }) => lacking.push(what),
             Err(e) => return Err(e),
         }
