@@ -53,7 +53,7 @@ lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) check --no-default-features
-	for script in .ci/run .ci/install tests/run $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
+	for script in .ci/run .ci/install tests/run tests/programs/build $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
 
 fuzz: ## Change every byte of every diagram of the corpus to all 255 others
 	INTERLOCK_FUZZ=all $(CARGO) test --release $(FEATURES) --test sequence bad_input
@@ -64,8 +64,8 @@ validate-sequences: ## Check the project's own documents: diagrams, links, paths
 cluster: ## Start a real Kubernetes cluster to play with, as root; built from source once
 	tests/cluster/up $(CLUSTER)
 	@echo
-	@echo "use it:       kubectl --kubeconfig=$(CLUSTER)/kubeconfig get pods --all-namespaces"
-	@echo "or:           export KUBECONFIG=$(CLUSTER)/kubeconfig"
+	@echo "use it:       export KUBECONFIG=$(CLUSTER)/kubeconfig PATH=$(CLUSTER)/bin:\$$PATH"
+	@echo "              kubectl get pods --all-namespaces"
 	@echo "add an image: tests/cluster/image $(CLUSTER) NAME PROGRAM"
 	@echo "end it:       make cluster-down"
 
