@@ -72,8 +72,10 @@ impl ApiServer {
             .unwrap();
         let kubeconfig = self.folder.join("kubeconfig");
         until("the API server to be ready again", || {
-            let ready =
-                Command::new("kubectl").env("KUBECONFIG", &kubeconfig).args(["get", "--raw", "/readyz"]).output();
+            let ready = Command::new(self.folder.join("bin/kubectl"))
+                .env("KUBECONFIG", &kubeconfig)
+                .args(["get", "--raw", "/readyz"])
+                .output();
             ready.unwrap().status.success()
         });
     }

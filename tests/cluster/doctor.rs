@@ -39,7 +39,7 @@ fn a_cluster_is_seen_part_by_part() {
     insta::assert_snapshot!(told(&stage, &well), @r"
     platform file: fine: FOLDER/interlock.yaml: 1 service in namespace NAMESPACE of a cluster
     API server: fine: v1.37.2 at SERVER/
-    credentials: fine: known to the server, which does not say as whom
+    credentials: fine: known to admin
     namespace: fine: NAMESPACE
     API versions: fine: EndpointSlice v1, PodDisruptionBudget v1, CronJob v1
     guardian: optional: none is alive in the cluster

@@ -73,6 +73,8 @@ fn a_watch_that_has_expired_begins_anew() {
         platform.replicas(Slot::Green).await.is_ok_and(|replicas| replicas.len() == 1)
     }));
     stage.runtime.block_on(platform.set_scale(Slot::Green, 2, Epoch(1))).unwrap();
+    // The next test shall find a cluster that follows.
+    Stage::until_all_follow();
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::api_server::{Use, alone, shared};
+use crate::command::within;
 pub use crate::command::{Cli, Done, until};
 
 const INTERLOCK: &str = env!("CARGO_BIN_EXE_interlock");
@@ -98,6 +99,25 @@ impl Stage {
         let slo = include_str!("../../scenarios/cluster/slo.yaml");
         fs::write(stage.folder.path().join("slo.yaml"), slo).unwrap();
         Some(stage)
+    }
+
+    /// Waits until controllers, the node and kube-proxy follow the API server again after a restart. Each of them tries
+    /// anew after a time of its own, which grows to a minute, and one works on what the other has done.
+    pub fn until_all_follow() {
+        let Some(stage) = Self::bare("following", || Box::new(())) else { return };
+        let patience = Duration::from_secs(600);
+        let follows = |what: &str, so: &dyn Fn() -> bool| assert!(within(patience, so), "waited in vain for {what}");
+        follows("an account", &|| {
+            !stage.kubectl(&["get", "serviceaccount", "--ignore-not-found", "-o", "name"]).is_empty()
+        });
+        stage.apply(&stage.manifests(&Setup::default()));
+        for slot in ["blue", "green"] {
+            stage.kubectl(&["rollout", "status", &format!("deployment/tenant-{slot}"), "--timeout=600s"]);
+        }
+        let address = stage.address("tenant");
+        follows("the Service's address", &|| is_served(&address));
+        let healthy = ["get", "pdb", "tenant-blue", "tenant-green", "-o", "jsonpath={.items[*].status.currentHealthy}"];
+        follows("the budgets", &|| stage.kubectl(&healthy) == "2 2");
     }
 
     pub fn folder(&self) -> &Path {
@@ -220,7 +240,7 @@ impl Stage {
             args.push("--new-connections");
         }
         // kube-proxy follows a new Service in its own time, and refuses what comes before.
-        until("the Service's address to be served", || std::net::TcpStream::connect(&address).is_ok());
+        until("the Service's address to be served", || is_served(&address));
         self.start(&args)
     }
 
@@ -251,6 +271,12 @@ impl Stage {
             outage: Duration::from_secs(15),
         }
     }
+}
+
+/// Whether somebody accepts connections at an address. What nobody routes yet is lost without a word, and the system would
+/// go on trying for two minutes.
+fn is_served(address: &str) -> bool {
+    std::net::TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(1)).is_ok()
 }
 
 impl Drop for Stage {
