@@ -29,13 +29,13 @@ demo-cluster: ## The same on a real Kubernetes, as root; its cluster is built fr
 	  tests/cluster/image $(CLUSTER) interlock/interlock:1 target/release/interlock && \
 	  tests/cluster/demo $(CLUSTER) target/release/interlock
 
-test: install ## Run every suite, each under a deadline
+test: ## Run every suite beside the others, each under a deadline
 	@tests/run
 
-soak: install ## Run every suite at length: all pairs of cuts, long loads
+soak: ## Run every suite at length: all pairs of cuts, long loads
 	@INTERLOCK_SOAK=1 tests/run
 
-drills: install ## Every drill of scenarios/drill on real clusters, and one of them twenty times in a row; half an hour
+drills: ## Every drill of scenarios/drill on real clusters, and one of them twenty times in a row; half an hour
 	@INTERLOCK_DRILLS=all tests/run sql
 
 bench: ## Measure decision, gateway, startup, sequence and ledger against their bars; run it alone

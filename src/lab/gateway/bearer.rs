@@ -7,16 +7,13 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, dangerous, decode, decode_header, errors::ErrorKind, jwk::JwkSet,
-};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{
     extent::GatewayDefect,
     http::CLAIMS,
-    identity::{AUDIENCE, Claims, ISSUER, JWKS},
+    identity::{Claims, Invalid, JWKS, Jwt, KeySet},
     telemetry::{Call, Peer, Tracing, Work},
 };
 
@@ -35,8 +32,7 @@ pub struct Bearer {
     identity: Peer,
     tracing: Tracing,
     defects: Vec<GatewayDefect>,
-    validation: Validation,
-    keys: RwLock<Option<JwkSet>>,
+    keys: RwLock<Option<KeySet>>,
     /// Tokens whose signature, audience and issuer were found right with the present keys.
     seen: RwLock<HashMap<String, Claims>>,
     /// When the keys were asked for last; held while they are.
@@ -46,20 +42,7 @@ pub struct Bearer {
 impl Bearer {
     /// Without keys yet.
     pub fn new(identity: Peer, tracing: Tracing, defects: Vec<GatewayDefect>) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        validation.leeway = 0;
-        Self {
-            identity,
-            tracing,
-            defects,
-            validation,
-            keys: RwLock::default(),
-            seen: RwLock::default(),
-            asked: Mutex::default(),
-        }
+        Self { identity, tracing, defects, keys: RwLock::default(), seen: RwLock::default(), asked: Mutex::default() }
     }
 
     /// Whether there are keys to check with.
@@ -88,7 +71,7 @@ impl Bearer {
         let call = Call { method: Method::GET, template: JWKS, path: JWKS, body: None, resent: 0 };
         let answer = self.identity.call(&self.tracing.own(), call, WITHIN).await;
         let keys = answer.and_then(|answer| match answer.status {
-            StatusCode::OK => answer.json::<JwkSet>(),
+            StatusCode::OK => answer.json::<KeySet>(),
             status => Err(status.to_string()),
         });
         match keys {
@@ -101,9 +84,8 @@ impl Bearer {
         *asked = Some(Instant::now());
     }
 
-    fn known(&self, id: &str) -> Option<DecodingKey> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        DecodingKey::from_jwk(keys.as_ref()?.find(id)?).ok()
+    fn known(&self, id: &str) -> Option<Vec<u8>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.find(id)
     }
 
     /// Checks the token of a request, and puts what it says in its place.
@@ -117,7 +99,7 @@ impl Bearer {
         let shown = headers.remove(header::AUTHORIZATION);
         let token = shown.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let claims = if self.defects.contains(&GatewayDefect::SkipValidation) {
-            token.and_then(|token| Some(dangerous::insecure_decode::<Claims>(token).ok()?.claims)).ok_or(MISSING)
+            token.and_then(|token| Jwt::parse(token)?.unchecked()).ok_or(MISSING)
         } else {
             let validating = work.map(|work| work.internal("validate token"));
             let checked = self.check(token).await;
@@ -139,15 +121,16 @@ impl Bearer {
         if let Some(claims) = seen {
             return if now() < claims.exp { Ok(claims) } else { Err(EXPIRED) };
         }
-        let id = decode_header(token).ok().and_then(|header| header.kid).ok_or("the token is malformed")?;
-        let mut key = self.known(&id);
+        let jwt = Jwt::parse(token).ok_or(MALFORMED)?;
+        let id = jwt.key_id().ok_or(MALFORMED)?;
+        let mut key = self.known(id);
         if key.is_none() {
             // The identity provider has a new key since it was started again.
             self.refresh().await;
-            key = self.known(&id);
+            key = self.known(id);
         }
         let key = key.ok_or("the token is signed with an unknown key")?;
-        let claims = decode::<Claims>(token, &key, &self.validation).map(|token| token.claims);
+        let claims = jwt.check(&key, now());
         if let Ok(claims) = &claims {
             let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
             if seen.len() >= SEEN {
@@ -155,17 +138,18 @@ impl Bearer {
             }
             seen.insert(token.to_owned(), claims.clone());
         }
-        claims.map_err(|e| match e.kind() {
-            ErrorKind::InvalidSignature => "the token's signature is wrong",
-            ErrorKind::ExpiredSignature => EXPIRED,
-            ErrorKind::InvalidAudience => "the token is meant for another audience",
-            ErrorKind::InvalidIssuer => "the token has another issuer",
-            _ => "the token is malformed",
+        claims.map_err(|why| match why {
+            Invalid::Signature => "the token's signature is wrong",
+            Invalid::Expired => EXPIRED,
+            Invalid::Audience => "the token is meant for another audience",
+            Invalid::Issuer => "the token has another issuer",
+            Invalid::Malformed => MALFORMED,
         })
     }
 }
 
 const MISSING: &str = "a bearer token is asked for";
+const MALFORMED: &str = "the token is malformed";
 const EXPIRED: &str = "the token has expired";
 
 /// Seconds since 1970, as tokens have them.

@@ -80,8 +80,8 @@ fn a_primary_that_was_frozen_and_killed_has_lost_rows_and_is_rewound() {
 fn a_standby_confirms_where_that_is_set() {
     let stage = Stage::up(DatabaseKind::Postgres, &["synchronous=on"]);
     let standby = "select sync_state from pg_stat_replication where application_name = 'pg2'";
-    assert_eq!(stage.admin("pg1", standby), "sync");
-    assert_eq!(stage.admin("pg1", "select slot_name || active from pg_replication_slots"), "pg2true");
+    stage.until_admin("pg1", standby, "sync");
+    stage.until_admin("pg1", "select slot_name || active from pg_replication_slots", "pg2true");
     stage.close();
 }
 

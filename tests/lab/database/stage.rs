@@ -138,9 +138,18 @@ impl Stage {
 
     /// Waits until a node says what is expected.
     pub fn until(&self, node: &str, statement: &str, wanted: &str) {
+        self.until_said(node, false, statement, wanted);
+    }
+
+    /// Waits until a node says to the administrator what is expected.
+    pub fn until_admin(&self, node: &str, statement: &str, wanted: &str) {
+        self.until_said(node, true, statement, wanted);
+    }
+
+    fn until_said(&self, node: &str, admin: bool, statement: &str, wanted: &str) {
         let mut told = Err("nothing".to_owned());
         let so = within(PATIENCE, || {
-            told = self.ask(node, false, statement, ANSWER);
+            told = self.ask(node, admin, statement, ANSWER);
             told.as_deref() == Ok(wanted)
         });
         assert!(so, "{node}: {statement}: {told:?} instead of {wanted}\n{}", logs(&self.folder));
