@@ -46,6 +46,7 @@ fn without_a_platform_file_it_tells_of_this_machine() {
     ");
 }
 
+#[cfg(feature = "lab")]
 #[test]
 fn a_lab_that_is_down_is_told_with_the_rest() {
     let (_guard, folder) = platform();

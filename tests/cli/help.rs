@@ -2,11 +2,13 @@
 
 use std::{path::Path, process::Command};
 
+#[cfg(feature = "lab")]
 use clap::CommandFactory as _;
 
 use crate::{folder, interlock, platform};
 
 /// Every command that people can see, as the words that call it.
+#[cfg(feature = "lab")]
 fn commands() -> Vec<Vec<String>> {
     fn visit(command: &clap::Command, at: &[String], all: &mut Vec<Vec<String>>) {
         all.push(at.to_vec());
@@ -19,6 +21,17 @@ fn commands() -> Vec<Vec<String>> {
     all
 }
 
+#[cfg(not(feature = "lab"))]
+#[test]
+fn without_the_lab_the_binary_that_is_tested_has_none() {
+    let (_guard, folder) = folder();
+    let said = interlock(&folder, &["lab", "status"]);
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.err.contains("unrecognized subcommand 'lab'"), "{}", said.err);
+}
+
+// The snapshots are those of the whole binary.
+#[cfg(feature = "lab")]
 #[test]
 fn every_command_explains_itself() {
     let (_guard, folder) = folder();

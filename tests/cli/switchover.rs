@@ -2,8 +2,10 @@
 
 use crate::{interlock, platform};
 
+#[cfg(feature = "lab")]
 const PLAN: [&str; 5] = ["switchover", "plan", "tenant", "--to", "green"];
 
+#[cfg(feature = "lab")]
 #[test]
 fn without_a_lab_it_says_how_to_start_one() {
     let (_guard, folder) = platform();
@@ -30,6 +32,7 @@ fn without_a_lab_it_says_how_to_start_one() {
     assert!(!folder.join(".interlock").exists(), "something was touched");
 }
 
+#[cfg(feature = "lab")]
 #[test]
 fn an_override_needs_a_gate_that_there_is_and_a_reason() {
     let (_guard, folder) = platform();
