@@ -5,15 +5,9 @@ mod commands;
 mod exposition;
 mod http;
 mod kube;
-#[cfg(feature = "sql")]
-mod mariadb;
 mod notify;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(feature = "sql")]
-mod patroni;
-#[cfg(feature = "sql")]
-mod postgres;
 mod prometheus;
 mod scrape;
 #[cfg(feature = "sql")]
@@ -27,14 +21,8 @@ pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
-#[cfg(feature = "sql")]
-pub use mariadb::MariaDb;
 pub use notify::{AlertmanagerApi, WebhookPost};
-#[cfg(feature = "sql")]
-pub use patroni::Patroni;
-#[cfg(feature = "sql")]
-pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 #[cfg(feature = "sql")]
-pub use sql::{Admin, Connect, Secret, Tls};
+pub use sql::{Admin, Connect, Secret, Tls, mariadb_cluster, patroni_cluster, postgres_cluster};

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Snapshot, misconfigured, secret};
 use crate::{
-    adapters::{Admin, CommandHosts, Connect, HostCommands, MariaDb, Patroni, Postgres, SystemClock, Tls},
+    adapters::{
+        Admin, CommandHosts, Connect, HostCommands, SystemClock, Tls, mariadb_cluster, patroni_cluster,
+        postgres_cluster,
+    },
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     ops::drill::Ports,
@@ -31,16 +34,16 @@ impl Snapshot {
         let (database, hosts) = match database {
             Document::Lab(_) => self.lab_database()?,
             Document::Postgres(cluster) => {
-                let database = Postgres::new(&listed(&cluster.nodes), self.login(&cluster.login)?);
+                let database = postgres_cluster(&listed(&cluster.nodes), self.login(&cluster.login)?);
                 bound(database, &cluster.hosts)?
             }
             Document::Patroni(cluster) => {
                 let nodes: Vec<_> =
                     cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone(), at.rest.clone())).collect();
-                bound(Patroni::new(&nodes, self.login(&cluster.login)?), &cluster.hosts)?
+                bound(patroni_cluster(&nodes, self.login(&cluster.login)?), &cluster.hosts)?
             }
             Document::Mariadb(cluster) => {
-                let database = MariaDb::new(&listed(&cluster.nodes), self.login(&cluster.login)?);
+                let database = mariadb_cluster(&listed(&cluster.nodes), &[], self.login(&cluster.login)?);
                 bound(database, &cluster.hosts)?
             }
         };
@@ -78,24 +81,21 @@ impl Snapshot {
         let lab = Lab::open(&folder)?.file.database()?.clone();
         let connect = lab_login(&lab);
         let sql: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
-        let database: Arc<dyn Database> = match lab.kind {
-            DatabaseKind::Postgres => Arc::new(Postgres::new(&sql, connect).map_err(misconfigured)?),
+        let database = match lab.kind {
+            DatabaseKind::Postgres => postgres_cluster(&sql, connect),
             DatabaseKind::Patroni => {
                 let rest = |node: &LabNode| {
                     let rest = node.rest.map(|at| format!("http://{at}")).unwrap_or_default();
                     (node.name.clone(), node.sql.to_string(), rest)
                 };
-                let nodes: Vec<_> = lab.nodes.iter().map(rest).collect();
-                Arc::new(Patroni::new(&nodes, connect).map_err(misconfigured)?)
+                patroni_cluster(&lab.nodes.iter().map(rest).collect::<Vec<_>>(), connect)
             }
             DatabaseKind::MariaDb => {
                 let source = |node: &LabNode| Some((node.name.clone(), node.replication?.to_string()));
-                let sources: Vec<_> = lab.nodes.iter().filter_map(source).collect();
-                let database = MariaDb::new(&sql, connect).and_then(|database| database.fetched_at(&sources));
-                Arc::new(database.map_err(misconfigured)?)
+                mariadb_cluster(&sql, &lab.nodes.iter().filter_map(source).collect::<Vec<_>>(), connect)
             }
         };
-        Ok((database, Arc::new(hosts)))
+        Ok((database.map_err(misconfigured)?, Arc::new(hosts)))
     }
 
     #[cfg(not(feature = "lab"))]
@@ -128,13 +128,9 @@ fn listed(nodes: &BTreeMap<String, String>) -> Vec<(String, String)> {
     nodes.iter().map(|(name, at)| (name.clone(), at.clone())).collect()
 }
 
-fn bound<D: Database + 'static>(
-    database: Result<D, PortError>,
-    hosts: &BTreeMap<String, Host>,
-) -> Result<Bound, Error> {
-    let database = database.map_err(misconfigured)?;
+fn bound(database: Result<Arc<dyn Database>, PortError>, hosts: &BTreeMap<String, Host>) -> Result<Bound, Error> {
     let hosts = hosts.iter().map(|(name, host)| (name.clone(), commands(host))).collect();
-    Ok((Arc::new(database), Arc::new(CommandHosts::new(hosts))))
+    Ok((database.map_err(misconfigured)?, Arc::new(CommandHosts::new(hosts))))
 }
 
 fn commands(host: &Host) -> HostCommands {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use interlock::{
-    adapters::Postgres,
+    adapters::postgres_cluster,
     app,
     lab::LabDatabase,
     ops::drill::{
@@ -55,7 +55,7 @@ impl Truth {
 /// The lab's PostgreSQL, whose primary is reached through a door.
 fn through(lab: &LabDatabase, door: &Door) -> Arc<dyn Database> {
     let nodes = [("pg1".to_owned(), door.address.to_string())];
-    Arc::new(Postgres::new(&nodes, app::lab_login(lab)).unwrap())
+    postgres_cluster(&nodes, app::lab_login(lab)).unwrap()
 }
 
 async fn outage(folder: &Path, lab: &LabDatabase, door: &mut Door, length: Duration) -> (Measurement, Truth) {

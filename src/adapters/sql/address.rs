@@ -16,9 +16,6 @@ pub struct Server {
 }
 
 /// Reads the nodes' addresses: `host:port`, `[::1]:port`, or a host alone.
-///
-/// # Errors
-/// Where there is no node, two have one name, or an address is none.
 pub fn servers(system: &str, nodes: &[(String, String)], usual_port: u16) -> Result<Vec<Server>, PortError> {
     let odd = |why: String| PortError::odd(format!("the list of {system} nodes"), why);
     if nodes.is_empty() {

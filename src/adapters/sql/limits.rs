@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ports::Unit;
+
 /// The table that a drill writes its rows into.
 pub const LEDGER: &str = "interlock_ledger";
 
@@ -31,3 +33,11 @@ pub const FOLLOW: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that is waited for.
 pub const PAUSE: Duration = Duration::from_millis(100);
+
+/// A unit of positions in words.
+pub const fn words(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Bytes => "bytes",
+        Unit::Transactions => "transactions",
+    }
+}

@@ -1,18 +1,31 @@
-//! What the adapters of replicated databases share: how they are connected to, and how their state is told in words.
+//! Replicated databases: one cluster of nodes over an engine for each system, with or without a manager.
 
 mod address;
+mod cluster;
 mod connect;
+mod engine;
+mod failover;
+mod failure;
+mod findings;
 mod kept;
-pub(super) mod limits;
+mod ledger;
+mod limits;
+mod mariadb;
+mod open;
+mod patroni;
+mod postgres;
 mod roles;
+#[cfg(test)]
+mod sample;
+mod session;
 mod standing;
 mod tls;
-pub(super) mod verdict;
 
 pub use connect::{Admin, Connect, Secret, Tls};
+pub use open::{mariadb_cluster, patroni_cluster, postgres_cluster};
 
-pub(super) use address::{Server, servers};
-pub(super) use kept::Kept;
-pub(super) use roles::{primary_for, streams, unseen};
-pub(super) use standing::{standing, with_standing};
-pub(super) use tls::{client_config, usable};
+use address::{Server, servers};
+use kept::Kept;
+use roles::{primary_for, streams};
+use standing::{standing, with_standing};
+use tls::{client_config, usable};

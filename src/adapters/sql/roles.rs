@@ -3,9 +3,6 @@
 use crate::ports::{NodeSeen, Topology};
 
 /// The only other node that takes writes; `None` where the node is the only one that does.
-///
-/// # Errors
-/// Says that there is none to follow, or several.
 pub fn primary_for(topology: &Topology, node: &str) -> Result<Option<String>, String> {
     let others: Vec<_> = topology.writable().filter(|seen| seen.name != node).map(|seen| seen.name.clone()).collect();
     match others.as_slice() {
@@ -19,9 +16,6 @@ pub fn primary_for(topology: &Topology, node: &str) -> Result<Option<String>, St
 }
 
 /// Whether a node receives changes from the history that is named.
-///
-/// # Errors
-/// Says what is missing.
 pub fn streams(seen: &NodeSeen, timeline: Option<&str>) -> Result<(), String> {
     let Some(follows) = &seen.follows else {
         return Err("it is no standby".to_owned());
@@ -53,36 +47,27 @@ pub fn unseen(name: &str, trouble: String) -> NodeSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Follows;
-
-    fn node(name: &str, writable: bool) -> NodeSeen {
-        NodeSeen {
-            name: name.to_owned(),
-            trouble: None,
-            writable,
-            timeline: Some("2".to_owned()),
-            position: Some(1),
-            follows: (!writable).then(|| Follows { streaming: true, timeline: Some("1".to_owned()), trouble: None }),
-            synchronous: false,
-        }
-    }
+    use crate::adapters::sql::sample::{primary, standby};
 
     #[test]
     fn the_primary_is_the_only_other_node_that_takes_writes() {
         let topology = |nodes| Topology { nodes, leader: None };
-        let split = topology(vec![node("a", true), node("b", true)]);
+        let split = topology(vec![primary("a", "2", 1), primary("b", "2", 1)]);
         assert_eq!(primary_for(&split, "a").unwrap().as_deref(), Some("b"));
-        let alone = topology(vec![node("a", true), node("b", false)]);
+        let alone = topology(vec![primary("a", "2", 1), standby("b", "1", 1)]);
         assert_eq!(primary_for(&alone, "a").unwrap(), None);
-        assert!(primary_for(&topology(vec![node("a", false), node("b", false)]), "a").is_err());
-        assert!(primary_for(&topology(vec![node("a", true), node("b", true), node("c", true)]), "a").is_err());
+        assert!(primary_for(&topology(vec![standby("a", "1", 1), standby("b", "1", 1)]), "a").is_err());
+        assert!(
+            primary_for(&topology(vec![primary("a", "2", 1), primary("b", "2", 1), primary("c", "2", 1)]), "a")
+                .is_err()
+        );
     }
 
     #[test]
     fn a_standby_of_the_old_timeline_does_not_stream_from_the_new_primary() {
-        assert!(streams(&node("b", false), Some("1")).is_ok());
-        assert!(streams(&node("b", false), Some("2")).is_err());
-        assert!(streams(&node("b", false), None).is_err());
-        assert!(streams(&node("a", true), Some("2")).is_err());
+        assert!(streams(&standby("b", "1", 1), Some("1")).is_ok());
+        assert!(streams(&standby("b", "1", 1), Some("2")).is_err());
+        assert!(streams(&standby("b", "1", 1), None).is_err());
+        assert!(streams(&primary("a", "2", 1), Some("2")).is_err());
     }
 }

@@ -11,9 +11,6 @@ use super::Tls;
 use crate::{adapters::install_crypto, ports::PortError};
 
 /// The certificates that are trusted.
-///
-/// # Errors
-/// Where the file cannot be read or holds none, or this machine has none.
 fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
     let Some(path) = ca_file else {
         let found = rustls_native_certs::load_native_certs();
@@ -33,9 +30,6 @@ fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortErr
 }
 
 /// The certificates that are trusted, without those that rustls cannot use: this machine may have old ones.
-///
-/// # Errors
-/// Where none is left.
 pub fn usable(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
     let mut all = roots(ca_file)?;
     all.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
@@ -46,9 +40,6 @@ pub fn usable(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Po
 }
 
 /// What rustls needs to know; without any trusted authority where the line is not encrypted.
-///
-/// # Errors
-/// Where the authorities cannot be read.
 pub fn client_config(tls: &Tls) -> Result<ClientConfig, PortError> {
     install_crypto();
     let mut store = RootCertStore::empty();

@@ -1,0 +1,225 @@
+//! The nodes of one database, each asked directly and all at the same time, each with a deadline of its own; and the port
+//! [`Database`] over them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use futures::{future::OptionFuture, future::join_all};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Connect, Kept, Server,
+    engine::{AnswerOf, Engine, Wire, nodes},
+    failure::Failure,
+    findings::{Case, Seen},
+    ledger,
+    limits::{ACT, ASK, CONNECT, PAUSE},
+    patroni::Patroni,
+    session::SqlSession,
+};
+use crate::{
+    model::Span,
+    ports::{Database, Finding, Hosts, PortError, Session, Topology, Unit},
+};
+
+/// The nodes of one database, who we are there, and what manages them.
+pub struct Cluster<E: Engine> {
+    pub engine: E,
+    pub writer: Connect,
+    pub admin: Connect,
+    servers: Vec<Server>,
+    manager: Option<Patroni>,
+    kept: Kept<E::Wire>,
+}
+
+impl<E: Engine> Cluster<E> {
+    /// Takes the nodes; without a manager, we promote and let nodes follow.
+    pub fn new(engine: E, servers: Vec<Server>, manager: Option<Patroni>, connect: Connect) -> Self {
+        let (kept, admin) = (Kept::new(&servers), connect.as_admin());
+        Self { engine, writer: connect, admin, servers, manager, kept }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(|server| server.name.as_str())
+    }
+
+    /// One node's server, or that there is none.
+    pub fn server(&self, name: &str) -> Result<&Server, PortError> {
+        let found = self.servers.iter().find(|server| server.name == name);
+        let all = || self.names().collect::<Vec<_>>().join(", ");
+        found.ok_or_else(|| PortError::NotFound { what: format!("node {name} among {}", all()) })
+    }
+
+    /// What a node is called in errors.
+    pub fn place(&self, name: &str) -> String {
+        let at = self.server(name).map_or_else(|_| String::new(), |at| format!(" ({}:{})", at.host, at.port));
+        format!("{} {name}{at}", E::NODE)
+    }
+
+    /// Makes a port's error of a node's failure to do something.
+    pub fn failed(&self, node: &str, verb: &'static str) -> impl Fn(Failure) -> PortError + use<E> {
+        let place = self.place(node);
+        move |failure| failure.port(&place, verb)
+    }
+
+    /// Connects to a node as who writes.
+    pub async fn open_writer(&self, node: &str, within: Duration) -> Result<E::Wire, PortError> {
+        let opened = self.open(self.server(node)?, &self.writer, within).await;
+        opened.map_err(self.failed(node, "connect to"))
+    }
+
+    /// Connects to a node as who looks at replication, promotes, and lets nodes follow.
+    pub async fn open_admin(&self, node: &str, within: Duration) -> Result<E::Wire, PortError> {
+        let opened = self.open(self.server(node)?, &self.admin, within).await;
+        opened.map_err(self.failed(node, "connect to"))
+    }
+
+    /// `within` holds for everything up to the first statement, also at a host that accepts connections and answers nothing.
+    async fn open(&self, server: &Server, user: &Connect, within: Duration) -> Result<E::Wire, Failure> {
+        match timeout(within, self.engine.connect(server, user, within)).await {
+            Ok(opened) => opened.map_err(|failure| Failure { words: user.clean(&failure.words), ..failure }),
+            Err(_) => Err(Failure::timeout(within)),
+        }
+    }
+
+    /// Asks one node how it stands, on the connection that is kept, or on a new one where that has ended meanwhile.
+    pub async fn answer(&self, node: &str) -> Result<AnswerOf<E>, Failure> {
+        let server = self.server(node).map_err(|why| Failure::unexpected(why.to_string()))?;
+        if let Some(mut wire) = self.kept.take(node) {
+            match wire.ask(ASK).await {
+                Ok(answer) => {
+                    self.kept.keep(node, wire);
+                    return Ok(answer);
+                }
+                // Silence is an answer; any other failure may be an old one, of a server that has been started anew.
+                Err(failure) if failure.class == "timeout" => return Err(failure),
+                Err(_) => {}
+            }
+        }
+        let mut wire = self.open(server, &self.admin, CONNECT).await?;
+        let answer = wire.ask(ASK).await?;
+        self.kept.keep(node, wire);
+        Ok(answer)
+    }
+
+    /// Asks one node again and again, until it is as wanted or the time is up.
+    pub async fn wait(
+        &self,
+        node: &str,
+        within: Duration,
+        wanted: impl Fn(&AnswerOf<E>) -> Result<(), String> + Send,
+    ) -> Result<(), PortError> {
+        let until = Instant::now() + within;
+        loop {
+            let missing = match self.answer(node).await {
+                Ok(answer) => match wanted(&answer) {
+                    Ok(()) => return Ok(()),
+                    Err(missing) => missing,
+                },
+                Err(failure) => failure.words,
+            };
+            if Instant::now() >= until {
+                let why = format!("{missing}, also after {}", Span(within));
+                return Err(PortError::unreachable(self.place(node), why));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Database for Cluster<E> {
+    fn system(&self) -> &'static str {
+        if self.manager.is_some() { Patroni::SYSTEM } else { E::SYSTEM }
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.names().map(str::to_owned).collect()
+    }
+
+    fn is_managed(&self) -> bool {
+        self.manager.is_some()
+    }
+
+    fn unit(&self) -> Unit {
+        E::UNIT
+    }
+
+    async fn topology(&self) -> Topology {
+        let asked = join_all(self.servers.iter().map(async |Server { name, .. }| {
+            let answer = self.answer(name).await;
+            (name.clone(), answer.map_err(|failure| failure.words))
+        }));
+        let leader = OptionFuture::from(self.manager.as_ref().map(Patroni::leader));
+        let (answers, leader) = futures::join!(asked, leader);
+        Topology { nodes: nodes::<E>(answers), leader: leader.flatten() }
+    }
+
+    async fn findings(&self, victim: &str) -> Vec<Finding> {
+        let topology = self.topology().await;
+        let looked = self.names().map(async |name| {
+            let settings = E::settings(self, name).await;
+            (name.to_owned(), settings.map_err(|why| why.to_string()))
+        });
+        let seen: Vec<Seen<E::Settings>> = join_all(looked).await;
+        let mut found = E::findings(&Case {
+            seen: &seen,
+            topology: &topology,
+            victim,
+            writer: &self.writer.user,
+            admin: &self.admin.user,
+            database: &self.writer.database,
+            promotes: self.manager.is_none(),
+        });
+        if let Some(manager) = &self.manager {
+            found.extend(manager.findings(&topology, victim).await);
+        }
+        found
+    }
+
+    async fn connect(&self, node: &str, within: Duration) -> Result<Box<dyn Session>, PortError> {
+        let wire = self.open_writer(node, within).await?;
+        Ok(Box::new(SqlSession { place: self.place(node), wire }))
+    }
+
+    async fn has_ledger(&self, node: &str) -> Result<bool, PortError> {
+        let mut wire = self.open_writer(node, ACT).await?;
+        wire.has_ledger(ACT).await.map_err(self.failed(node, "ask"))
+    }
+
+    async fn set_ledger(&self, primary: &str, there: bool) -> Result<(), PortError> {
+        ledger::set(self, primary, there).await
+    }
+
+    async fn rows(&self, node: &str) -> Result<BTreeMap<u64, u32>, PortError> {
+        ledger::rows(self, node).await
+    }
+
+    async fn switched_at(&self, primary: &str) -> Result<Option<u64>, PortError> {
+        match (E::switched_at(self, primary).await?, &self.manager) {
+            (None, Some(manager)) => manager.switched_at(self, primary).await,
+            (found, _) => Ok(found),
+        }
+    }
+
+    async fn promote(&self, candidate: &str) -> Result<(), PortError> {
+        match &self.manager {
+            Some(_) => Err(Patroni::decides(candidate)),
+            None => self.make_primary(candidate).await,
+        }
+    }
+
+    async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+        match &self.manager {
+            Some(manager) => manager.switch(self, from, to).await,
+            None => self.hand_over(from, to, hosts).await,
+        }
+    }
+
+    async fn rejoin(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+        match &self.manager {
+            Some(manager) => manager.comes_back(self, node, hosts).await,
+            None => self.bring_back(node, hosts).await,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! `PostgreSQL` with streaming replication: a wire that nobody else drives, what nodes say, and promotion.
+
+mod engine;
+mod failure;
+mod findings;
+mod history;
+mod look;
+mod settings;
+mod wire;
+
+pub use engine::Postgres;
