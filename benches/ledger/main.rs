@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use interlock::{
-    adapters::Postgres,
+    adapters::postgres_cluster,
     app,
     lab::{DEFAULT_FOLDER, Lab, LabDatabase},
     ops::drill::{
@@ -81,7 +81,7 @@ fn figures(folder: &Path) -> anyhow::Result<f64> {
 
 fn postgres(lab: &LabDatabase) -> anyhow::Result<Arc<dyn Database>> {
     let nodes: Vec<_> = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string())).collect();
-    Ok(Arc::new(Postgres::new(&nodes, app::lab_login(lab))?))
+    Ok(postgres_cluster(&nodes, app::lab_login(lab))?)
 }
 
 async fn write(database: Arc<dyn Database>, folder: &Path) -> anyhow::Result<Measurement> {
