@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::{
     Context, Entry, Event,
@@ -37,11 +36,12 @@ struct Survey {
     ready: bool,
 }
 
-/// Looks at what stands there, who owns the run, and whether the platform can go back; at the same time, since users wait.
+/// Fences the key and reads what stands there, who owns the run, and whether the platform can go back; at the same time, since
+/// users wait. A fence of an owner that was superseded meanwhile does no harm: it keeps the value.
 async fn survey(context: &Context, grant: &Grant, key: &str, prior: &Value) -> Survey {
     let at = context.clock.now();
     let (found, ours, ready) = futures::join!(
-        context.operation.read(key),
+        context.operation.fence(key, grant.epoch),
         context.store.check(grant),
         context.operation.can_return(key, prior)
     );
@@ -55,12 +55,7 @@ enum Back {
 }
 
 /// Puts a step back, and says how that went.
-pub(super) async fn put_back(
-    context: &Context,
-    grant: &Grant,
-    back: Return<'_>,
-    progress: &watch::Sender<()>,
-) -> Result<Entry, Error> {
+pub(super) async fn put_back(context: &Context, grant: &Grant, back: Return<'_>) -> Result<Entry, Error> {
     let Return { step, key, prior, .. } = back;
     context.events.event(&Event::Returns { step, to: context.operation.say(key, prior) });
     let mut pause = RETURN_PAUSE / 10;
@@ -69,7 +64,6 @@ pub(super) async fn put_back(
         if attempt > 0 {
             context.clock.sleep(pause).await;
             pause = (pause * 2).min(RETURN_PAUSE);
-            progress.send_replace(());
         }
         let surveyed = survey(context, grant, key, prior).await;
         match try_back(context, grant, back, surveyed).await? {
@@ -87,6 +81,7 @@ async fn try_back(context: &Context, grant: &Grant, back: Return<'_>, survey: Su
     survey.ours?;
     let found = match survey.found {
         Ok(found) => found,
+        Err(PortError::Superseded { theirs, .. }) => return Err(superseded(grant, theirs)),
         Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
     };
     match undo(prior, written, &found) {

@@ -14,10 +14,13 @@ use super::{
 };
 use crate::{
     error::Error,
-    journal::{Grant, Store},
+    journal::{Grant, Owner, Store},
     model::Moment,
     ports::{Clock, Notice, Notify, PortError},
 };
+
+/// How often a new epoch is tried while our own signs of life come between.
+const RENEW_TRIES: u32 = 5;
 
 /// How often the looks of a held run are recorded.
 const HELD_RECORD: Duration = Duration::from_secs(60);
@@ -56,23 +59,24 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
         return Err(Error::usage(format!("run {} has no plan", grant.run), "it never began; nothing was touched"));
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
-    let (progress, heart) = Heart::start(context, grant);
-    let mut driver = Driver { context, grant, plan: &plan, history, waiting: None, progress, heart };
+    let heart = Heart::start(context, grant);
+    let mut driver = Driver { context, grant: grant.clone(), plan: &plan, history, waiting: None, heart, wrote: false };
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
-        context.store.release(grant).await?;
+        context.store.release(&driver.grant).await?;
     }
     Ok(outcome)
 }
 
 struct Driver<'a> {
     context: &'a Context,
-    grant: &'a Grant,
+    grant: Grant,
     plan: &'a Plan,
     history: Vec<Entry>,
     waiting: Option<Waiting>,
-    progress: watch::Sender<()>,
     heart: Heart,
+    /// Something was written with the present epoch on the way forward, and may still be under way.
+    wrote: bool,
 }
 
 /// What the looks of a held run have found since the last one that was recorded.
@@ -97,6 +101,7 @@ impl Driver<'_> {
                 }
                 Step::Waits(entry, evidence) => self.wait_on(entry, evidence).await?,
                 Step::Again => {}
+                Step::Renews => self.renew().await?,
                 Step::Ended(outcome) => return Ok(outcome),
                 Step::Finished(outcome) => {
                     self.record(Entry::Finished { outcome: outcome.clone() }).await?;
@@ -123,12 +128,12 @@ impl Driver<'_> {
     }
 
     /// Does the one thing that is next; what it did is recorded by the caller before anything else is done.
-    async fn step(&self, history: &[Entry]) -> Result<Step, Error> {
+    async fn step(&mut self, history: &[Entry]) -> Result<Step, Error> {
         let state = fold(self.plan, history);
         let entry = match next(self.plan, &state) {
             Next::Capture(step) => {
                 self.begins(step);
-                self.capture(step, history).await
+                self.capture(step, history).await?
             }
             Next::Apply { step, prior } => self.apply(step, prior).await?,
             Next::Skip { step, why } => Entry::Skipped { step, why },
@@ -146,15 +151,48 @@ impl Driver<'_> {
                 };
                 return self.look(step, look).await;
             }
+            Next::Undo { .. } if self.wrote => return Ok(Step::Renews),
             Next::Undo { step, prior, written } => {
                 let back = Return { step, key: self.key(step).0, prior, written: &written };
-                put_back(self.context, self.grant, back, &self.progress).await?
+                tokio::select! {
+                    biased;
+                    Some(lost) = self.heart.stopped() => return Err(lost),
+                    entry = put_back(self.context, &self.grant, back) => entry?,
+                }
             }
             Next::Hold(why) => return Ok(Step::Held(why)),
             Next::Finish(outcome) => return Ok(Step::Finished(outcome)),
             Next::Leave(outcome) | Next::Done(outcome) => return Ok(Step::Ended(outcome)),
         };
         Ok(Step::Record(entry))
+    }
+
+    /// Begins a new epoch before anything is put back: what this owner has sent so far, and has not heard the end of, is refused
+    /// by every object that is fenced with it. So the owner goes back on the same way as whoever would take over from it.
+    async fn renew(&mut self) -> Result<(), Error> {
+        let Context { store, .. } = self.context;
+        let role = fold(self.plan, &self.history).role;
+        let owner = Owner::current()?;
+        for _ in 0..RENEW_TRIES {
+            store.check(&self.grant).await?;
+            let Some(lock) = store.lock(&self.grant.target).await? else { break };
+            match store.take_over(&lock, &owner).await {
+                // Our own sign of life came between.
+                Err(Error::Superseded { .. }) => {}
+                grant => {
+                    self.grant = grant?;
+                    self.heart = Heart::start(self.context, &self.grant);
+                    self.wrote = false;
+                    return self.record(Entry::Owned { owner, role }).await;
+                }
+            }
+        }
+        store.check(&self.grant).await?;
+        Err(Error::Store {
+            place: self.grant.target.to_string(),
+            why: "its lock was changed again and again while a new epoch was begun".to_owned(),
+            mend: format!("`interlock runs recover {}` tries again", self.grant.run),
+        })
     }
 
     fn begins(&self, step: usize) {
@@ -172,9 +210,17 @@ impl Driver<'_> {
         self.key(step).1
     }
 
-    async fn capture(&self, step: usize, history: &[Entry]) -> Entry {
+    /// What stands at a key, fenced: no owner of old writes there any more.
+    async fn capture(&mut self, step: usize, history: &[Entry]) -> Result<Entry, Error> {
         let (key, to) = self.key(step);
-        match self.context.operation.read(key).await {
+        self.context.store.check(&self.grant).await?;
+        let found = tokio::select! {
+            biased;
+            Some(lost) = self.heart.stopped() => return Err(lost),
+            found = self.context.operation.fence(key, self.grant.epoch) => found,
+        };
+        Ok(match found {
+            Err(PortError::Superseded { theirs, .. }) => return Err(superseded(&self.grant, theirs)),
             Err(e) => Entry::Failed { step, why: e.to_string() },
             Ok(prior) => match self.left_there(key, history) {
                 // A platform may come back by itself to what this step is to bring about; that is nobody's change.
@@ -184,7 +230,7 @@ impl Driver<'_> {
                 },
                 _ => Entry::Captured { step, prior },
             },
-        }
+        })
     }
 
     /// What this run has last written at a key.
@@ -195,12 +241,18 @@ impl Driver<'_> {
         })
     }
 
-    async fn apply(&self, step: usize, prior: &Value) -> Result<Entry, Error> {
+    async fn apply(&mut self, step: usize, prior: &Value) -> Result<Entry, Error> {
+        self.wrote = true;
         let (key, to) = self.key(step);
-        self.context.store.check(self.grant).await?;
-        match self.context.operation.write(key, prior, to, self.grant.epoch).await {
+        self.context.store.check(&self.grant).await?;
+        let written = tokio::select! {
+            biased;
+            Some(lost) = self.heart.stopped() => return Err(lost),
+            written = self.context.operation.write(key, prior, to, self.grant.epoch) => written,
+        };
+        match written {
             Ok(()) => Ok(Entry::Applied { step }),
-            Err(PortError::Superseded { theirs, .. }) => Err(superseded(self.grant, theirs)),
+            Err(PortError::Superseded { theirs, .. }) => Err(superseded(&self.grant, theirs)),
             Err(e) => Ok(Entry::Failed { step, why: e.to_string() }),
         }
     }
@@ -235,7 +287,6 @@ impl Driver<'_> {
             return self.record(entry).await;
         }
         self.waiting = Some(Waiting { since: last.unwrap_or(now), evidence });
-        self.progress.send_replace(());
         Ok(())
     }
 
@@ -246,9 +297,8 @@ impl Driver<'_> {
             mend: "this is a fault of interlock; please report it".to_owned(),
         })?;
         super::cut::before_record();
-        self.context.store.append(self.grant, value).await?;
+        self.context.store.append(&self.grant, value).await?;
         super::cut::after_record();
-        self.progress.send_replace(());
         self.context.events.event(&Event::Recorded(&entry));
         self.history.push(entry);
         Ok(())
@@ -261,7 +311,7 @@ impl Driver<'_> {
         if !bad && !by_guardian {
             return Ok(());
         }
-        let notice = notice(self.grant, self.plan, outcome);
+        let notice = notice(&self.grant, self.plan, outcome);
         for receiver in self.context.notify.clone() {
             let failed = receiver.notify(&notice).await.err().map(|e| e.to_string());
             self.record(Entry::Notified { receiver: receiver.name(), failed }).await?;
@@ -294,6 +344,7 @@ enum Step {
     Record(Entry),
     Waits(Entry, Value),
     Again,
+    Renews,
     Held(String),
     Finished(Outcome),
     Ended(Outcome),

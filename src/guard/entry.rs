@@ -65,7 +65,7 @@ pub enum Entry {
         /// Who went past a refusal, and why.
         overridden: Option<Override>,
     },
-    /// A process became the owner.
+    /// A process became the owner; or began a new epoch of its own, before it puts things back.
     Owned {
         /// The process.
         owner: Owner,

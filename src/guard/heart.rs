@@ -1,6 +1,4 @@
-//! An owner's signs of life: given while its run makes progress, and the first to notice that the run is no longer its own.
-
-use std::time::Duration;
+//! An owner's signs of life, and the first to notice that the run is no longer its own.
 
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -8,13 +6,10 @@ use super::Context;
 use crate::{
     error::Error,
     journal::{Grant, Store},
-    ports::Clock,
 };
 
-/// After this long without progress the owner stops giving signs of life, so that its guardian acts.
-const STALL: Duration = Duration::from_secs(120);
-
-/// Gives signs of life while the run makes progress, and notices when it is no longer ours.
+/// Gives signs of life as long as this process can, and notices when the run is no longer ours. What the run does is bounded in
+/// time by itself, so that an effect that takes long is no reason to be taken for dead.
 pub(super) struct Heart {
     task: JoinHandle<()>,
     lost: watch::Receiver<Option<(u64, u64)>>,
@@ -22,13 +17,12 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub(super) fn start(context: &Context, grant: &Grant) -> (watch::Sender<()>, Self) {
-        let (progress, seen) = watch::channel(());
+    pub(super) fn start(context: &Context, grant: &Grant) -> Self {
         let (lose, lost) = watch::channel(None);
-        let (store, clock, grant) = (context.store.clone(), context.clock.clone(), grant.clone());
+        let (store, grant) = (context.store.clone(), grant.clone());
         let run = grant.run.to_string();
-        let task = tokio::spawn(async move { beat(&*store, &*clock, &grant, seen, lose).await });
-        (progress, Self { task, lost, run })
+        let task = tokio::spawn(async move { beat(&*store, &grant, lose).await });
+        Self { task, lost, run }
     }
 
     /// Waits until the run is no longer ours; `None` where the heart has stopped for another reason.
@@ -45,27 +39,12 @@ impl Drop for Heart {
     }
 }
 
-async fn beat(
-    store: &dyn Store,
-    clock: &dyn Clock,
-    grant: &Grant,
-    mut progress: watch::Receiver<()>,
-    lose: watch::Sender<Option<(u64, u64)>>,
-) {
-    let mut last_progress = clock.now();
+async fn beat(store: &dyn Store, grant: &Grant, lose: watch::Sender<Option<(u64, u64)>>) {
     // Real time, not the clock port's: a test's clock that never waits must not beat a thousand times a second.
     let mut ticks = tokio::time::interval(grant.ttl / 5);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let now = clock.now();
-        if progress.has_changed().unwrap_or(false) {
-            progress.mark_unchanged();
-            last_progress = now;
-        }
-        if now.since(&last_progress) > STALL.max(grant.ttl) {
-            continue;
-        }
         if let Err(Error::Superseded { ours, theirs, .. }) = store.beat(grant).await {
             lose.send_replace(Some((ours, theirs)));
             return;

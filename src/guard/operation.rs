@@ -72,6 +72,12 @@ pub trait Operation: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn read(&self, key: &str) -> Result<Value, PortError>;
+    /// Raises the epoch at a key, keeps what stands there, and reads it: whatever an earlier epoch still has under way there
+    /// is refused, or has come to its end, once this returns. Nothing is concluded from a value that was not read this way.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written; where the platform cannot be asked.
+    async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError>;
     /// Replaces `from` by `to` at a key; repeating the call changes nothing more.
     ///
     /// # Errors

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::{
     contact::Lab,
-    gateway::SetWeights,
-    http::{Answer, Ask},
+    gateway::{FenceWeights, SetWeights, Stand},
+    http::{Answer, Ask, Client},
     operate,
+    status::SlotStatus,
+    supervisor::{FenceScale, SetScale},
 };
 use crate::{
     error::Error,
@@ -56,40 +58,70 @@ impl From<Lab> for LabPlatform {
 }
 
 #[derive(Deserialize)]
-struct Stand {
-    weights: Weights,
-}
-
-#[derive(Deserialize)]
 struct Superseded {
     superseded: Epoch,
 }
 
 #[derive(Deserialize)]
-struct Found {
-    found: Weights,
+struct Scale {
+    replicas: u32,
+}
+
+/// How often a value that was written or fenced by others right before our write is read and tried again.
+const TRIES: u32 = 5;
+
+impl LabPlatform {
+    async fn stand(&self) -> Result<Stand, PortError> {
+        let answer = fine(GATEWAY, "read weights", self.0.admin.ask(Ask::get("/weights"), WITHIN).await)?;
+        read(GATEWAY, &answer)
+    }
+
+    async fn slot(&self, slot: Slot) -> Result<SlotStatus, PortError> {
+        let found = self.0.status().await?.slots.into_iter().find(|s| s.slot == slot);
+        found.ok_or_else(|| PortError::odd(SUPERVISOR, "the slot is missing"))
+    }
+}
+
+/// Sends an order that lands only on what was read; `None` where something else stands there by now.
+async fn order(client: &Client, what: &str, path: &str, body: Value, ours: Epoch) -> Result<Option<Answer>, PortError> {
+    let answer = client.ask(Ask::put(path, body), WITHIN).await.map_err(|e| PortError::unreachable(what, e))?;
+    match answer.status {
+        StatusCode::CONFLICT => Err(superseded(what, &answer, ours)),
+        StatusCode::PRECONDITION_FAILED => Ok(None),
+        _ => fine(what, &format!("write {path}"), Ok(answer)).map(Some),
+    }
+}
+
+/// Others write again and again what we are to write to.
+fn restless(what: &str) -> PortError {
+    PortError::odd(what, format!("it was changed by others {TRIES} times in a row, right before our write"))
 }
 
 #[async_trait]
 impl Traffic for LabPlatform {
     async fn weights(&self) -> Result<Weights, PortError> {
-        let answer = self.0.admin.ask(Ask::get("/weights"), WITHIN).await;
-        let answer = fine(GATEWAY, "read weights", answer)?;
-        Ok(read::<Stand>(GATEWAY, &answer)?.weights)
+        Ok(self.stand().await?.weights)
     }
 
-    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
-        let order = SetWeights { to: *to, from: fence.from, epoch: fence.epoch };
-        let answer = self.0.admin.ask(Ask::put("/weights", json!(order)), WITHIN).await;
-        let answer = answer.map_err(|e| PortError::unreachable(GATEWAY, e))?;
-        match answer.status {
-            StatusCode::CONFLICT => Err(superseded(GATEWAY, &answer, fence.epoch)),
-            StatusCode::PRECONDITION_FAILED => {
-                let found = read::<Found>(GATEWAY, &answer)?.found;
-                Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) })
+    async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
+        let body = json!(FenceWeights { epoch });
+        let answer = order(&self.0.admin, GATEWAY, "/weights/fence", body, epoch).await?;
+        Ok(read::<Stand>(GATEWAY, &answer.ok_or_else(|| restless(GATEWAY))?)?.weights)
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError> {
+        let Fence { epoch, from } = *fence;
+        for _ in 0..TRIES {
+            let Stand { weights: found, version, .. } = self.stand().await?;
+            if found != from && found != *to {
+                return Err(PortError::Conflict { found: json!(found), expected: json!(from) });
             }
-            _ => fine(GATEWAY, "set weights", Ok(answer)).map(drop),
+            let body = json!(SetWeights { to: *to, from, epoch, version });
+            if order(&self.0.admin, GATEWAY, "/weights", body, epoch).await?.is_some() {
+                return Ok(());
+            }
         }
+        Err(restless(GATEWAY))
     }
 
     async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
@@ -114,20 +146,29 @@ impl Workload for LabPlatform {
     }
 
     async fn scale(&self, slot: Slot) -> Result<u32, PortError> {
-        let status = self.0.status().await?;
-        let slot = status.slots.iter().find(|s| s.slot == slot);
-        slot.map(|s| s.replicas).ok_or_else(|| PortError::odd(SUPERVISOR, "the slot is missing"))
+        Ok(self.slot(slot).await?.replicas)
     }
 
-    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+    async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
+        let path = format!("/slots/{slot}/scale/fence");
+        let answer = order(&self.0.control, SUPERVISOR, &path, json!(FenceScale { epoch }), epoch).await?;
+        Ok(read::<Scale>(SUPERVISOR, &answer.ok_or_else(|| restless(SUPERVISOR))?)?.replicas)
+    }
+
+    async fn set_scale(&self, slot: Slot, to: u32, fence: &Fence<u32>) -> Result<(), PortError> {
+        let Fence { epoch, from } = *fence;
         let path = format!("/slots/{slot}/scale");
-        let body = json!({ "replicas": replicas, "epoch": epoch });
-        let answer = self.0.control.ask(Ask::put(&path, body), WITHIN).await;
-        let answer = answer.map_err(|e| PortError::unreachable(SUPERVISOR, e))?;
-        match answer.status {
-            StatusCode::CONFLICT => Err(superseded(SUPERVISOR, &answer, epoch)),
-            _ => fine(SUPERVISOR, "set the scale", Ok(answer)).map(drop),
+        for _ in 0..TRIES {
+            let SlotStatus { replicas: found, version, .. } = self.slot(slot).await?;
+            if found != from && found != to {
+                return Err(PortError::Conflict { found: json!(found), expected: json!(from) });
+            }
+            let body = json!(SetScale { replicas: to, from, epoch, version });
+            if order(&self.0.control, SUPERVISOR, &path, body, epoch).await?.is_some() {
+                return Ok(());
+            }
         }
+        Err(restless(SUPERVISOR))
     }
 }
 

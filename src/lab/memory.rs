@@ -1,18 +1,25 @@
 //! A platform and a clock that live in memory, for tests that want to break things between any two calls.
 
+mod clock;
+mod mark;
+mod order;
+
+pub use clock::MemoryClock;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use serde_json::json;
+use mark::Mark;
+use order::{Order, Sent, heard};
 
 use crate::{
-    model::{Epoch, Moment, Slot, Timestamp, Weights},
+    model::{Epoch, Slot, Weights},
     ports::{
-        Clock, Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route,
-        Traffic, Workload,
+        Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route, Traffic,
+        Workload,
     },
 };
 
@@ -21,6 +28,7 @@ struct SlotState {
     version: String,
     replicas: Vec<Replica>,
     scale: u32,
+    mark: Mark,
     status: u16,
     took: Duration,
     in_flight: InFlight,
@@ -29,14 +37,17 @@ struct SlotState {
 #[derive(Debug)]
 struct State {
     weights: Weights,
-    traffic_epoch: Epoch,
-    workload_epoch: Epoch,
+    traffic: Mark,
     slots: [SlotState; 2],
     turn: u64,
     writes: u64,
     calls: u64,
     failing: Failing,
     lost: u32,
+    /// How many writes are taken before one is held up on its way.
+    holds_after: Option<u64>,
+    held: Vec<Order>,
+    waits: bool,
     managers: Vec<Manager>,
     missing: Vec<Missing>,
 }
@@ -64,6 +75,7 @@ fn slot_state(slot: Slot, version: &str) -> SlotState {
         version: version.to_owned(),
         replicas: Vec::new(),
         scale: 2,
+        mark: Mark::default(),
         status: 200,
         took: Duration::from_millis(5),
         in_flight: InFlight::default(),
@@ -88,14 +100,16 @@ impl MemoryPlatform {
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             weights: Weights::all(Slot::Blue),
-            traffic_epoch: Epoch(0),
-            workload_epoch: Epoch(0),
+            traffic: Mark::default(),
             slots: [slot_state(Slot::Blue, "1.0.0"), slot_state(Slot::Green, "1.1.0")],
             turn: 0,
             writes: 0,
             calls: 0,
             failing: Failing::default(),
             lost: 0,
+            holds_after: None,
+            held: Vec::new(),
+            waits: false,
             managers: Vec::new(),
             missing: Vec::new(),
         })))
@@ -130,7 +144,8 @@ impl MemoryPlatform {
     /// Pretends that a later owner has written.
     pub fn supersede(&self, epoch: Epoch) {
         let mut state = self.lock();
-        (state.traffic_epoch, state.workload_epoch) = (epoch, epoch);
+        state.traffic.epoch = epoch;
+        state.slots.iter_mut().for_each(|slot| slot.mark.epoch = epoch);
     }
 
     /// Lets the next `calls` calls of any port fail before they do anything.
@@ -164,6 +179,30 @@ impl MemoryPlatform {
     /// Lets the next `writes` writes land, and their answers be lost.
     pub fn lose_answers(&self, writes: u32) {
         self.lock().lost = writes;
+    }
+
+    /// Lets `passing` writes pass and holds the one after them up on its way: whoever sends it hears that there was no answer,
+    /// or, where it `waits`, nothing at all.
+    pub fn hold_write(&self, passing: u64, waits: bool) {
+        let mut state = self.lock();
+        (state.holds_after, state.waits) = (Some(passing), waits);
+    }
+
+    /// How many writes are held up.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// Lets what was held up arrive now; says how much there was.
+    pub fn deliver(&self) -> usize {
+        let mut state = self.lock();
+        let held = std::mem::take(&mut state.held);
+        for order in &held {
+            // Nobody hears the answer.
+            let _ = state.take(*order);
+        }
+        held.len()
     }
 
     /// Ends a replica by itself; it stays unready until [`MemoryPlatform::mend`].
@@ -222,6 +261,46 @@ impl MemoryPlatform {
 }
 
 impl State {
+    /// Sends a write, which may be held up on its way.
+    fn send(&mut self, order: impl FnOnce(&mut Self) -> Order) -> Sent {
+        let order = order(self);
+        match self.holds_after {
+            Some(0) => {
+                self.holds_after = None;
+                self.held.push(order);
+                if self.waits {
+                    Sent::Waits
+                } else {
+                    Sent::Answered(Err(PortError::unreachable("the platform", "no answer")))
+                }
+            }
+            after => {
+                self.holds_after = after.map(|passing| passing - 1);
+                Sent::Answered(self.take(order))
+            }
+        }
+    }
+
+    /// Takes a write that has arrived.
+    fn take(&mut self, order: Order) -> Result<(), PortError> {
+        match order {
+            Order::Weights { to, fence, version } => {
+                let found = self.weights;
+                self.traffic.admit(version, &found, &to, &fence)?;
+                self.weights = to;
+                self.landed(found != to)
+            }
+            Order::Scale { slot, to, fence, version } => {
+                let of_slot = self.slot(slot);
+                let found = of_slot.scale;
+                of_slot.mark.admit(version, &found, &to, &fence)?;
+                of_slot.scale = to;
+                of_slot.fill(slot);
+                self.landed(found != to)
+            }
+        }
+    }
+
     const fn slot(&mut self, slot: Slot) -> &mut SlotState {
         match slot {
             Slot::Blue => &mut self.slots[0],
@@ -245,21 +324,18 @@ impl Traffic for MemoryPlatform {
         Ok(self.call()?.weights)
     }
 
-    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
+    async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
         let mut state = self.call()?;
+        state.traffic.raise(epoch)?;
+        Ok(state.weights)
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError> {
         if !to.is_whole() {
             return Err(PortError::odd("the platform", "weights add up to 100"));
         }
-        if fence.epoch < state.traffic_epoch {
-            return Err(PortError::Superseded { ours: fence.epoch.0, theirs: state.traffic_epoch.0 });
-        }
-        if state.weights != fence.from && state.weights != *to {
-            return Err(PortError::Conflict { found: json!(state.weights), expected: json!(fence.from) });
-        }
-        state.traffic_epoch = fence.epoch;
-        let changed = state.weights != *to;
-        state.weights = *to;
-        state.landed(changed)
+        let sent = self.call()?.send(|state| Order::Weights { to: *to, fence: *fence, version: state.traffic.version });
+        heard(sent).await
     }
 
     async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
@@ -281,17 +357,19 @@ impl Workload for MemoryPlatform {
         Ok(self.call()?.slot(slot).scale)
     }
 
-    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+    async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
         let mut state = self.call()?;
-        if epoch < state.workload_epoch {
-            return Err(PortError::Superseded { ours: epoch.0, theirs: state.workload_epoch.0 });
-        }
-        state.workload_epoch = epoch;
         let of_slot = state.slot(slot);
-        let changed = of_slot.scale != replicas;
-        of_slot.scale = replicas;
-        of_slot.fill(slot);
-        state.landed(changed)
+        of_slot.mark.raise(epoch)?;
+        Ok(of_slot.scale)
+    }
+
+    async fn set_scale(&self, slot: Slot, to: u32, fence: &Fence<u32>) -> Result<(), PortError> {
+        let sent = self.call()?.send(|state| {
+            let version = state.slot(slot).mark.version;
+            Order::Scale { slot, to, fence: *fence, version }
+        });
+        heard(sent).await
     }
 }
 
@@ -334,46 +412,5 @@ impl Preflight for MemoryPlatform {
 
     fn look(&self) -> String {
         "look at the platform".to_owned()
-    }
-}
-
-/// A clock that stands still, but for sleeps: they pass at once and move it on. Clones share one clock.
-#[derive(Debug, Clone)]
-pub struct MemoryClock(Arc<Mutex<Moment>>);
-
-impl MemoryClock {
-    /// A clock that begins at `wall`, one hour after the boot.
-    #[must_use]
-    pub fn new(wall: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Moment { wall, boot: Duration::from_secs(3600) })))
-    }
-
-    /// Moves both clocks on.
-    pub fn advance(&self, by: Duration) {
-        let mut now = self.lock();
-        now.boot += by;
-        now.wall = now.wall.checked_add(by).unwrap_or(now.wall);
-    }
-
-    /// Lets the wall clock jump, and nothing else.
-    pub fn jump(&self, to: Timestamp) {
-        self.lock().wall = to;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Moment> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Clock for MemoryClock {
-    fn now(&self) -> Moment {
-        *self.lock()
-    }
-
-    async fn sleep(&self, length: Duration) {
-        self.advance(length);
-        // Others that wait for something else get their turn.
-        tokio::task::yield_now().await;
     }
 }

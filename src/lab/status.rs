@@ -31,6 +31,10 @@ pub struct SlotStatus {
     pub release: Release,
     /// How many replicas it is meant to have.
     pub replicas: u32,
+    /// The highest epoch that has set or fenced that number.
+    pub epoch: Epoch,
+    /// Counts how often that number was set or fenced.
+    pub version: u64,
 }
 
 /// How a process stands.
@@ -75,8 +79,6 @@ pub struct Status {
     pub parts: Vec<PartStatus>,
     /// What both slots are meant to be.
     pub slots: Vec<SlotStatus>,
-    /// The highest epoch that has written to the supervisor.
-    pub epoch: Epoch,
 }
 
 impl Status {

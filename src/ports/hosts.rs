@@ -77,6 +77,12 @@ pub trait Hosts: Send + Sync {
     /// # Errors
     /// Where it cannot be asked.
     async fn state(&self, host: &str) -> Result<HostState, PortError>;
+    /// Raises the epoch at a host: once this returns, no order of an earlier one is under way there or will be taken. Where the
+    /// host knows no epochs this can only wait for what is under way here.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has given orders; where the host cannot be asked.
+    async fn fence(&self, host: &str, epoch: Epoch) -> Result<(), PortError>;
     /// Brings a host into a state, from whatever it is in. To [`HostState::Running`]: releases, heals and starts; returns once
     /// its processes run, which does not mean that the node takes part again.
     ///

@@ -5,17 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::PortError;
+use super::{Fence, PortError};
 use crate::model::{Epoch, Slot, Weights};
-
-/// What a write is conditioned on, so that a paused owner cannot overwrite a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fence {
-    /// The writer's term; a platform that has seen a higher one refuses.
-    pub epoch: Epoch,
-    /// The weights that the writer takes to stand now; a platform that has others refuses.
-    pub from: Weights,
-}
 
 /// The requests that a slot has accepted and not yet answered, and who may send it more.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -44,11 +35,18 @@ pub trait Traffic: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn weights(&self) -> Result<Weights, PortError>;
-    /// Sets the shares; repeating the call changes nothing more. Returns once new requests follow them.
+    /// Raises the epoch and keeps the shares, which it reads: whatever an earlier owner, or an earlier epoch of this one, still
+    /// has under way is refused from here on.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written; where the platform cannot be asked.
+    async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError>;
+    /// Sets the shares; repeating the call changes nothing more. Returns once new requests follow them. A message that arrives
+    /// after the shares were written or fenced again changes nothing.
     ///
     /// # Errors
     /// [`PortError::Superseded`] and [`PortError::Conflict`] where the fence does not hold.
-    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError>;
+    async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError>;
     /// Reads what a slot has in flight, and how much of it is older than `older_than`.
     ///
     /// # Errors

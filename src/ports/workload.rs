@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::PortError;
+use super::{Fence, PortError};
 use crate::model::{Epoch, Slot};
 
 /// One replica of a slot.
@@ -35,9 +35,16 @@ pub trait Workload: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn scale(&self, slot: Slot) -> Result<u32, PortError>;
-    /// Sets how many replicas the slot is meant to have; repeating the call changes nothing more.
+    /// Raises the epoch and keeps the scale, which it reads: whatever an earlier owner, or an earlier epoch of this one, still has
+    /// under way is refused from here on.
     ///
     /// # Errors
-    /// [`PortError::Superseded`] where a later owner has written.
-    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError>;
+    /// [`PortError::Superseded`] where a later owner has written; where the platform cannot be asked.
+    async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError>;
+    /// Sets how many replicas the slot is meant to have; repeating the call changes nothing more. A message that arrives after the
+    /// scale was written or fenced again changes nothing.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] and [`PortError::Conflict`] where the fence does not hold.
+    async fn set_scale(&self, slot: Slot, to: u32, fence: &Fence<u32>) -> Result<(), PortError>;
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use interlock::{
     model::{Epoch, Slot},
-    ports::Workload as _,
+    ports::{Fence, Workload as _},
     process::{Identity, Signal},
 };
 
@@ -72,7 +72,7 @@ fn a_watch_that_has_expired_begins_anew() {
     stage.runtime.block_on(contract::until("the watch to see what happened meanwhile", async || {
         platform.replicas(Slot::Green).await.is_ok_and(|replicas| replicas.len() == 1)
     }));
-    stage.runtime.block_on(platform.set_scale(Slot::Green, 2, Epoch(1))).unwrap();
+    stage.runtime.block_on(platform.set_scale(Slot::Green, 2, &Fence { epoch: Epoch(1), from: 1 })).unwrap();
     // The next test shall find a cluster that follows.
     Stage::until_all_follow();
 }

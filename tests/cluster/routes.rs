@@ -108,7 +108,7 @@ fn platform(stage: &Stage) -> KubePlatform {
     KubePlatform::new(&cluster, service).unwrap()
 }
 
-fn fence(epoch: u64, green: u8) -> Fence {
+fn fence(epoch: u64, green: u8) -> Fence<Weights> {
     Fence { epoch: Epoch(epoch), from: Weights::giving(Slot::Green, green) }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use interlock::{
     adapters::{Cluster, KubePlatform, Routing, ServiceInCluster, WorkloadName},
     model::{Epoch, Slot},
-    ports::{Replica, Workload as _},
+    ports::{Fence, Replica, Workload as _},
 };
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn stateful_sets_and_what_a_rollout_leaves_are_slots() {
     let told =
         "several are scaled up: tenant-new, tenant-old; let the rollout finish, or scale down all but the slot's own";
     assert!(refused.ends_with(told), "{refused}");
-    assert!(stage.runtime.block_on(both.set_scale(Slot::Blue, 0, Epoch(1))).is_err());
+    assert!(stage.runtime.block_on(both.set_scale(Slot::Blue, 0, &Fence { epoch: Epoch(1), from: 1 })).is_err());
 
     // The old one has pods until it is scaled down; they are none of the slot's.
     stage.kubectl(&["scale", "replicaset", "tenant-old", "--replicas=0"]);
@@ -116,12 +116,12 @@ fn stateful_sets_and_what_a_rollout_leaves_are_slots() {
     assert_eq!(told, [("tenant-0", IMAGE, true), ("tenant-1", IMAGE, true)]);
 
     stage.runtime.block_on(contract::scale_is_followed(&settled));
-    stage.runtime.block_on(settled.set_scale(Slot::Blue, 0, Epoch(50))).unwrap();
+    stage.runtime.block_on(settled.set_scale(Slot::Blue, 0, &Fence { epoch: Epoch(50), from: 2 })).unwrap();
     let scale = |name: &str| stage.kubectl(&["get", "replicaset", name, "-o", "jsonpath={.spec.replicas}"]);
     assert_eq!((scale("tenant-old"), scale("tenant-new")), ("0".to_owned(), "0".to_owned()));
     until("no pod of blue to be left", || replicas(&stage, &settled, Slot::Blue).is_empty());
     // A slot that was scaled to nothing comes back as the release that it was, also for whoever looks it up anew.
-    stage.runtime.block_on(by_labels().set_scale(Slot::Blue, 1, Epoch(51))).unwrap();
+    stage.runtime.block_on(by_labels().set_scale(Slot::Blue, 1, &Fence { epoch: Epoch(51), from: 0 })).unwrap();
     assert_eq!((scale("tenant-old"), scale("tenant-new")), ("0".to_owned(), "1".to_owned()));
 }
 

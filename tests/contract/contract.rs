@@ -11,7 +11,7 @@ use interlock::{
 pub const PATH: &str = "/tenants/7";
 const WITHIN: Duration = Duration::from_secs(3);
 
-fn fence(epoch: u64, from: Weights) -> Fence {
+fn fence(epoch: u64, from: Weights) -> Fence<Weights> {
     Fence { epoch: Epoch(epoch), from }
 }
 
@@ -91,8 +91,9 @@ pub async fn previews_reach_their_slot(platform: &(impl Requests + Workload)) {
 /// A slot takes the number of replicas it is given; stale owners are refused.
 pub async fn scale_is_followed(platform: &impl Workload) {
     assert_eq!(platform.scale(Slot::Green).await.unwrap(), 2);
-    for wanted in [3, 3, 1, 2] {
-        platform.set_scale(Slot::Green, wanted, Epoch(50)).await.unwrap();
+    for (from, to) in [(2, 3), (2, 3), (3, 1), (1, 2)] {
+        platform.set_scale(Slot::Green, to, &Fence { epoch: Epoch(50), from }).await.unwrap();
+        let wanted = to;
         assert_eq!(platform.scale(Slot::Green).await.unwrap(), wanted);
         until("as many are ready as are wanted", async || {
             let replicas = platform.replicas(Slot::Green).await.unwrap();
@@ -100,9 +101,34 @@ pub async fn scale_is_followed(platform: &impl Workload) {
         })
         .await;
     }
-    let refused = platform.set_scale(Slot::Green, 0, Epoch(49)).await;
+    let refused = platform.set_scale(Slot::Green, 0, &Fence { epoch: Epoch(49), from: 2 }).await;
     assert!(matches!(refused, Err(PortError::Superseded { ours: 49, theirs: 50 })), "{refused:?}");
+    // What a person has changed meanwhile is not overwritten.
+    let refused = platform.set_scale(Slot::Green, 0, &Fence { epoch: Epoch(50), from: 7 }).await;
+    assert!(matches!(refused, Err(PortError::Conflict { .. })), "{refused:?}");
     assert_eq!(platform.scale(Slot::Green).await.unwrap(), 2);
+}
+
+/// A fence keeps what stands there, tells it, and shuts the object, and no other, to earlier epochs.
+pub async fn a_fence_keeps_the_value_and_refuses_earlier_epochs(platform: &(impl Traffic + Workload)) {
+    let (blue, green) = (Weights::all(Slot::Blue), Weights::all(Slot::Green));
+    for _ in 0..2 {
+        assert_eq!(platform.fence_weights(Epoch(70)).await.unwrap(), blue);
+        assert_eq!(platform.fence_scale(Slot::Green, Epoch(80)).await.unwrap(), 2);
+    }
+    let refused = platform.set_weights(&green, &fence(69, blue)).await;
+    assert!(matches!(refused, Err(PortError::Superseded { ours: 69, theirs: 70 })), "{refused:?}");
+    let refused = platform.fence_weights(Epoch(69)).await;
+    assert!(matches!(refused, Err(PortError::Superseded { ours: 69, theirs: 70 })), "{refused:?}");
+    for early in [70, 79] {
+        let refused = platform.set_scale(Slot::Green, 1, &Fence { epoch: Epoch(early), from: 2 }).await;
+        assert!(matches!(refused, Err(PortError::Superseded { theirs: 80, .. })), "{refused:?}");
+        let refused = platform.fence_scale(Slot::Green, Epoch(early)).await;
+        assert!(matches!(refused, Err(PortError::Superseded { theirs: 80, .. })), "{refused:?}");
+    }
+    assert_eq!((platform.weights().await.unwrap(), platform.scale(Slot::Green).await.unwrap()), (blue, 2));
+    // The other slot's scale was not fenced.
+    assert_eq!(platform.fence_scale(Slot::Blue, Epoch(51)).await.unwrap(), 2);
 }
 
 /// Nothing that stands still is in flight.

@@ -79,6 +79,7 @@ async fn a_real_lab_keeps_the_contract_and_leaves_nothing() {
         contract::live_requests_are_shared(&platform).await;
         contract::previews_reach_their_slot(&platform).await;
         contract::scale_is_followed(&platform).await;
+        contract::a_fence_keeps_the_value_and_refuses_earlier_epochs(&platform).await;
         contract::nothing_is_in_flight(&platform).await;
 
         a_gateway_that_was_killed_serves_the_same_weights(&platform).await;
@@ -118,14 +119,14 @@ async fn exits(platform: &LabPlatform, name: &str) -> u64 {
 
 async fn a_gateway_that_was_killed_serves_the_same_weights(platform: &LabPlatform) {
     let (blue, some) = (Weights::all(Slot::Blue), Weights::giving(Slot::Green, 40));
-    platform.set_weights(&some, &Fence { epoch: Epoch(60), from: blue }).await.unwrap();
+    platform.set_weights(&some, &Fence { epoch: Epoch(90), from: blue }).await.unwrap();
     kill(platform, "gateway").await;
     until("the gateway is back", async || exits(platform, "gateway").await == 1 && platform.weights().await.is_ok())
         .await;
     assert_eq!(platform.weights().await.unwrap(), some);
-    let stale = platform.set_weights(&blue, &Fence { epoch: Epoch(59), from: some }).await;
+    let stale = platform.set_weights(&blue, &Fence { epoch: Epoch(89), from: some }).await;
     assert!(stale.is_err(), "the epoch is kept as well");
-    platform.set_weights(&blue, &Fence { epoch: Epoch(60), from: some }).await.unwrap();
+    platform.set_weights(&blue, &Fence { epoch: Epoch(90), from: some }).await.unwrap();
     platform.lab().settled(READY).await.unwrap();
 }
 

@@ -22,6 +22,7 @@ async fn memory_keeps_the_contract() {
     contract::live_requests_are_shared(&platform).await;
     contract::previews_reach_their_slot(&platform).await;
     contract::scale_is_followed(&platform).await;
+    contract::a_fence_keeps_the_value_and_refuses_earlier_epochs(&platform).await;
     contract::nothing_is_in_flight(&platform).await;
 }
 

@@ -6,6 +6,8 @@ mod cuts;
 mod ends;
 #[cfg(feature = "lab")]
 mod gates;
+#[cfg(feature = "lab")]
+mod late;
 mod sample;
 mod shelf;
 #[cfg(feature = "lab")]

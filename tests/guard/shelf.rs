@@ -52,7 +52,7 @@ impl Clock for HandClock {
 #[derive(Default)]
 pub struct Shelf {
     values: Mutex<BTreeMap<String, Value>>,
-    highest: AtomicU64,
+    highest: Mutex<BTreeMap<String, u64>>,
     /// Every effective write, oldest first.
     pub writes: Mutex<Vec<String>>,
     /// Writes to this key fail.
@@ -81,6 +81,17 @@ impl Shelf {
         self.values.lock().unwrap().insert(key.to_owned(), value);
     }
 
+    /// Each key fences for itself, as the objects of real platforms do.
+    fn raise(&self, key: &str, epoch: Epoch) -> Result<(), PortError> {
+        let mut highest = self.highest.lock().unwrap();
+        let highest = highest.entry(key.to_owned()).or_insert(0);
+        if *highest > epoch.0 {
+            return Err(PortError::Superseded { ours: epoch.0, theirs: *highest });
+        }
+        *highest = epoch.0;
+        Ok(())
+    }
+
     pub fn say(&self, watch: &str, verdict: Verdict) {
         self.verdicts.lock().unwrap().insert(watch.to_owned(), verdict);
     }
@@ -92,11 +103,13 @@ impl Operation for Shelf {
         self.values.lock().unwrap().get(key).cloned().ok_or_else(|| PortError::NotFound { what: key.to_owned() })
     }
 
+    async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
+        self.raise(key, epoch)?;
+        self.read(key).await
+    }
+
     async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
-        let highest = self.highest.fetch_max(epoch.0, Ordering::SeqCst);
-        if highest > epoch.0 {
-            return Err(PortError::Superseded { ours: epoch.0, theirs: highest });
-        }
+        self.raise(key, epoch)?;
         if self.broken.lock().unwrap().as_deref() == Some(key) {
             return Err(PortError::unreachable(key, "broken"));
         }

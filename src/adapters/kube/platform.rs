@@ -194,7 +194,11 @@ impl Traffic for KubePlatform {
         }
     }
 
-    async fn set_weights(&self, to: &Weights, fence: &Fence) -> Result<(), PortError> {
+    async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
+        self.router.fence(epoch).await
+    }
+
+    async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError> {
         if let Some(endpoints) = &self.endpoints {
             // Where the watch cannot begin, the wait below says so.
             let _ = endpoints.watch().await;
@@ -231,8 +235,12 @@ impl Workload for KubePlatform {
         self.behind(slot).scale().await
     }
 
-    async fn set_scale(&self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
-        self.behind(slot).set_scale(replicas, epoch).await
+    async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
+        self.behind(slot).fence(epoch).await
+    }
+
+    async fn set_scale(&self, slot: Slot, to: u32, fence: &Fence<u32>) -> Result<(), PortError> {
+        self.behind(slot).set_scale(to, fence).await
     }
 }
 

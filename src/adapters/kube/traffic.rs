@@ -11,7 +11,7 @@ use super::{
     route::{Shares, route},
 };
 use crate::{
-    model::{Slot, Weights},
+    model::{Epoch, Slot, Weights},
     ports::{Fence, PortError},
 };
 
@@ -108,7 +108,7 @@ impl Router {
     ///
     /// # Errors
     /// Where the fence does not hold, or a selector is to share traffic.
-    pub async fn set(&self, to: &Weights, fence: &Fence) -> Result<DynamicObject, PortError> {
+    pub async fn set(&self, to: &Weights, fence: &Fence<Weights>) -> Result<DynamicObject, PortError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         // What was read a moment ago serves if it is what the caller has seen; if it is old, the write does not land.
         let seen = last.filter(|object| self.weights(object).is_ok_and(|found| found == fence.from));
@@ -118,6 +118,21 @@ impl Router {
         let written = self.object.replace(seen, fence.epoch, |object| self.replace(object, to, fence)).await?;
         self.remember(Some(written.clone()));
         Ok(written)
+    }
+
+    /// Raises the epoch on the object and keeps what it says, which is read.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written.
+    pub async fn fence(&self, epoch: Epoch) -> Result<Weights, PortError> {
+        let keep = |object: &DynamicObject| {
+            let found = self.weights(object)?;
+            self.place(object, &found, &found)
+        };
+        let fenced = self.object.replace(None, epoch, keep).await?;
+        let weights = self.weights(&fenced)?;
+        self.remember(Some(fenced));
+        Ok(weights)
     }
 
     /// Tries to move all traffic to the other slot, without effect.
@@ -132,7 +147,7 @@ impl Router {
     }
 
     /// What to write into an object as it stands.
-    fn replace(&self, object: &DynamicObject, to: &Weights, fence: &Fence) -> Result<Replace, PortError> {
+    fn replace(&self, object: &DynamicObject, to: &Weights, fence: &Fence<Weights>) -> Result<Replace, PortError> {
         let found = self.weights(object)?;
         if found != fence.from && found != *to {
             return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });

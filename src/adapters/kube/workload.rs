@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::Epoch,
-    ports::{PortError, Replica},
+    ports::{Fence, PortError, Replica},
 };
 
 /// Where the wanted number of replicas stands.
@@ -166,19 +166,30 @@ impl Workload {
         Ok(scale(&self.object().await?.read().await?))
     }
 
-    /// Sets how many replicas it is meant to have.
+    /// Raises the epoch on the object and keeps its scale, which is read.
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has written.
-    pub async fn set_scale(&self, replicas: u32, epoch: Epoch) -> Result<(), PortError> {
+    pub async fn fence(&self, epoch: Epoch) -> Result<u32, PortError> {
+        let keep = |object: &DynamicObject| {
+            let found = json!(scale(object));
+            Ok(Replace { pointer: REPLICAS.to_owned(), from: found.clone(), to: found })
+        };
+        Ok(scale(&self.object().await?.replace(None, epoch, keep).await?))
+    }
+
+    /// Sets how many replicas it is meant to have.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where somebody else has.
+    pub async fn set_scale(&self, to: u32, fence: &Fence<u32>) -> Result<(), PortError> {
+        let Fence { epoch, from } = *fence;
         let theirs = self.object().await?;
-        let object = super::patience::outlast(self.cluster.outage, || theirs.read()).await?;
-        let before = scale(&object);
         let replace =
-            |_: &DynamicObject| Ok(Replace { pointer: REPLICAS.to_owned(), from: json!(before), to: json!(replicas) });
-        let object = theirs.replace(Some(object), epoch, replace).await?;
-        if before != replicas {
-            let note = format!("{before} -> {replicas} replicas, by epoch {epoch}");
+            |_: &DynamicObject| Ok(Replace { pointer: REPLICAS.to_owned(), from: json!(from), to: json!(to) });
+        let object = theirs.replace(None, epoch, replace).await?;
+        if from != to {
+            let note = format!("{from} -> {to} replicas, by epoch {epoch}");
             events::leave(&self.cluster, &theirs.reference(&object), "Scaled", "Scale", note).await;
         }
         Ok(())

@@ -123,6 +123,15 @@ impl Agent {
         }
     }
 
+    /// Raises the epoch, once what was ordered before is done: nothing of an earlier one is taken from here on.
+    pub async fn fence(&self, epoch: Epoch) -> Result<(), Refusal> {
+        let _turn = self.orders.lock().await;
+        self.admit(epoch)?;
+        self.wish(|wish| wish.epoch = epoch)?;
+        tracing::info!(%epoch, "fenced");
+        Ok(())
+    }
+
     /// Brings the host into a state.
     pub async fn set_state(&self, to: HostState, epoch: Epoch) -> Result<(), Refusal> {
         let _turn = self.orders.lock().await;

@@ -11,7 +11,7 @@ use super::{
     agent::HostStand,
     kind::Runs,
     known::LabDatabase,
-    routes::{Follow, SetFlow, SetState},
+    routes::{FenceHost, Follow, SetFlow, SetState},
 };
 use crate::{
     error::Error,
@@ -137,6 +137,10 @@ impl Hosts for LabHosts {
 
     async fn state(&self, host: &str) -> Result<HostState, PortError> {
         Ok(self.stand(host).await?.state)
+    }
+
+    async fn fence(&self, host: &str, epoch: Epoch) -> Result<(), PortError> {
+        self.order(host, Ask::put("/host/fence", json!(FenceHost { epoch })), epoch).await
     }
 
     async fn set_state(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {

@@ -39,6 +39,14 @@ pub struct SetFlow {
     pub epoch: Epoch,
 }
 
+/// An order to raise the epoch.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FenceHost {
+    /// The new owner's term.
+    pub epoch: Epoch,
+}
+
 /// An order to follow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +61,7 @@ type Shared = Arc<Agent>;
 pub fn router(agent: Shared, token: String) -> Router {
     let asked = Router::new()
         .route("/host", get(stand))
+        .route("/host/fence", put(fence))
         .route("/host/state", put(set_state))
         .route("/host/flow", put(set_flow))
         .route("/host/stop", post(stop))
@@ -88,6 +97,10 @@ async fn to_the_end<T: IntoResponse + Send + 'static>(
         Ok(done) => done.into_response(),
         Err(e) => Refusal::Failed(e.to_string()).into_response(),
     }
+}
+
+async fn fence(State(agent): State<Shared>, Json(FenceHost { epoch }): Json<FenceHost>) -> Response {
+    to_the_end(async move { agent.fence(epoch).await.map(|()| StatusCode::NO_CONTENT) }).await
 }
 
 async fn set_state(State(agent): State<Shared>, Json(SetState { state, epoch }): Json<SetState>) -> Response {

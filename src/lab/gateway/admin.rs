@@ -7,12 +7,12 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Refusal, SetWeights, proxy::Shared};
+use super::{FenceWeights, Refusal, SetWeights, proxy::Shared};
 use crate::{
     lab::{
         http::{guarded, problem},
@@ -23,7 +23,10 @@ use crate::{
 
 /// The routes of the admin interface.
 pub fn router(shared: Arc<Shared>, token: String) -> Router {
-    let asked = Router::new().route("/weights", get(weights).put(set_weights)).route("/in-flight", get(in_flight));
+    let asked = Router::new()
+        .route("/weights", get(weights).put(set_weights))
+        .route("/weights/fence", put(fence))
+        .route("/in-flight", get(in_flight));
     Router::new()
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
@@ -42,15 +45,28 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn weights(State(shared): State<Arc<Shared>>) -> Response {
-    let (weights, epoch) = shared.routing.stand();
-    Json(json!({ "weights": weights, "epoch": epoch })).into_response()
+    Json(shared.routing.stand()).into_response()
+}
+
+async fn fence(State(shared): State<Arc<Shared>>, Json(FenceWeights { epoch }): Json<FenceWeights>) -> Response {
+    let fenced = tokio::task::spawn_blocking(move || shared.routing.fence(epoch)).await;
+    match fenced.unwrap_or_else(|e| Err(Refusal::Store(broken("the weights", e)))) {
+        Ok(stand) => {
+            tracing::info!(weights = %stand.weights, %epoch, "weights fenced");
+            Json(stand).into_response()
+        }
+        Err(refusal) => {
+            tracing::warn!(%epoch, ?refusal, "fence refused");
+            refused(refusal)
+        }
+    }
 }
 
 async fn set_weights(State(shared): State<Arc<Shared>>, Json(order): Json<SetWeights>) -> Response {
     // Making it durable may take a while, and requests are to flow meanwhile.
     let result = tokio::task::spawn_blocking(move || shared.routing.set(order)).await;
     let result = result.unwrap_or_else(|e| Err(Refusal::Store(broken("the weights", e))));
-    let SetWeights { to, from, epoch } = order;
+    let SetWeights { to, from, epoch, .. } = order;
     match result {
         Ok(()) => {
             tracing::info!(%to, %epoch, "weights set");
@@ -58,15 +74,19 @@ async fn set_weights(State(shared): State<Arc<Shared>>, Json(order): Json<SetWei
         }
         Err(refusal) => {
             tracing::warn!(%to, %from, %epoch, ?refusal, "weights refused");
-            let (status, body) = match refusal {
-                Refusal::Superseded(highest) => (StatusCode::CONFLICT, json!({ "superseded": highest })),
-                Refusal::Found(found) => (StatusCode::PRECONDITION_FAILED, json!({ "found": found })),
-                Refusal::NotWhole => (StatusCode::UNPROCESSABLE_ENTITY, json!({ "why": "weights add up to 100" })),
-                Refusal::Store(e) => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "why": e.to_string() })),
-            };
-            (status, Json(body)).into_response()
+            refused(refusal)
         }
     }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let (status, body) = match refusal {
+        Refusal::Superseded(highest) => (StatusCode::CONFLICT, json!({ "superseded": highest })),
+        Refusal::Found(found) => (StatusCode::PRECONDITION_FAILED, json!({ "found": found })),
+        Refusal::NotWhole => (StatusCode::UNPROCESSABLE_ENTITY, json!({ "why": "weights add up to 100" })),
+        Refusal::Store(e) => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "why": e.to_string() })),
+    };
+    (status, Json(body)).into_response()
 }
 
 #[derive(Deserialize)]

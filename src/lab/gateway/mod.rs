@@ -8,5 +8,5 @@ mod proxy;
 mod routing;
 mod serve;
 
-pub use routing::{Refusal, Routing, SetWeights};
+pub use routing::{FenceWeights, Refusal, Routing, SetWeights, Stand};
 pub use serve::{Options, serve};

@@ -11,7 +11,7 @@ use super::{
     bearer::Bearer,
     metrics::Metrics,
     proxy::{self, Shared},
-    routing::Routing,
+    routing::{Routing, Stand},
 };
 use crate::{
     error::Error,
@@ -85,7 +85,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
             tracing::error!("admin interface: {e}");
         }
     });
-    let (weights, epoch) = shared.routing.stand();
+    let Stand { weights, epoch, .. } = shared.routing.stand();
     tracing::info!(address = %lab.gateway, %weights, %epoch, "gateway serves");
     let connections = Connections::new(HEAD_WITHIN);
     let accepting = connections.accept(live, |peer| {

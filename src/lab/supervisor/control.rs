@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::keeper::{Keeper, MOST_REPLICAS};
+use super::keeper::{Keeper, MOST_REPLICAS, ScaleRefusal};
 use crate::{
     lab::{fault::Fault, http::guarded, status::Release},
     model::{Epoch, Slot},
@@ -27,7 +27,19 @@ pub type SetRelease = Release;
 pub struct SetScale {
     /// How many.
     pub replicas: u32,
+    /// How many the writer takes to be wanted now.
+    pub from: u32,
     /// The writer's term.
+    pub epoch: Epoch,
+    /// The version that was read with `from`.
+    pub version: u64,
+}
+
+/// An order to raise the epoch at a slot's scale and to keep it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FenceScale {
+    /// The new owner's term.
     pub epoch: Epoch,
 }
 
@@ -38,7 +50,8 @@ pub fn router(keeper: Shared, token: String) -> Router {
     let asked = Router::new()
         .route("/status", get(status))
         .route("/slots/{slot}/release", put(set_release))
-        .route("/slots/{slot}/scale", put(set_scale));
+        .route("/slots/{slot}/scale", put(set_scale))
+        .route("/slots/{slot}/scale/fence", put(fence_scale));
     guarded(asked, token).with_state(keeper)
 }
 
@@ -71,8 +84,28 @@ async fn set_scale(State(keeper): State<Shared>, Path(slot): Path<Slot>, Json(or
     if order.replicas > MOST_REPLICAS {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("a slot has {MOST_REPLICAS} replicas at most"));
     }
-    match keeper.lock().unwrap_or_else(PoisonError::into_inner).set_scale(slot, order.replicas, order.epoch) {
+    match keeper.lock().unwrap_or_else(PoisonError::into_inner).set_scale(slot, order) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(highest) => (StatusCode::CONFLICT, Json(json!({ "superseded": highest }))).into_response(),
+        Err(refusal) => refused(&refusal),
     }
+}
+
+async fn fence_scale(
+    State(keeper): State<Shared>,
+    Path(slot): Path<Slot>,
+    Json(FenceScale { epoch }): Json<FenceScale>,
+) -> Response {
+    match keeper.lock().unwrap_or_else(PoisonError::into_inner).fence_scale(slot, epoch) {
+        Ok(replicas) => Json(json!({ "replicas": replicas })).into_response(),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+fn refused(refusal: &ScaleRefusal) -> Response {
+    let (status, body) = match refusal {
+        ScaleRefusal::Superseded(highest) => (StatusCode::CONFLICT, json!({ "superseded": highest })),
+        ScaleRefusal::Found(found) => (StatusCode::PRECONDITION_FAILED, json!({ "found": found })),
+    };
+    tracing::warn!(?refusal, "scale refused");
+    (status, Json(body)).into_response()
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Options,
+    control::SetScale,
     part::{Kind, Part},
     ports::Ports,
     prometheus,
@@ -30,13 +31,21 @@ const GRACE: Duration = Duration::from_secs(6);
 /// The most replicas that a slot can have.
 pub const MOST_REPLICAS: u32 = 16;
 
+/// Why a scale stays as it is.
+#[derive(Debug)]
+pub enum ScaleRefusal {
+    /// A later owner has written; its epoch.
+    Superseded(Epoch),
+    /// Another scale stands than the writer thought, or it was set or fenced since the writer read it.
+    Found(u32),
+}
+
 /// All processes of the lab and what they should be.
 pub struct Keeper {
     options: Options,
     folder: Folder,
     ports: Ports,
     wishes: [SlotStatus; 2],
-    epoch: Epoch,
     parts: Vec<Part>,
     /// How often replicas that are gone had ended by themselves: names come back, and counts must not shrink.
     past_exits: BTreeMap<String, u64>,
@@ -49,14 +58,17 @@ impl Keeper {
     /// Prepares gateway and Prometheus; the replicas follow at the first turn.
     pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
         let replicas = if lab.database_only { 0 } else { options.replicas };
-        let wish = |slot, release: &Release| SlotStatus { slot, release: release.clone(), replicas };
+        // A lab that is started anew has another token: what was sent to the one before does not reach it.
+        let wish = |slot, release: &Release| {
+            let (epoch, version) = (Epoch(0), 0);
+            SlotStatus { slot, release: release.clone(), replicas, epoch, version }
+        };
         let wishes = [wish(Slot::Blue, &options.blue), wish(Slot::Green, &options.green)];
         let mut keeper = Self {
             wishes,
             options,
             folder,
             ports,
-            epoch: Epoch(0),
             parts: Vec::new(),
             past_exits: BTreeMap::new(),
             listed: None,
@@ -183,18 +195,36 @@ impl Keeper {
         self.wish(slot).release = release;
     }
 
-    /// Sets how many replicas a slot should have, unless a later owner has written.
+    /// Sets how many replicas a slot should have, if the fence holds.
     ///
     /// # Errors
-    /// The highest epoch that was seen, where `epoch` is lower.
-    pub fn set_scale(&mut self, slot: Slot, replicas: u32, epoch: Epoch) -> Result<(), Epoch> {
-        if epoch < self.epoch {
-            return Err(self.epoch);
+    /// Where it does not; nothing has changed then.
+    pub fn set_scale(&mut self, slot: Slot, order: SetScale) -> Result<(), ScaleRefusal> {
+        let SetScale { replicas, from, epoch, version } = order;
+        let found = self.wish(slot);
+        if epoch < found.epoch {
+            return Err(ScaleRefusal::Superseded(found.epoch));
         }
+        if version != found.version || (found.replicas != from && found.replicas != replicas) {
+            return Err(ScaleRefusal::Found(found.replicas));
+        }
+        (found.replicas, found.epoch, found.version) = (replicas.min(MOST_REPLICAS), epoch, version + 1);
         tracing::info!(%slot, replicas, %epoch, "scale set");
-        self.epoch = epoch;
-        self.wish(slot).replicas = replicas.min(MOST_REPLICAS);
         Ok(())
+    }
+
+    /// Raises the epoch at a slot's scale and keeps it; what was sent before is refused from here on, whatever its epoch.
+    ///
+    /// # Errors
+    /// Where a later owner has written.
+    pub fn fence_scale(&mut self, slot: Slot, epoch: Epoch) -> Result<u32, ScaleRefusal> {
+        let found = self.wish(slot);
+        if epoch < found.epoch {
+            return Err(ScaleRefusal::Superseded(found.epoch));
+        }
+        (found.epoch, found.version) = (epoch, found.version + 1);
+        tracing::info!(%slot, %epoch, "scale fenced");
+        Ok(found.replicas)
     }
 
     fn wish(&mut self, slot: Slot) -> &mut SlotStatus {
@@ -205,7 +235,7 @@ impl Keeper {
     pub fn status(&self) -> Status {
         let mut parts: Vec<_> = self.parts.iter().map(Part::status).collect();
         parts.sort_by(|a, b| (a.slot, &a.name).cmp(&(b.slot, &b.name)));
-        Status { parts, slots: self.wishes.to_vec(), epoch: self.epoch }
+        Status { parts, slots: self.wishes.to_vec() }
     }
 
     /// Brings what runs one turn nearer to what should run.
@@ -236,7 +266,7 @@ impl Keeper {
 
     /// Retires replicas that are too many, and one at a time of those that run another release.
     fn retire(&mut self, at: usize) {
-        let SlotStatus { slot, release: wanted, replicas } = &self.wishes[at];
+        let SlotStatus { slot, release: wanted, replicas, .. } = &self.wishes[at];
         let of_slot = |part: &Part| matches!(&part.kind, Kind::Replica { slot: s, .. } if s == slot);
         let mut busy = self.parts.iter().any(|part| of_slot(part) && part.is_changing());
         for part in &mut self.parts {
@@ -255,7 +285,7 @@ impl Keeper {
 
     /// Makes the replicas that are missing.
     fn fill(&mut self, at: usize) -> Result<(), Error> {
-        let SlotStatus { slot, release, replicas } = self.wishes[at].clone();
+        let SlotStatus { slot, release, replicas, .. } = self.wishes[at].clone();
         for index in 0..replicas {
             let is_it =
                 |part: &Part| matches!(part.kind, Kind::Replica { slot: s, index: i, .. } if s == slot && i == index);

@@ -7,5 +7,5 @@ mod ports;
 mod prometheus;
 mod serve;
 
-pub use control::{SetRelease, SetScale};
+pub use control::{FenceScale, SetRelease, SetScale};
 pub use serve::{Options, WithDatabase, serve};

@@ -294,6 +294,23 @@ impl Operation for Drill {
         })
     }
 
+    async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
+        // Table and role know no epochs; what was ordered of the hosts beneath them has come to its end at least.
+        let hosts = match known(key)? {
+            Key::Host(host) | Key::Replication(host) => vec![host.to_owned()],
+            Key::Primary => self.ports.database.nodes(),
+            Key::Ledger => Vec::new(),
+        };
+        for host in hosts {
+            match self.ports.hosts.fence(&host, epoch).await {
+                // Nothing is ever done to a host that has no commands.
+                Ok(()) | Err(PortError::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.read(key).await
+    }
+
     async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
         let Ports { database, hosts, .. } = &self.ports;
         match known(key)? {

@@ -121,6 +121,13 @@ impl Operation for Switch {
         }
     }
 
+    async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
+        match known(key)? {
+            Key::Weights => Ok(json(&self.ports.traffic.fence_weights(epoch).await?)),
+            Key::Scale(slot) => Ok(json(&self.ports.workload.fence_scale(slot, epoch).await?)),
+        }
+    }
+
     async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
         match known(key)? {
             Key::Weights => {
@@ -129,7 +136,7 @@ impl Operation for Switch {
             }
             Key::Scale(slot) => {
                 let (from, to): (u32, u32) = (parsed(key, from)?, parsed(key, to)?);
-                self.ports.workload.set_scale(slot, to, epoch).await?;
+                self.ports.workload.set_scale(slot, to, &Fence { epoch, from }).await?;
                 // Going up is done when what was started can take traffic.
                 if to <= from {
                     return Ok(());
@@ -155,10 +162,11 @@ impl Operation for Switch {
         let Ok(Key::Weights) = known(key) else { return Ok(()) };
         let prior: Weights = parsed(key, prior).map_err(|e| e.to_string())?;
         for slot in Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to) {
-            if self.ports.workload.scale(slot).await.map_err(|e| e.to_string())? == 0 {
+            if self.ports.workload.fence_scale(slot, epoch).await.map_err(|e| e.to_string())? == 0 {
                 // Somebody has scaled it to nothing meanwhile; as many as carry the traffic now can carry it there.
                 let replicas = self.ports.workload.scale(self.spec.to).await.map_or(1, |scale| scale.max(1));
-                self.ports.workload.set_scale(slot, replicas, epoch).await.map_err(|e| e.to_string())?;
+                let fence = Fence { epoch, from: 0 };
+                self.ports.workload.set_scale(slot, replicas, &fence).await.map_err(|e| e.to_string())?;
                 self.revive(slot, replicas).await?;
             }
             self.is_alive(slot).await?;

@@ -1,0 +1,27 @@
+//! Writes to the platform in memory that may be held up on their way.
+
+use crate::{
+    model::{Slot, Weights},
+    ports::{Fence, PortError},
+};
+
+/// A write on its way: it was made for one version of one object.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order {
+    Weights { to: Weights, fence: Fence<Weights>, version: u64 },
+    Scale { slot: Slot, to: u32, fence: Fence<u32>, version: u64 },
+}
+
+/// What the sender of a write hears.
+pub(super) enum Sent {
+    Answered(Result<(), PortError>),
+    Waits,
+}
+
+/// Gives the answer to whoever waits for one.
+pub(super) async fn heard(sent: Sent) -> Result<(), PortError> {
+    match sent {
+        Sent::Answered(answer) => answer,
+        Sent::Waits => std::future::pending().await,
+    }
+}
