@@ -42,6 +42,11 @@ pub enum Answer {
         /// What to do about it.
         mend: String,
     },
+    /// Was not asked, since another gate has to be open first. Nobody knows what stands behind it, so nobody passes it.
+    NotAsked {
+        /// What has to hold before it can be asked.
+        why: String,
+    },
 }
 
 /// A person's word that a gate is to be passed all the same. It is journalled.
@@ -83,10 +88,15 @@ impl Gate {
         Self { name: name.to_owned(), answer: Answer::Unreachable { why: error.to_string(), mend: mend.into() } }
     }
 
+    /// A gate that was not asked, with what has to hold first.
+    pub fn not_asked(name: &str, why: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), answer: Answer::NotAsked { why: why.into() } }
+    }
+
     /// Whether the gate stands in the way.
     #[must_use]
     pub const fn is_shut(&self) -> bool {
-        matches!(self.answer, Answer::Shut { .. } | Answer::Unreachable { .. })
+        matches!(self.answer, Answer::Shut { .. } | Answer::Unreachable { .. } | Answer::NotAsked { .. })
     }
 }
 
@@ -94,37 +104,66 @@ impl Gate {
 ///
 /// # Errors
 /// Names all that stand in the way. A shut gate decides: exit code 3 with the hint of the first, and what could not be
-/// asked is said beside it; 4 where nothing is known but that a gate could not be asked. An override that names no gate at
-/// all is a usage error, so that a misspelt one is not taken for a pass.
+/// asked is said beside it; 4 where nothing is known but that a gate could not be asked. A gate that was not asked is
+/// passed by no override, neither of its own name nor of another. An override that names no gate at all is a usage error,
+/// so that a misspelt one is not taken for a pass.
 pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
-    let standing = gates.iter().filter(|gate| overrides.iter().all(|o| o.gate != gate.name));
-    let (mut shut, mut unasked) = (Vec::new(), Vec::new());
-    for gate in standing {
-        match &gate.answer {
-            Answer::Shut { why, mend } => shut.push((format!("{}: {why}", gate.name), mend)),
-            Answer::Unreachable { why, mend } => unasked.push((format!("{}: {why}", gate.name), mend)),
-            Answer::Open { .. } | Answer::Later { .. } => {}
-        }
-    }
-    let all = |told: &[(String, &String)]| told.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join("; ");
-    // Where the platform does not answer, the gates behind it were not asked, and an override may name one of those.
-    let unknown = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate));
-    if let Some(unknown) = unknown.filter(|_| unasked.is_empty()) {
+    let is_overridden = |gate: &Gate| overrides.iter().any(|o| o.gate == gate.name);
+    if let Some(unknown) = overrides.iter().find(|o| gates.iter().all(|gate| gate.name != o.gate)) {
         let names: Vec<_> = gates.iter().map(|gate| gate.name.as_str()).collect();
         return Err(Error::usage(
             format!("no gate is called `{}`", unknown.gate),
             format!("the gates are {}", names.join(", ")),
         ));
     }
-    match (shut.first(), unasked.first()) {
-        (None, None) => Ok(()),
-        (None, Some((_, mend))) => Err(Error::port(PortError::unreachable("the platform", all(&unasked)), *mend)),
-        (Some((_, mend)), None) => Err(Error::Refused { what: all(&shut), mend: (*mend).clone() }),
-        (Some((_, mend)), Some(_)) => {
-            let what = format!("{}; could not be asked: {}", all(&shut), all(&unasked));
+    let (mut shut, mut unreachable) = (Vec::new(), Vec::new());
+    for gate in gates.iter().filter(|gate| !is_overridden(gate)) {
+        match &gate.answer {
+            Answer::Shut { why, mend } => shut.push((format!("{}: {why}", gate.name), mend)),
+            Answer::Unreachable { why, mend } => unreachable.push((format!("{}: {why}", gate.name), mend)),
+            Answer::Open { .. } | Answer::Later { .. } | Answer::NotAsked { .. } => {}
+        }
+    }
+    let not_asked = not_asked(gates, is_overridden);
+    let all = |told: &[(String, &String)]| told.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join("; ");
+    let beside = not_asked.as_ref().map(|told| format!("; {told}")).unwrap_or_default();
+    match (shut.first(), unreachable.first(), not_asked) {
+        (None, None, None) => Ok(()),
+        (None, None, Some(what)) => {
+            let mend = "open the gates before them first: what nobody has asked cannot be overridden";
+            Err(Error::Refused { what, mend: mend.to_owned() })
+        }
+        (None, Some((_, mend)), _) => {
+            let why = format!("{}{beside}", all(&unreachable));
+            Err(Error::port(PortError::unreachable("the platform", why), *mend))
+        }
+        (Some((_, mend)), None, _) => {
+            Err(Error::Refused { what: format!("{}{beside}", all(&shut)), mend: (*mend).clone() })
+        }
+        (Some((_, mend)), Some(_), _) => {
+            let what = format!("{}; could not be asked: {}{beside}", all(&shut), all(&unreachable));
             Err(Error::Refused { what, mend: (*mend).clone() })
         }
     }
+}
+
+/// The gates that were not asked, by what has to hold first, and which of them an override names in vain.
+fn not_asked(gates: &[Gate], is_overridden: impl Fn(&Gate) -> bool) -> Option<String> {
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut in_vain = Vec::new();
+    for gate in gates {
+        let Answer::NotAsked { why } = &gate.answer else { continue };
+        match told.iter_mut().find(|(known, _)| known == why) {
+            Some((_, names)) => names.push(&gate.name),
+            None => told.push((why, vec![&gate.name])),
+        }
+        if is_overridden(gate) {
+            in_vain.push(format!("`{}` was not asked, so it cannot be overridden", gate.name));
+        }
+    }
+    let told = told.iter().map(|(why, names)| format!("not asked: {} ({why})", names.join(", ")));
+    let told = in_vain.into_iter().chain(told).collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then_some(told)
 }
 
 #[cfg(test)]
@@ -153,16 +192,37 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_was_not_asked_is_passed_by_no_override() {
+        let gates = [
+            Gate::shut("nodes", "pg2: refused", "bring it up"),
+            Gate::not_asked("primary", "every node has to answer first"),
+            Gate::not_asked("slots", "every node has to answer first"),
+        ];
+        let past = |names: &[&str]| -> Vec<_> {
+            names.iter().map(|gate| Override { gate: (*gate).to_owned(), reason: "incident 42".to_owned() }).collect()
+        };
+        let refused = |names: &[&str]| {
+            let error = refusal(&gates, &past(names)).unwrap_err();
+            assert_eq!(error.exit(), Exit::Refused, "{error}");
+            format!("{error} -> {}", error.mend())
+        };
+        insta::assert_snapshot!(refused(&[]), @"refused: nodes: pg2: refused; not asked: primary, slots (every node has to answer first) -> bring it up");
+        insta::assert_snapshot!(refused(&["nodes"]), @"refused: not asked: primary, slots (every node has to answer first) -> open the gates before them first: what nobody has asked cannot be overridden");
+        insta::assert_snapshot!(refused(&["nodes", "primary", "slots"]), @"refused: `primary` was not asked, so it cannot be overridden; `slots` was not asked, so it cannot be overridden; not asked: primary, slots (every node has to answer first) -> open the gates before them first: what nobody has asked cannot be overridden");
+    }
+
+    #[test]
     fn a_shut_gate_decides_whatever_could_not_be_asked_beside_it() {
         let names = ["one", "two", "three"];
         let gate = |name: &str, kind: usize| match kind {
             0 => Gate::open(name, "found"),
             1 => Gate::later(name, "measured"),
             2 => Gate::shut(name, format!("{name} is shut"), format!("open {name}")),
-            _ => Gate::unasked(name, &PortError::unreachable("gateway", "refused"), format!("start {name}")),
+            3 => Gate::unasked(name, &PortError::unreachable("gateway", "refused"), format!("start {name}")),
+            _ => Gate::not_asked(name, format!("{name}: asked later")),
         };
-        for mixture in 0..4_usize.pow(3) {
-            let kinds = [mixture % 4, mixture / 4 % 4, mixture / 16];
+        for mixture in 0..5_usize.pow(3) {
+            let kinds = [mixture % 5, mixture / 5 % 5, mixture / 25];
             let gates: Vec<_> = names.iter().zip(kinds).map(|(name, kind)| gate(name, kind)).collect();
             for passed in 0..8_usize {
                 let is_passed = |at: usize| passed >> at & 1 == 1;
@@ -170,15 +230,20 @@ mod tests {
                     .filter(|at| is_passed(*at))
                     .map(|at| Override { gate: names[at].to_owned(), reason: "incident 42".to_owned() })
                     .collect();
-                let standing = |kind: usize| (0..3).filter(move |at| kinds[*at] == kind && !is_passed(*at));
+                let standing =
+                    |kind: usize| (0..3).filter(move |at| kinds[*at] == kind && (kind == 4 || !is_passed(*at)));
                 let case = format!("{kinds:?} past {overrides:?}");
                 match refusal(&gates, &overrides) {
-                    Ok(()) => assert_eq!(standing(2).chain(standing(3)).count(), 0, "{case}"),
+                    Ok(()) => assert_eq!(standing(2).chain(standing(3)).chain(standing(4)).count(), 0, "{case}"),
                     Err(Error::Refused { what, mend }) => {
-                        let first = standing(2).next().unwrap();
-                        assert_eq!(mend, format!("open {}", names[first]), "{case}");
-                        assert!(what.starts_with(&format!("{}: ", names[first])), "{case}: {what}");
-                        for at in standing(2).chain(standing(3)) {
+                        match standing(2).next() {
+                            Some(first) => {
+                                assert_eq!(mend, format!("open {}", names[first]), "{case}");
+                                assert!(what.starts_with(&format!("{}: ", names[first])), "{case}: {what}");
+                            }
+                            None => assert!(standing(3).count() == 0 && standing(4).count() > 0, "{case}"),
+                        }
+                        for at in standing(2).chain(standing(3)).chain(standing(4)) {
                             assert!(what.contains(&format!("{}: ", names[at])), "{case}: {what}");
                         }
                     }

@@ -197,6 +197,8 @@ pub trait Database: Send + Sync {
     /// Looks at what has to hold before a drill that disturbs `victim`, beside what [`Topology::is_whole`] says: credentials,
     /// slots, what is needed to rejoin, the manager's settings and its pause, room on disk.
     async fn findings(&self, victim: &str) -> Vec<Finding>;
+    /// The names of all that [`Database::findings`] looks at, also of what an objection keeps from being looked at.
+    fn checks(&self) -> Vec<&'static str>;
     /// Connects to one node.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ pub fn gates(gates: &[Gate], style: Style) -> String {
             Answer::Later { what } => ("at run", Color::Yellow, what.clone()),
             Answer::Shut { why, mend } => ("shut", Color::Red, format!("{why}\n-> {mend}")),
             Answer::Unreachable { why, mend } => ("unreachable", Color::Red, format!("{why}\n-> {mend}")),
+            Answer::NotAsked { why } => ("not asked", Color::Red, why.clone()),
         };
         table.add_row([Cell::new(&gate.name), coloured(word, colour, style), Cell::new(found)]);
     }

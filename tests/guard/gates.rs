@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interlock::{
     error::Exit,
-    guard::{Answer, Gate, refusal},
+    guard::{Answer, Gate, Override, refusal},
     model::{Slot, Timestamp, Weights},
     ops::{
         around::{Credential, Freeze, History, Past, Surroundings},
@@ -143,6 +143,43 @@ async fn a_platform_that_does_not_answer_is_told_once() {
     let (told, exit) = shut(&world, &around).await;
     assert_eq!(told, "weights unreachable: cannot reach the gateway: connection refused");
     assert_eq!(exit, Some(Exit::Unreachable));
+}
+
+/// The names of the gates that were not asked, after a platform has answered its first question so.
+async fn not_asked(first: PortError) -> (Vec<String>, Vec<Gate>) {
+    let (world, around) = world();
+    world.platform.fail_next(1, first);
+    let all = gates(&world.switch(), &around).await;
+    assert_eq!(all.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), GATES);
+    let not_asked = all.iter().filter(|gate| matches!(gate.answer, Answer::NotAsked { .. }));
+    (not_asked.map(|gate| gate.name.clone()).collect(), all)
+}
+
+#[tokio::test]
+async fn a_gate_that_cannot_be_asked_is_in_the_answer_and_is_passed_by_no_override() {
+    let past = |names: &[&str]| -> Vec<_> {
+        names.iter().map(|gate| Override { gate: (*gate).to_owned(), reason: "incident 42".to_owned() }).collect()
+    };
+    let forbidden = PortError::Forbidden { what: "get the Service".to_owned(), why: "no role".to_owned() };
+    for (first, wanted) in [
+        (
+            PortError::unreachable("the gateway", "refused"),
+            &["permissions", "managers", "replicas", "version", "smoke"][..],
+        ),
+        (PortError::odd("the gateway", "a third slot"), &["permissions", "managers", "replicas", "version", "smoke"]),
+        (forbidden, &["managers", "replicas", "version", "smoke"]),
+    ] {
+        let (names, all) = not_asked(first).await;
+        assert_eq!(names, wanted);
+        let refused = refusal(&all, &past(&["weights"])).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Refused, "{refused}");
+        for name in wanted {
+            let refused = refusal(&all, &past(&["weights", name])).unwrap_err();
+            let told = format!("`{name}` was not asked, so it cannot be overridden");
+            assert!(refused.exit() == Exit::Refused && refused.to_string().contains(&told), "{refused}");
+        }
+        assert_eq!(refusal(&all, &past(&["weight"])).unwrap_err().exit(), Exit::Invalid);
+    }
 }
 
 #[tokio::test]

@@ -177,6 +177,11 @@ impl<E: Engine> Database for Cluster<E> {
         found
     }
 
+    fn checks(&self) -> Vec<&'static str> {
+        let manager = self.manager.iter().flat_map(|_| Patroni::CHECKS);
+        E::CHECKS.iter().copied().chain(manager).collect()
+    }
+
     async fn connect(&self, node: &str, within: Duration) -> Result<Box<dyn Session>, PortError> {
         let wire = self.open_writer(node, within).await?;
         Ok(Box::new(SqlSession { place: self.place(node), wire }))

@@ -95,6 +95,8 @@ pub trait Engine: Sized + Send + Sync + 'static {
     fn waits_for(primary: &AnswerOf<Self>, name: &str, standby: &AnswerOf<Self>) -> bool;
     /// Looks at a node before a drill.
     async fn settings(cluster: &Cluster<Self>, node: &str) -> Result<Self::Settings, PortError>;
+    /// The names of all that is judged before a drill.
+    const CHECKS: &'static [&'static str];
     /// Judges what has to hold before a drill; nothing is asked here.
     fn findings(case: &Case<'_, Self::Settings>) -> Vec<Finding>;
     /// The position at which the present history left the one before, where the database tells.

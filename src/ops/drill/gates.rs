@@ -10,7 +10,7 @@ use crate::{
     ports::{Finding, HostState, NodeSeen, PortError, Topology},
 };
 
-/// The names of the gates that are asked of every drill, as `--override` takes them. A database's own findings have more.
+/// The names of the gates of every drill, as `--override` takes them. A database has checks of its own beside these.
 pub const GATES: [&str; 15] = [
     "lock",
     "freeze",
@@ -40,7 +40,7 @@ pub struct Before {
     pub last: Option<Duration>,
 }
 
-/// Asks all gates. Changes nothing.
+/// Asks all gates; one that cannot be asked is in the answer as well. Changes nothing.
 pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec<Gate> {
     let spec = &drill.spec;
     let mut gates = vec![
@@ -54,15 +54,27 @@ pub async fn gates(drill: &Drill, around: &Surroundings, before: &Before) -> Vec
     let nodes = nodes(&topology);
     let silent = nodes.is_shut();
     gates.push(nodes);
-    // Everything else would only repeat that a node does not answer.
     if silent {
-        return gates;
+        gates.extend(["primary", "whole", "candidate", "waits"].map(not_asked));
+    } else {
+        gates.extend([primary(spec, &topology), whole(spec, &topology), candidate(spec, &topology)]);
+        gates.push(waits(spec, &topology));
     }
-    gates.extend([primary(spec, &topology), whole(spec, &topology), candidate(spec, &topology)]);
-    gates.extend([waits(spec, &topology), hosts(drill).await, disk(drill).await, ledger(drill).await]);
-    gates.extend(findings(drill).await.iter().map(finding));
+    gates.extend([hosts(drill).await, disk(drill).await]);
+    if silent {
+        gates.push(not_asked("ledger"));
+        gates.extend(drill.ports.database.checks().into_iter().map(not_asked));
+    } else {
+        gates.push(ledger(drill).await);
+        gates.extend(findings(drill).await);
+    }
     gates.extend([slo(spec, around), budget(spec, around)]);
     gates
+}
+
+/// What is asked of a whole cluster only: it would repeat that a node does not answer.
+fn not_asked(name: &str) -> Gate {
+    Gate::not_asked(name, "every node has to answer first: see `nodes`")
 }
 
 /// How the cluster stands; asked again a few times, for one slow answer says nothing.
@@ -87,16 +99,26 @@ fn is_settled(spec: &Spec, topology: &Topology) -> bool {
 }
 
 /// What the database has to say; a manager takes a turn or two to see that a member runs.
-async fn findings(drill: &Drill) -> Vec<Finding> {
-    let mut findings = drill.ports.database.findings(&drill.spec.primary).await;
+async fn findings(drill: &Drill) -> Vec<Gate> {
+    let database = &drill.ports.database;
+    let mut findings = database.findings(&drill.spec.primary).await;
     for _ in 0..LOOKS {
         if findings.iter().all(|finding| finding.objection.is_none()) {
             break;
         }
         drill.ports.clock.sleep(PAUSE * 2).await;
-        findings = drill.ports.database.findings(&drill.spec.primary).await;
+        findings = database.findings(&drill.spec.primary).await;
     }
-    findings
+    let missing = missing(&findings, &database.checks());
+    findings.iter().map(finding).chain(missing).collect()
+}
+
+/// The checks that an objection has kept from being looked at.
+fn missing(findings: &[Finding], checks: &[&str]) -> Vec<Gate> {
+    let objections = findings.iter().filter(|finding| finding.objection.is_some()).map(|finding| finding.name.as_str());
+    let why = format!("see {}", objections.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+    let unseen = |name: &&&str| findings.iter().all(|finding| finding.name != **name);
+    checks.iter().filter(unseen).map(|name| Gate::not_asked(name, &why)).collect()
 }
 
 fn cooldown(spec: &Spec, before: &Before) -> Gate {

@@ -26,7 +26,7 @@ pub const GATES: [&str; 12] = [
     "budget",
 ];
 
-/// Asks all gates. Changes nothing.
+/// Asks all gates; one that cannot be asked is in the answer as well. Changes nothing.
 pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
     let mut gates = vec![
         around::lock(around),
@@ -35,22 +35,29 @@ pub async fn gates(switch: &Switch, around: &Surroundings) -> Vec<Gate> {
         around::guardian(around),
     ];
     let read = switch.ports.traffic.weights().await;
-    // Everything else would only repeat that the platform does not answer, or does not let us look.
-    let (unreachable, forbidden) = match &read {
-        Err(PortError::Forbidden { .. }) => (false, true),
-        Err(_) => (true, false),
-        Ok(_) => (false, false),
-    };
+    let (answers, lets_look) = (!matches!(read, Err(ref e) if !is_forbidden(e)), read.is_ok());
     gates.push(weights(switch, read));
-    if !unreachable {
+    // What stands behind these would only repeat that the platform does not answer, or does not let us look.
+    if answers {
         gates.push(standing::permissions(switch).await);
+    } else {
+        gates.push(Gate::not_asked("permissions", "the platform has to answer first: see `weights`"));
     }
-    if !unreachable && !forbidden {
+    if lets_look {
         gates.push(standing::managers(switch).await);
         let (replicas, version) = workloads(switch).await;
-        gates.extend([replicas, version, smoke(switch).await, slo(&switch.spec, around), budget(&switch.spec, around)]);
+        gates.extend([replicas, version, smoke(switch).await]);
+    } else {
+        let why = if answers { "it has to be allowed to look first" } else { "the platform has to answer first" };
+        let not_asked = |name| Gate::not_asked(name, format!("{why}: see `weights`"));
+        gates.extend(["managers", "replicas", "version", "smoke"].map(not_asked));
     }
+    gates.extend([slo(&switch.spec, around), budget(&switch.spec, around)]);
     gates
+}
+
+const fn is_forbidden(error: &PortError) -> bool {
+    matches!(error, PortError::Forbidden { .. })
 }
 
 /// How long the whole operation may take.

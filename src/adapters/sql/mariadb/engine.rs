@@ -101,6 +101,8 @@ impl Engine for MariaDb {
         settings::look(cluster, node).await
     }
 
+    const CHECKS: &'static [&'static str] = findings::CHECKS;
+
     fn findings(case: &Case<'_, Looked>) -> Vec<Finding> {
         findings::findings(case)
     }

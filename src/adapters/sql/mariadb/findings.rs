@@ -13,6 +13,10 @@ use crate::{
 
 type Case<'a> = crate::adapters::sql::findings::Case<'a, Looked>;
 
+/// The names of all that is looked at.
+pub const CHECKS: &[&str] =
+    &["reach", "rights", "read_only", "table", "standbys", "gtids", "durability", "synchronous", "replay"];
+
 /// Everything that was found.
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
     case.all(case.writer, "start the node, or mend address, user or password", || {
@@ -181,6 +185,8 @@ mod tests {
         synchronous: no: a acknowledges before a standby has a row
         replay: nothing holds replay up
         ");
+        let told = judge(&seen, &topology);
+        assert_eq!(told.lines().filter_map(|line| line.split(':').next()).collect::<Vec<_>>(), CHECKS);
     }
 
     #[test]

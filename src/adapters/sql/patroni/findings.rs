@@ -16,6 +16,9 @@ pub struct Manager {
     pub watchdogs: Vec<String>,
 }
 
+/// The names of all that is looked at.
+pub const CHECKS: [&str; 8] = ["manager", "leader", "pause", "candidates", "members", "timing", "mode", "settings"];
+
 /// Everything that was found.
 pub fn findings(manager: &Manager, topology: &Topology, victim: &str) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -26,6 +29,7 @@ pub fn findings(manager: &Manager, topology: &Topology, victim: &str) -> Vec<Fin
             "start Patroni and its store, or mend the address of its REST API",
         )),
         Ok(cluster) => found.extend([
+            fine("manager", "it answers"),
             leader(cluster, topology),
             pause(cluster),
             candidates(cluster, topology, victim),
@@ -194,6 +198,7 @@ mod tests {
         ]});
         let config = json!({"ttl": 5, "loop_wait": 1, "retry_timeout": 2, "postgresql": {"use_pg_rewind": true}});
         insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b", "c"], "a")), @r"
+        manager: it answers
         leader: a leads and takes writes
         pause: not paused, no switchover scheduled
         candidates: b may lead; c may not
@@ -212,6 +217,7 @@ mod tests {
         ], "pause": true});
         let config = json!({"ttl": 30, "loop_wait": 10, "retry_timeout": 1, "synchronous_mode": true});
         insta::assert_snapshot!(judge(cluster, &config, &topology(&["a", "b"], "b")), @r"
+        manager: it answers
         leader! patroni names a, and b takes writes -> look at `patronictl list` and the logs until there is one leader, and it is the one that takes writes
         pause! the cluster is paused: nobody would take over -> patronictl resume
         candidates! nobody but a may lead -> take the tag `nofailover` or `failover_priority: 0` off one of them
@@ -220,6 +226,15 @@ mod tests {
         mode! synchronous_mode on, failsafe_mode off, and no standby is synchronous: nobody could take over -> wait until `patronictl list` shows a sync standby
         settings: maximum_lag_on_failover 1048576 bytes; a leader whose database is killed may start it again for 300 s before another takes over; use_pg_rewind is not on: a leader that died may not come back by itself
         ");
+    }
+
+    #[test]
+    fn a_check_that_is_not_named_could_go_unasked() {
+        let cluster = serde_json::from_value(json!({"members": [{"name": "a", "role": "leader", "state": "running"}]}));
+        let (cluster, config) = (Ok(cluster.unwrap()), Ok(Config::read(&json!({}))));
+        let manager = Manager { cluster, config, watchdogs: Vec::new() };
+        let found = findings(&manager, &topology(&["a"], "a"), "a");
+        assert_eq!(found.iter().map(|finding| finding.name.as_str()).collect::<Vec<_>>(), CHECKS);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Patroni(pub(super) Vec<Rest>);
 impl Patroni {
     /// The kind of system for people.
     pub const SYSTEM: &'static str = "PostgreSQL under Patroni";
+    /// The names of all that is looked at before a drill.
+    pub const CHECKS: [&'static str; 8] = super::findings::CHECKS;
 
     /// Takes each node's name as Patroni has it, and the address of its REST API (`http://host:8008`, with user and password in
     /// it where the API wants them).

@@ -98,6 +98,8 @@ impl Engine for Postgres {
         Ok(looked)
     }
 
+    const CHECKS: &'static [&'static str] = findings::CHECKS;
+
     fn findings(case: &Case<'_, Looked>) -> Vec<Finding> {
         findings::findings(case)
     }

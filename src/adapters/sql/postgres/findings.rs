@@ -11,6 +11,10 @@ use crate::{
 
 type Case<'a> = crate::adapters::sql::findings::Case<'a, Looked>;
 
+/// The names of all that is looked at.
+pub const CHECKS: &[&str] =
+    &["reach", "rights", "table", "standbys", "rewind", "slots", "senders", "synchronous", "replay"];
+
 /// Everything that was found.
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
     case.all(case.admin, "start the node, or mend address, user, password or pg_hba.conf", || {
@@ -248,6 +252,8 @@ mod tests {
         synchronous: no: a acknowledges before a standby has a row, so a row can be lost with it
         replay: nothing holds replay up
         ");
+        let told = judge(&seen, &topology);
+        assert_eq!(told.lines().filter_map(|line| line.split(':').next()).collect::<Vec<_>>(), CHECKS);
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! The gates of a drill on a database in memory: all of them are in the answer, also where a node is down.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use interlock::{
+    adapters::SystemClock,
+    error::Exit,
+    guard::{Answer, Gate, Override, refusal},
+    model::{Epoch, Method, Restore, Span, Victim},
+    ops::{
+        around::Surroundings,
+        drill::{Before, Drill, GATES, Ports, Require, Spec, Writer, gates, ledger::Objectives},
+    },
+    ports::{Database as _, Flow, HostState, Hosts, PortError},
+};
+
+use crate::fake::{Fake, Host};
+
+/// Hosts that run, and on which there is room.
+struct Running;
+
+#[async_trait]
+impl Hosts for Running {
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn can(&self, _: &str, _: HostState) -> bool {
+        true
+    }
+    fn can_freeze(&self, _: &str) -> bool {
+        true
+    }
+    async fn state(&self, _: &str) -> Result<HostState, PortError> {
+        Ok(HostState::Running)
+    }
+    async fn set_state(&self, _: &str, _: HostState, _: Epoch) -> Result<(), PortError> {
+        Err(PortError::odd("hosts", "gates change nothing"))
+    }
+    async fn flow(&self, _: &str) -> Result<Flow, PortError> {
+        Ok(Flow::Flowing)
+    }
+    async fn set_flow(&self, _: &str, _: Flow, _: Epoch) -> Result<(), PortError> {
+        Err(PortError::odd("hosts", "gates change nothing"))
+    }
+    async fn free(&self, _: &str) -> Result<Option<u64>, PortError> {
+        Ok(None)
+    }
+    async fn stop_cleanly(&self, _: &str) -> Result<(), PortError> {
+        Err(PortError::odd("hosts", "gates change nothing"))
+    }
+    async fn start_following(&self, _: &str, _: &str) -> Result<String, PortError> {
+        Err(PortError::odd("hosts", "gates change nothing"))
+    }
+}
+
+fn drill(fake: &Fake) -> Drill {
+    let spec = Spec {
+        name: "small".to_owned(),
+        database: "orders".to_owned(),
+        method: Method::Promote,
+        victim: Victim::Host,
+        on: "a".to_owned(),
+        primary: "a".to_owned(),
+        candidate: Some("b".to_owned()),
+        managed: false,
+        length: Span::default(),
+        frozen: Span::default(),
+        writer: Writer { rate: 10, per_node: 0, workers: 1 },
+        baseline: Span::secs(1),
+        settle: Span::secs(1),
+        limit: Span::secs(10),
+        objectives: Objectives { rto: Some(Span::secs(10)), rpo_rows: None, rpo_time: None, rows_at_risk: 0 },
+        restore: Restore::Original,
+        repetitions: 1,
+        cooldown: Span::default(),
+        require: Require { synchronous: None, standbys: 1, lag: 1_000_000, free_bytes: 0 },
+        users: None,
+        adr: None,
+        runbook: None,
+        ledger: "ledger.jsonl".into(),
+    };
+    let ports = Ports {
+        database: Arc::new(fake.clone()),
+        hosts: Arc::new(Running),
+        metrics: None,
+        clock: Arc::new(SystemClock),
+    };
+    Drill::new(spec, ports)
+}
+
+async fn ask(fake: &Fake) -> Vec<Gate> {
+    gates(&drill(fake), &Surroundings::default(), &Before { last: None::<Duration> }).await
+}
+
+fn names<'a>(gates: impl Iterator<Item = &'a Gate>) -> Vec<&'a str> {
+    gates.map(|gate| gate.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn with_a_node_down_every_gate_is_in_the_answer_and_none_is_passed_unasked() {
+    let fake = Fake::new(3);
+    let whole = ask(&fake).await;
+    assert!(GATES.into_iter().chain(fake.checks()).all(|name| whole.iter().any(|gate| gate.name == name)));
+    // The database in memory keeps a ledger's table, and tells of no replication.
+    let past = |gate: &str| Override { gate: gate.to_owned(), reason: "incident 42".to_owned() };
+    assert!(refusal(&whole, &[past("whole"), past("ledger")]).is_ok(), "{whole:?}");
+
+    fake.set_host("c", Host::Gone);
+    let broken = ask(&fake).await;
+    assert_eq!(names(broken.iter()), names(whole.iter()));
+    let not_asked = names(broken.iter().filter(|gate| matches!(gate.answer, Answer::NotAsked { .. })));
+    assert_eq!(not_asked, ["primary", "whole", "candidate", "waits", "ledger", "slots", "settings"]);
+    let refused = refusal(&broken, &[past("nodes")]).unwrap_err();
+    assert_eq!(refused.exit(), Exit::Refused, "{refused}");
+    let all: Vec<_> = names(broken.iter()).into_iter().map(past).collect();
+    assert_eq!(refusal(&broken, &all).unwrap_err().exit(), Exit::Refused);
+    // A gate that exists and was not asked is told apart from one that does not exist.
+    let refused = refusal(&broken, &[past("slots")]).unwrap_err();
+    assert!(refused.to_string().contains("`slots` was not asked"), "{refused}");
+    assert_eq!(refusal(&broken, &[past("slot")]).unwrap_err().exit(), Exit::Invalid);
+}
