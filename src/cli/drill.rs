@@ -2,15 +2,23 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
-use super::{Global, confirm, context::block_on, history, operate::Prepared, runs, surroundings};
+use super::{
+    Global, confirm,
+    context::block_on,
+    history,
+    operate::Prepared,
+    runs,
+    surroundings::{self, World},
+};
 use crate::{
     app::{self, Snapshot},
     document::{self, Loaded, only},
     error::{Error, Exit},
-    guard::{Mode, Override, Stored, load},
-    model::Method,
+    guard::{Gate, Mode, Override, Preconditions, Stored, load},
+    model::{Method, RunId},
     ops::{
         around::History,
         drill::{Before, Drill, Ports, Require, Spec, Users, Writer, gates, ledger::Objectives, plan, target},
@@ -112,14 +120,29 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
     let platform = serde_json::to_value(&snapshot).unwrap_or_default();
     let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
-    let past = past(&snapshot, spec.users.as_ref()).await?;
-    let around = surroundings::surroundings(global, &snapshot, &plan.target, &[], guardian, past).await?;
-    let before = before(global, &spec).await?;
-    let operation = Drill::new(spec, ports);
-    let gates = gates(&operation, &around, &before).await;
+    let notify = snapshot.notify()?;
+    let operation = Arc::new(Drill::new(spec, ports));
+    let world = World::new(global, snapshot, &plan, &[], (guardian, args.accept_local_guardian));
+    let preconditions = Asked { world, drill: operation.clone() };
     let reason = args.reason.clone().unwrap_or_default();
     let overrides = args.overrides.iter().map(|gate| Override { gate: gate.clone(), reason: reason.clone() }).collect();
-    Ok(Prepared { plan, operation: Arc::new(operation), gates, overrides, notify: snapshot.notify()? })
+    Prepared::ask(plan, operation, Box::new(preconditions), overrides, notify).await
+}
+
+/// The gates of one drill.
+struct Asked {
+    world: World,
+    drill: Arc<Drill>,
+}
+
+#[async_trait]
+impl Preconditions for Asked {
+    async fn ask(&self, ours: Option<&RunId>) -> Result<Vec<Gate>, Error> {
+        let spec = self.drill.spec();
+        let past = past(self.world.snapshot(), spec.users.as_ref()).await?;
+        let before = before(self.world.global(), spec).await?;
+        Ok(gates(&self.drill, &self.world.around(past, ours).await?, &before).await)
+    }
 }
 
 fn read(file: &std::path::Path) -> Result<document::Drill, Error> {

@@ -9,8 +9,8 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, StopSignal, Stored, Strength, begin, drive,
-        fold, give_up, load, refusal,
+        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal, Stored, Strength,
+        ask_again, begin, drive, fold, give_up, load, refusal,
     },
     journal::Store,
     model::RunId,
@@ -26,16 +26,33 @@ pub struct Prepared {
     /// What it will do.
     pub plan: Plan,
     /// What its steps mean.
-    pub operation: Arc<dyn Operation>,
-    /// What its gates said.
-    pub gates: Vec<Gate>,
+    operation: Arc<dyn Operation>,
+    /// Its gates.
+    preconditions: Box<dyn Preconditions>,
+    /// What they said.
+    gates: Vec<Gate>,
     /// Who went past which of them.
-    pub overrides: Vec<Override>,
+    overrides: Vec<Override>,
     /// Who is told of a bad end.
-    pub notify: Vec<Arc<dyn Notify>>,
+    notify: Vec<Arc<dyn Notify>>,
 }
 
 impl Prepared {
+    /// Asks the gates of an operation that is planned.
+    ///
+    /// # Errors
+    /// Where what the gates have to know cannot be found out.
+    pub async fn ask(
+        plan: Plan,
+        operation: Arc<dyn Operation>,
+        preconditions: Box<dyn Preconditions>,
+        overrides: Vec<Override>,
+        notify: Vec<Arc<dyn Notify>>,
+    ) -> Result<Self, Error> {
+        let gates = preconditions.ask(None).await?;
+        Ok(Self { plan, operation, preconditions, gates, overrides, notify })
+    }
+
     /// Prints the plan and the gates, and what finding out has cost the cluster, if there is one.
     pub fn show(&self, format: Format) {
         let asked = app::requests();
@@ -63,7 +80,7 @@ impl Prepared {
         refusal(&self.gates, &self.overrides)
     }
 
-    /// Asks, locks, posts the guardian, and drives the run to its end.
+    /// Asks a person, locks, asks the gates again, posts the guardian, and drives the run to its end.
     ///
     /// # Errors
     /// Where a gate is shut, nobody confirms, the target is locked, or no guardian can be posted.
@@ -78,17 +95,20 @@ impl Prepared {
         let stop = stop_signal()?;
         let run = RunId::new(app::clock().now().wall, rand::random());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
+        let events = report::events(global.output);
+        let answers = (&self.gates[..], &self.overrides[..]);
+        ask_again(&*store, &grant, &*self.preconditions, answers, &*events).await?;
         if self.plan.guard == Strength::Local
             && let Err(e) = guardian::post(&place, &global.home()?, &run)
         {
-            give_up(&*store, &grant, &e.to_string()).await?;
+            give_up(&*store, &grant, Outcome::Refused { why: e.to_string() }).await?;
             return Err(e);
         }
         let context = Context {
             store: store.clone(),
             operation: self.operation,
             clock: app::clock(),
-            events: report::events(global.output),
+            events,
             notify: self.notify,
             stop,
         };

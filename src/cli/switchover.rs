@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
-use super::{Global, confirm, context::block_on, history, operate::Prepared, runs, surroundings};
+use super::{
+    Global, confirm,
+    context::block_on,
+    history,
+    operate::Prepared,
+    runs,
+    surroundings::{self, World},
+};
 use crate::{
     app::{self, Snapshot},
     document::{Defaults, Loaded, Service, Traffic},
     error::{Error, Exit},
-    guard::{Override, load},
-    model::{Slot, Span, Target},
+    guard::{Gate, Override, Preconditions, load},
+    model::{RunId, Slot, Span, Target},
     ops::{
         around::History,
         switchover::{Fuses, GATES, Smoke, Spec, Switch, check, gates, plan},
@@ -158,17 +166,30 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     history::check_edges(&spec, &*ports.metrics).await?;
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
     let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
-    let switch = Switch::new(spec, ports);
-    let past = match snapshot.prometheus()? {
-        Some(prometheus) => {
-            let spec = switch.spec();
-            history::past(&spec.objectives, &spec.old_labels, spec.rules.cap, &prometheus).await
-        }
-        None => History::None,
-    };
-    let around = surroundings::surroundings(global, &snapshot, &plan.target, &service.freeze, guardian, past).await?;
-    let gates = gates(&switch, &around).await;
-    Ok(Prepared { plan, operation: Arc::new(switch), gates, overrides, notify: snapshot.notify()? })
+    let switch = Arc::new(Switch::new(spec, ports));
+    let notify = snapshot.notify()?;
+    let guardian = (guardian, args.accept_local_guardian);
+    let world = World::new(global, snapshot.clone(), &plan, &service.freeze, guardian);
+    let preconditions = Asked { world, switch: switch.clone() };
+    Prepared::ask(plan, switch, Box::new(preconditions), overrides, notify).await
+}
+
+/// The gates of one switchover.
+struct Asked {
+    world: World,
+    switch: Arc<Switch>,
+}
+
+#[async_trait]
+impl Preconditions for Asked {
+    async fn ask(&self, ours: Option<&RunId>) -> Result<Vec<Gate>, Error> {
+        let spec = self.switch.spec();
+        let past = match self.world.snapshot().prometheus()? {
+            Some(source) => history::past(&spec.objectives, &spec.old_labels, spec.rules.cap, &source).await,
+            None => History::None,
+        };
+        Ok(gates(&self.switch, &self.world.around(past, ours).await?).await)
+    }
 }
 
 /// A selector gives one slot everything.

@@ -159,6 +159,14 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// A gate's answer, with the override that goes past it.
+    pub(super) fn gated(gate: &Gate, overrides: &[Override]) -> Self {
+        let overridden = overrides.iter().find(|o| o.gate == gate.name && gate.is_shut()).cloned();
+        Self::Gated { gate: gate.clone(), overridden }
+    }
+}
+
 /// Reads the guard's entries out of journal records.
 ///
 /// # Errors

@@ -49,6 +49,18 @@ pub enum Answer {
     },
 }
 
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Open { found } => write!(f, "open ({found})"),
+            Self::Later { what } => write!(f, "measured at run ({what})"),
+            Self::Shut { why, .. } => write!(f, "shut ({why})"),
+            Self::Unreachable { why, .. } => write!(f, "unreachable ({why})"),
+            Self::NotAsked { why } => write!(f, "not asked ({why})"),
+        }
+    }
+}
+
 /// A person's word that a gate is to be passed all the same. It is journalled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

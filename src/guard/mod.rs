@@ -12,6 +12,7 @@ mod next;
 mod operation;
 mod outcome;
 mod plan;
+mod preconditions;
 mod recover;
 mod undo;
 
@@ -24,4 +25,5 @@ pub use next::{Mode, Next, State, StepState, Why, fold, next};
 pub use operation::{Look, Looked, Operation, Verdict};
 pub use outcome::Outcome;
 pub use plan::{Action, Blind, Plan, Step, Strength};
+pub use preconditions::{Preconditions, ask_again, hold};
 pub use recover::{Stored, abort, begin, give_up, load, recover, resolve, resume};

@@ -67,10 +67,7 @@ pub async fn begin(
 ) -> Result<Grant, Error> {
     let owner = Owner::current()?;
     let grant = store.open(run, &plan.target, &owner, plan.ttl.0).await?;
-    let gated = gates.iter().map(|gate| Entry::Gated {
-        gate: gate.clone(),
-        overridden: overrides.iter().find(|o| o.gate == gate.name && gate.is_shut()).cloned(),
-    });
+    let gated = gates.iter().map(|gate| Entry::gated(gate, overrides));
     let opening = std::iter::once(Entry::Planned { plan: Box::new(plan.clone()) })
         .chain(gated)
         .chain([Entry::Owned { owner, role: Role::Operator }]);
@@ -87,8 +84,8 @@ pub async fn begin(
 ///
 /// # Errors
 /// Where the journal cannot be written.
-pub async fn give_up(store: &dyn Store, grant: &Grant, why: &str) -> Result<(), Error> {
-    append(store, grant, &Entry::Finished { outcome: Outcome::Refused { why: why.to_owned() } }).await?;
+pub async fn give_up(store: &dyn Store, grant: &Grant, outcome: Outcome) -> Result<(), Error> {
+    append(store, grant, &Entry::Finished { outcome }).await?;
     store.release(grant).await
 }
 
@@ -248,7 +245,7 @@ fn is_over(run: &RunId) -> Error {
     Error::usage(format!("run {run} is over"), format!("`interlock runs show {run}` tells how"))
 }
 
-async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {
+pub(super) async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {
     let value = serde_json::to_value(entry).unwrap_or(Value::Null);
     super::cut::before_record();
     store.append(grant, value).await?;

@@ -128,7 +128,7 @@ fn cooldown(spec: &Spec, before: &Before) -> Gate {
             format!("the last drill on {} ended {} ago, {} are wanted", spec.database, seconds(ago), spec.cooldown),
             "wait, or shorten `cooldown`",
         ),
-        Some(ago) => Gate::open("cooldown", format!("the last drill ended {} ago", seconds(ago))),
+        Some(_) => Gate::open("cooldown", format!("the last drill ended more than {} ago", spec.cooldown)),
         None => Gate::open("cooldown", "no drill before this one"),
     }
 }
@@ -263,7 +263,7 @@ async fn disk(drill: &Drill) -> Gate {
     for node in drill.ports.database.nodes() {
         match drill.ports.hosts.free(&node).await {
             Ok(Some(free)) if free < least => short.push(format!("{node} has {} free", mebibytes(free))),
-            Ok(Some(free)) => known.push(format!("{node} has {} free", mebibytes(free))),
+            Ok(Some(free)) => known.push(format!("{node} has {} free", size(free))),
             Ok(None) => known.push(format!("not known of {node}")),
             Err(e) => return Gate::failed("disk", &e, "is the host's agent up?"),
         }
@@ -273,6 +273,11 @@ async fn disk(drill: &Drill) -> Gate {
     }
     let why = format!("{}, {} are wanted", short.join(", "), mebibytes(least));
     Gate::shut("disk", why, "make room, or lower `require.freeBytes`")
+}
+
+/// A size for people, in figures that do not change with each look.
+fn size(bytes: u64) -> String {
+    if bytes >> 30 > 0 { format!("{} GiB", bytes >> 30) } else { mebibytes(bytes) }
 }
 
 fn mebibytes(bytes: u64) -> String {
