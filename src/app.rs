@@ -3,11 +3,13 @@
 mod cluster;
 #[cfg(feature = "sql")]
 mod database;
+mod metrics;
 
 pub use crate::adapters::requests;
 pub use cluster::reach;
 #[cfg(all(feature = "lab", feature = "sql"))]
 pub use database::lab_login;
+pub use metrics::Build;
 
 use std::{
     path::{Path, PathBuf},
@@ -117,17 +119,17 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where the platform is not up or cannot be found.
-    pub async fn ports(&self, service: &str) -> Result<Ports, Error> {
+    pub async fn ports(&self, service: &str, metrics: Build) -> Result<Ports, Error> {
         match &self.platform.target {
-            Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder())).await,
-            Target::Kubernetes(target) => self.cluster_ports(target, service).await,
+            Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder()), metrics).await,
+            Target::Kubernetes(target) => self.cluster_ports(target, service, metrics).await,
         }
     }
 
     #[cfg(feature = "lab")]
-    async fn lab_ports(&self, folder: &Path) -> Result<Ports, Error> {
+    async fn lab_ports(&self, folder: &Path, metrics: Build) -> Result<Ports, Error> {
         let lab = Arc::new(crate::lab::LabPlatform::open(folder)?);
-        let metrics = self.metrics().await?;
+        let metrics = self.metrics_source(metrics).await?;
         Ok(Ports {
             traffic: lab.clone(),
             workload: lab.clone(),
@@ -139,7 +141,7 @@ impl Snapshot {
     }
 
     #[cfg(not(feature = "lab"))]
-    async fn lab_ports(&self, _: &Path) -> Result<Ports, Error> {
+    async fn lab_ports(&self, _: &Path, _: Build) -> Result<Ports, Error> {
         Err(Error::usage("this binary was built without the lab", "build it with the feature `lab`"))
     }
 
@@ -321,18 +323,22 @@ pub fn store(folder: &Path) -> Arc<dyn Store> {
 #[derive(Debug, Clone, Copy)]
 pub struct Rebuilder;
 
-#[async_trait]
-impl Rebuild for Rebuilder {
-    async fn operation(&self, plan: &Plan) -> Result<Arc<dyn Operation>, Error> {
+impl Rebuilder {
+    /// Binds the plan's operation to its platform; the counters at once only where it is going to be watched again.
+    ///
+    /// # Errors
+    /// Where this release does not know the operation or its platform.
+    pub async fn build(self, plan: &Plan, metrics: Build) -> Result<Arc<dyn Operation>, Error> {
         match plan.operation.as_str() {
             "switchover" => {
-                let ports = Snapshot::of_plan(plan)?.ports(plan.target.as_str()).await?;
+                let ports = Snapshot::of_plan(plan)?.ports(plan.target.as_str(), metrics).await?;
                 Ok(Arc::new(Switch::of_plan(plan, ports)?))
             }
             #[cfg(feature = "sql")]
             "drill" => {
                 let spec = drill::Spec::of_plan(plan)?;
-                let ports = Snapshot::of_plan(plan)?.drill_ports(&spec.database, spec.users.is_some()).await?;
+                let metrics = spec.users.is_some().then_some(metrics);
+                let ports = Snapshot::of_plan(plan)?.drill_ports(&spec.database, metrics).await?;
                 Ok(Arc::new(drill::Drill::new(spec, ports)))
             }
             other => Err(Error::Tampered {
@@ -340,6 +346,13 @@ impl Rebuild for Rebuilder {
                 mend: "use the release that wrote it, or a later one".to_owned(),
             }),
         }
+    }
+}
+
+#[async_trait]
+impl Rebuild for Rebuilder {
+    async fn operation(&self, plan: &Plan) -> Result<Arc<dyn Operation>, Error> {
+        self.build(plan, Build::WhenNeeded).await
     }
 
     fn notify(&self, plan: &Plan) -> Vec<Arc<dyn Notify>> {

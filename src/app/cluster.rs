@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Snapshot, misconfigured};
+use super::{Build, Snapshot, misconfigured};
 use crate::{
     adapters::{
         Cluster, KubePlatform, PodPages, Reach, Routing, Scrape, ServiceInCluster, SystemClock, Telling, WorkloadName,
@@ -22,12 +22,17 @@ impl Snapshot {
         Cluster::connect(&reach(target)).await
     }
 
-    pub(super) async fn cluster_ports(&self, target: &KubernetesTarget, name: &str) -> Result<Ports, Error> {
+    pub(super) async fn cluster_ports(
+        &self,
+        target: &KubernetesTarget,
+        name: &str,
+        metrics: Build,
+    ) -> Result<Ports, Error> {
         let platform = Arc::new(bind(&self.cluster(target).await?, name, self.service(name)?)?);
         let metrics = match &self.platform.metrics {
             // The pods that are watched are asked for their counters as well.
             Some(MetricsDocument::Pods(_)) => Arc::new(Scrape::of(PodPages(vec![platform.clone()]))),
-            _ => self.metrics().await?,
+            _ => self.metrics_source(metrics).await?,
         };
         Ok(Ports {
             traffic: platform.clone(),

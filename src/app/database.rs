@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Snapshot, misconfigured, secret};
+use super::{Build, Snapshot, misconfigured, secret};
 use crate::{
     adapters::{
         Admin, CommandHosts, Connect, HostCommands, SystemClock, Tls, mariadb_cluster, patroni_cluster,
@@ -22,7 +22,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where there is no such database, or it is not configured in a way that can work.
-    pub async fn drill_ports(&self, name: &str, watches_users: bool) -> Result<Ports, Error> {
+    pub async fn drill_ports(&self, name: &str, metrics: Option<Build>) -> Result<Ports, Error> {
         let database = self.platform.databases.get(name).ok_or_else(|| {
             let known: Vec<_> = self.platform.databases.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -47,7 +47,10 @@ impl Snapshot {
                 bound(database, &cluster.hosts)?
             }
         };
-        let metrics = if watches_users { Some(self.metrics().await?) } else { None };
+        let metrics = match metrics {
+            Some(build) => Some(self.metrics_source(build).await?),
+            None => None,
+        };
         Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
     }
 

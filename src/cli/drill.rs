@@ -114,7 +114,8 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let drill = read(&args.file)?;
     let loaded = global.load()?;
     let snapshot = Snapshot::of(&loaded)?;
-    let ports = snapshot.drill_ports(&drill.database, drill.users.is_some()).await?;
+    let users = drill.users.as_ref().map(|_| app::Build::Now);
+    let ports = snapshot.drill_ports(&drill.database, users).await?;
     let topology = ports.database.topology().await;
     let spec = spec(&loaded, &snapshot, &drill, &ports, &topology)?;
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;

@@ -3,22 +3,24 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::{Global, context::block_on, operate::stop_signal};
+use super::{
+    Global,
+    context::block_on,
+    operate::stop_signal,
+    watchdog::{self, failed},
+};
 use crate::{
     app::{self, Place, Rebuilder},
     document::KubernetesTarget,
     error::{Error, Exit},
     guard::{Guard, keep_all, keep_guard},
     model::RunId,
-    process::{Identity, Launch, Output},
     report,
 };
 
-/// How long a guardian may take to say that it is there.
-const ARRIVAL: Duration = Duration::from_secs(10);
 /// How often a guardian looks into a folder.
 const PATROL: Duration = Duration::from_millis(250);
 /// How often it asks a cluster, which others ask as well.
@@ -55,12 +57,17 @@ impl Args {
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         let place = self.place(global)?;
         let Some(run) = &self.run else { return block_on(all(&place)) };
-        if let Some(sign) = self.sign.as_deref().map(Path::to_owned).or_else(|| sign_folder(&place, run)) {
-            arrive(&sign)?;
+        let sign = self.sign.clone().or_else(|| sign_folder(&place, run));
+        if let Some(sign) = &sign {
+            watchdog::arrive(sign)?;
         }
         let outcome = block_on(async {
             ignore_signals()?;
-            keep_guard(&guard(&place).await?, &report::events(report::Format::Table), run).await
+            let guard = guard(&place).await?;
+            if let Some(sign) = &sign {
+                watchdog::acknowledge(sign, &guard, run).await?;
+            }
+            keep_guard(&guard, &report::events(report::Format::Table), run).await
         })?;
         Ok(outcome.exit())
     }
@@ -136,66 +143,4 @@ fn sign_folder(place: &Place, run: &RunId) -> Option<PathBuf> {
         Place::Folder(runs) => Some(runs.join(run.as_str())),
         Place::Cluster(_) => None,
     }
-}
-
-fn failed(place: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::Store {
-        place: place.display().to_string(),
-        why: why.to_string(),
-        mend: "without a guardian nobody would put things back; nothing was touched".to_owned(),
-    }
-}
-
-/// Writes down that this guardian is there.
-fn arrive(sign: &Path) -> Result<(), Error> {
-    let path = sign.join("guardian.json");
-    let identity = Identity::current().map_err(|e| failed(&path, &e))?;
-    let text = serde_json::to_vec(&identity).map_err(|e| failed(&path, &e))?;
-    std::fs::write(&path, text).map_err(|e| failed(&path, &e))
-}
-
-/// Starts a guardian that outlives this command and its terminal, and waits until it is there. Of a run in a cluster it
-/// says so, and keeps its log, in a folder below `home`.
-///
-/// # Errors
-/// Where it cannot be started or does not arrive.
-pub fn post(place: &Place, home: &Path, run: &RunId) -> Result<Identity, Error> {
-    let program = std::env::current_exe().map_err(|e| failed(home, &e))?;
-    let (sign, arguments) = match place {
-        Place::Folder(runs) => {
-            let runs = runs.canonicalize().map_err(|e| failed(runs, &e))?;
-            (runs.join(run.as_str()), vec!["--runs".into(), runs.into_os_string()])
-        }
-        Place::Cluster(reach) => {
-            let sign = home.join("guardians").join(run.as_str());
-            std::fs::create_dir_all(&sign).map_err(|e| failed(&sign, &e))?;
-            let sign = sign.canonicalize().map_err(|e| failed(&sign, &e))?;
-            let mut arguments = vec!["--cluster".into(), "--namespace".into(), (&reach.namespace).into()];
-            if let Some(context) = &reach.context {
-                arguments.extend(["--context".into(), context.into()]);
-            }
-            arguments.extend(["--sign".into(), sign.clone().into_os_string()]);
-            (sign, arguments)
-        }
-    };
-    let (path, log) = (sign.join("guardian.json"), sign.join("guardian.log"));
-    let guardian = Launch::new(&program, &program)
-        .args(["guardian", "--run", run.as_str()])
-        .args(arguments)
-        // A cut is meant for the operator, not for who heals it.
-        .env("INTERLOCK_CUT", std::env::var_os("INTERLOCK_GUARDIAN_CUT").unwrap_or_default())
-        .output(Output::File(log.clone()))
-        .start_detached()
-        .map_err(|e| failed(&path, &e))?;
-    let begun = Instant::now();
-    while begun.elapsed() < ARRIVAL {
-        if std::fs::read(&path).is_ok_and(|text| serde_json::from_slice::<Identity>(&text).is_ok()) {
-            return Ok(guardian);
-        }
-        if !guardian.is_alive() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(failed(&log, &"the guardian did not arrive; this is its log"))
 }

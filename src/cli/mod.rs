@@ -18,6 +18,7 @@ mod sequence;
 mod slo;
 mod surroundings;
 mod switchover;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{Global, confirm::confirm, guardian};
+use super::{Global, confirm::confirm, watchdog::Watchdog};
 use crate::{
     app,
     error::{Error, Exit},
     guard::{
         Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal, Stored, Strength,
-        ask_again, begin, drive, fold, give_up, load, refusal,
+        ask_again, begin, drive, fold, give_up, hold, load, refusal,
     },
     journal::Store,
     model::RunId,
@@ -94,16 +94,23 @@ impl Prepared {
         let store = place.open().await?;
         let stop = stop_signal()?;
         let run = RunId::new(app::clock().now().wall, rand::random());
+        let watchdog = Watchdog::new(place, global.home()?, run.clone());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
         let events = report::events(global.output);
         let answers = (&self.gates[..], &self.overrides[..]);
         ask_again(&*store, &grant, &*self.preconditions, answers, &*events).await?;
-        if self.plan.guard == Strength::Local
-            && let Err(e) = guardian::post(&place, &global.home()?, &run)
-        {
-            give_up(&*store, &grant, Outcome::Refused { why: e.to_string() }).await?;
-            return Err(e);
-        }
+        let guardian = match self.plan.guard {
+            Strength::Local => Some(hold(&*store, &grant, watchdog.post()).await?),
+            Strength::InCluster | Strength::None => None,
+        };
+        let guardian = match guardian.transpose() {
+            Ok(guardian) => guardian,
+            Err(e) => {
+                give_up(&*store, &grant, Outcome::Refused { why: e.to_string() }).await?;
+                return Err(e);
+            }
+        };
+        let watching = guardian.map(|guardian| watchdog.watch(Some(guardian), store.clone(), events.clone()));
         let context = Context {
             store: store.clone(),
             operation: self.operation,
@@ -117,7 +124,7 @@ impl Prepared {
             Err(e) => cut_short(&*store, &run, e).await?,
             Ok(outcome) => outcome,
         };
-        drop(context);
+        drop((context, watching));
         close(&*store, &run, &outcome, global.output).await;
         Ok(outcome.exit())
     }

@@ -8,11 +8,14 @@ use super::{
     Global,
     context::block_on,
     operate::{close, cut_short, stop_signal},
+    watchdog::Watchdog,
 };
 use crate::{
-    app::{self, Rebuilder},
+    app::{self, Build, Rebuilder},
     error::{Error, Exit},
-    guard::{Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, abort, load, recover, resolve, resume},
+    guard::{
+        Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, abort, load, recover, resolve, resume,
+    },
     journal::{Digest, Store},
     model::{RunId, Target},
     report::{self, Format, Style},
@@ -118,12 +121,22 @@ impl Command {
                         (.., true) => Resume::Watch,
                         _ => Resume::Continue,
                     };
-                    let (context, stored) = prepare(global, &args.run).await?;
+                    let watches = matches!(how, Resume::Continue | Resume::Watch);
+                    let metrics = if watches { Build::Now } else { Build::WhenNeeded };
+                    let (context, stored) = prepare(global, &args.run, metrics).await?;
+                    // It may have lost its guardian together with its operator.
+                    let watching = (watches && stored.plan.guard == Strength::Local).then_some(Watchdog::new(
+                        global.place()?,
+                        global.home()?,
+                        args.run.clone(),
+                    ));
+                    let watching = watching.map(|dog| dog.watch(None, context.store.clone(), context.events.clone()));
                     let outcome = resume(&context, &stored, how).await;
+                    drop(watching);
                     end(context, &args.run, outcome, global.output).await
                 }
                 Self::Recover { run } => {
-                    let (context, stored) = prepare(global, &run).await?;
+                    let (context, stored) = prepare(global, &run, Build::WhenNeeded).await?;
                     let outcome = recover(&context, &stored, Role::Recover).await;
                     end(context, &run, outcome, global.output).await
                 }
@@ -147,11 +160,11 @@ impl Command {
 }
 
 /// Builds what a run is driven with, from what its journal says.
-async fn prepare(global: &Global, run: &RunId) -> Result<(Context, Stored), Error> {
+async fn prepare(global: &Global, run: &RunId, metrics: Build) -> Result<(Context, Stored), Error> {
     let store = global.store().await?;
     let stored = load(&*store, run).await?;
     let context = Context {
-        operation: Rebuilder.operation(&stored.plan).await?,
+        operation: Rebuilder.build(&stored.plan, metrics).await?,
         store,
         clock: app::clock(),
         events: report::events(global.output),
@@ -187,7 +200,7 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
 }
 
 async fn abort_run(global: &Global, run: &RunId) -> Result<Exit, Error> {
-    let (context, stored) = prepare(global, run).await?;
+    let (context, stored) = prepare(global, run, Build::WhenNeeded).await?;
     let outcome = abort(&context, &stored).await;
     end(context, run, outcome, global.output).await
 }

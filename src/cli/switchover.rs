@@ -162,7 +162,7 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let platform = serde_json::to_value(&snapshot).unwrap_or_default();
     check(&spec)?;
     check_weights(service, &spec)?;
-    let ports = snapshot.ports(&args.service).await?;
+    let ports = snapshot.ports(&args.service, app::Build::Now).await?;
     history::check_edges(&spec, &*ports.metrics).await?;
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
     let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
@@ -277,7 +277,7 @@ pub(super) fn target(service: &str) -> Result<Target, Error> {
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
-    let (ports, store) = (snapshot.ports(service).await?, global.store().await?);
+    let (ports, store) = (snapshot.ports(service, app::Build::WhenNeeded).await?, global.store().await?);
     let unreachable = |e| Error::port(e, ports.preflight.look());
     let weights = ports.traffic.weights().await.map_err(unreachable)?;
     let mut slots = Vec::new();

@@ -17,8 +17,10 @@ use crate::{
     ports::{Clock, Notify},
 };
 
-/// How long the guardian of one run tries to act whose platform, or store, does not let it.
+/// How long the guardian of one run looks for a journal that is gone.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How many different complaints it makes in a row; each may name something else of an endless number.
+const COMPLAINTS: usize = 64;
 
 /// Builds an operation and its receivers of notices from what a journal says.
 #[async_trait]
@@ -48,27 +50,36 @@ pub struct Guard {
 /// Makes the renderer of one run's events.
 pub type EventsOf = dyn Fn(&RunId) -> Arc<dyn Events> + Send + Sync;
 
-/// Watches over one run until it is over: acts when its owner is gone, and looks after it while it is held.
+/// Watches over one run until it is over: acts when its owner is gone, and looks after it while it is held. It never tires
+/// of a platform or a store that does not let it act, and complains once of each thing that is in its way.
 ///
 /// # Errors
 /// Where the journal is not what was written (nothing is touched then, for it cannot be known what was there before),
-/// or where the platform or the store have not let it act for a quarter of an hour.
+/// or where there has been none for a quarter of an hour, such as when its folder was removed.
 pub async fn keep_guard(guard: &Guard, events: &Arc<dyn Events>, run: &RunId) -> Result<Outcome, Error> {
-    let mut patrol = Patrol { guard, events, run, target: None };
-    let mut failing_since = None;
+    let mut patrol = Patrol::of(guard, events, run);
+    let mut complaints = HashSet::new();
+    let mut gone_since = None;
     loop {
         match patrol.look().await {
             Ok(Some(outcome)) => return Ok(outcome),
-            Ok(None) => failing_since = None,
+            Ok(None) => complaints.clear(),
             Err(e @ Error::Tampered { .. }) => return Err(e),
             Err(e) => {
-                let since = *failing_since.get_or_insert_with(|| guard.clock.now());
-                events.event(&Event::Remark(&e.to_string()));
-                if guard.clock.now().since(&since) > PATIENCE {
+                let said = e.to_string();
+                if complaints.len() < COMPLAINTS && complaints.insert(said.clone()) {
+                    events.event(&Event::Remark(&said));
+                }
+                if patrol.journal_is_gone
+                    && guard.clock.now().since(gone_since.get_or_insert_with(|| guard.clock.now())) > PATIENCE
+                {
                     return Err(e);
                 }
                 guard.clock.sleep(guard.pace * 4).await;
             }
+        }
+        if !patrol.journal_is_gone {
+            gone_since = None;
         }
         guard.clock.sleep(guard.pace).await;
     }
@@ -154,7 +165,7 @@ async fn stays_settled(guard: &Guard, run: &RunId, settled: &HashMap<RunId, Sett
 
 /// Watches over one run of many: never tires of it, and complains once of what is in its way.
 async fn keep_one(guard: Guard, events: Arc<dyn Events>, run: RunId) -> (RunId, Settled) {
-    let mut patrol = Patrol { guard: &guard, events: &events, run: &run, target: None };
+    let mut patrol = Patrol::of(&guard, &events, &run);
     let mut complaints = (String::new(), 0);
     loop {
         match patrol.look().await {
@@ -192,9 +203,15 @@ struct Patrol<'a> {
     run: &'a RunId,
     /// What it locks, once its plan was read.
     target: Option<Target>,
+    /// Whether there was no journal at the last look, or none that has a plan.
+    journal_is_gone: bool,
 }
 
-impl Patrol<'_> {
+impl<'a> Patrol<'a> {
+    const fn of(guard: &'a Guard, events: &'a Arc<dyn Events>, run: &'a RunId) -> Self {
+        Self { guard, events, run, target: None, journal_is_gone: false }
+    }
+
     /// Looks once at the run, and acts where its owner is gone; says how it ended, if it did.
     async fn look(&mut self) -> Result<Option<Outcome>, Error> {
         let Guard { store, clock, rebuild, .. } = self.guard;
@@ -205,7 +222,9 @@ impl Patrol<'_> {
                 return Ok(None);
             }
         }
-        let stored = load(&**store, self.run).await?;
+        let loaded = load(&**store, self.run).await;
+        self.journal_is_gone = matches!(loaded, Err(Error::Usage { .. }));
+        let stored = loaded?;
         self.target = Some(stored.plan.target.clone());
         match (stored.mode(), &stored.lock) {
             (Mode::Finished(outcome), None) => return Ok(Some(outcome)),

@@ -9,6 +9,7 @@ mod ends;
 mod gates;
 #[cfg(feature = "lab")]
 mod late;
+mod guardians;
 mod sample;
 mod shelf;
 #[cfg(feature = "lab")]

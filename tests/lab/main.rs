@@ -15,6 +15,7 @@ mod disk;
 mod doctor;
 #[cfg(feature = "otlp")]
 mod full;
+mod guardians;
 mod journal;
 mod metrics;
 mod owners;

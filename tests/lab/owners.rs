@@ -85,6 +85,8 @@ fn a_run_without_operator_and_guardian_is_recovered_by_a_person() {
     let stage = Stage::up();
     let (cli, run) = stage.bake();
     let guardian = crate::traces::guardians(&stage.runs_folder()).pop().unwrap();
+    // One that runs would post another guardian.
+    cli.signal(Signal::SIGSTOP);
     assert!(guardian.kill().unwrap());
     cli.kill_group();
     assert_eq!(stage.state(&run), "abandoned");

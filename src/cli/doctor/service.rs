@@ -7,7 +7,7 @@ use super::{
     command::OperationArg,
 };
 use crate::{
-    app::Snapshot,
+    app::{Build, Snapshot},
     document::{Loaded, Target},
     error::Error,
     model::{Slot, Timestamp},
@@ -71,7 +71,7 @@ where
 {
     let (snapshot, name, title) = (snapshot.clone(), name.to_owned(), part.to_owned());
     asked(part, async move {
-        match snapshot.ports(&name).await {
+        match snapshot.ports(&name, Build::Now).await {
             Ok(ports) => ask(Arc::new(ports), title).await,
             Err(e) => vec![failed(&title, &e)],
         }

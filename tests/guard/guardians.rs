@@ -1,0 +1,92 @@
+//! The guardian of one run: what is in its way is told once, and never makes it give the run up.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlock::{
+    error::{Error, Exit},
+    guard::{Event, Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard},
+    journal::{FolderStore, Store},
+    model::RunId,
+    ports::{Clock, Notify},
+};
+
+use crate::{
+    cut_store::{Cut, CutStore},
+    shelf::{HandClock, Shelf, context, plan, run_id, start},
+};
+
+/// How often the guardian looks: a quarter of an hour is over after some 700 looks that fail.
+const PACE: Duration = Duration::from_millis(250);
+
+/// A platform that cannot be bound so many times, for one of two reasons in turn.
+struct Away(AtomicU32, Arc<Shelf>);
+
+#[async_trait]
+impl Rebuild for Away {
+    async fn operation(&self, _: &Plan) -> Result<Arc<dyn Operation>, Error> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        match left {
+            Err(_) => Ok(self.1.clone()),
+            Ok(left) => Err(Error::usage(if left % 2 == 0 { "no lab" } else { "no database" }, "start it")),
+        }
+    }
+
+    fn notify(&self, _: &Plan) -> Vec<Arc<dyn Notify>> {
+        Vec::new()
+    }
+}
+
+#[derive(Default)]
+struct Remarks(Mutex<Vec<String>>);
+
+impl Events for Remarks {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Remark(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+/// A run whose operator was cut in the middle, and the guard over it.
+async fn abandoned(folder: &std::path::Path, failures: u32) -> (Guard, Arc<Shelf>, Arc<HandClock>) {
+    let (shelf, clock) = (start(), Arc::new(HandClock::default()));
+    let port: Arc<dyn Clock> = clock.clone();
+    let store = Arc::new(CutStore::new(folder.to_owned(), port.clone(), Some((8, Cut::After))));
+    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    assert!(drive(&context(store, shelf.clone(), port.clone()), &grant).await.is_err());
+    clock.pass(Duration::from_secs(60));
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder, port.clone()));
+    let rebuild = Arc::new(Away(AtomicU32::new(failures), shelf.clone()));
+    (Guard { store, clock: port, rebuild, pace: PACE }, shelf, clock)
+}
+
+#[tokio::test]
+async fn a_guardian_goes_on_for_as_long_as_its_run_is_unfinished() {
+    let folder = tempfile::tempdir().unwrap();
+    let (guard, shelf, clock) = abandoned(folder.path(), 5_000).await;
+    assert_ne!(shelf.values(), start().values(), "something is there to be put back");
+    let (remarks, begun) = (Arc::new(Remarks::default()), clock.now());
+    let events: Arc<dyn Events> = remarks.clone();
+    let outcome = keep_guard(&guard, &events, &run_id()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Interrupted { .. }), "{outcome}");
+    assert_eq!(shelf.values(), start().values());
+    assert!(clock.now().since(&begun) > Duration::from_secs(3_600), "it was in its way for long");
+    let told = remarks.0.lock().unwrap();
+    assert_eq!(told[..], ["no lab".to_owned(), "no database".to_owned()], "each is told once");
+}
+
+#[tokio::test]
+async fn a_guardian_ends_where_its_journal_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (guard, ..) = abandoned(folder.path(), 0).await;
+    let other = RunId::parse("20261121-093000-9999").unwrap();
+    let events: Arc<dyn Events> = Arc::new(Remarks::default());
+    assert_eq!(keep_guard(&guard, &events, &other).await.unwrap_err().exit(), Exit::Invalid);
+}
