@@ -4,6 +4,7 @@ mod cluster;
 #[cfg(feature = "sql")]
 mod database;
 mod metrics;
+mod notices;
 
 pub use crate::adapters::requests;
 pub use cluster::reach;
@@ -23,8 +24,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "sql")]
 use crate::ops::drill;
 use crate::{
-    adapters::{AlertmanagerApi, Candidate, Cluster, KubeStore, Prometheus, Reach, Scrape, SystemClock, WebhookPost},
-    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target, load},
+    adapters::{Candidate, Cluster, KubeStore, Prometheus, Reach, Scrape, SystemClock, Unbuilt},
+    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target},
     error::Error,
     guard::{Operation, Plan, Rebuild},
     journal::{FolderStore, Store},
@@ -217,33 +218,6 @@ impl Snapshot {
     fn lab_pages(&self) -> Result<Vec<String>, Error> {
         Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"))
     }
-
-    /// The receivers of notices.
-    ///
-    /// # Errors
-    /// Where a receiver's address is missing or makes no sense.
-    pub fn notify(&self) -> Result<Vec<Arc<dyn Notify>>, Error> {
-        let mut receivers: Vec<Arc<dyn Notify>> = Vec::new();
-        if let Some(webhook) = &self.platform.notify.webhook {
-            let url = match (&self.webhook, &webhook.url_env) {
-                (Some(url), _) => url.clone(),
-                (None, Some(name)) => secret(name)?,
-                (None, None) => self.webhook_of_file()?,
-            };
-            receivers.push(Arc::new(WebhookPost::new(&url).map_err(misconfigured)?));
-        }
-        if let Some(alertmanager) = &self.platform.notify.alertmanager {
-            receivers.push(Arc::new(AlertmanagerApi::new(&alertmanager.url).map_err(misconfigured)?));
-        }
-        Ok(receivers)
-    }
-
-    fn webhook_of_file(&self) -> Result<String, Error> {
-        let webhook = load(&self.file, &[], [])?.platform.notify.webhook;
-        webhook.and_then(|webhook| webhook.url).ok_or_else(|| {
-            Error::usage("notify.webhook has no address", format!("give `url` or `urlEnv` in {}", self.file.display()))
-        })
-    }
 }
 
 /// Reads a secret from the variable that the platform file names.
@@ -356,6 +330,9 @@ impl Rebuild for Rebuilder {
     }
 
     fn notify(&self, plan: &Plan) -> Vec<Arc<dyn Notify>> {
-        Snapshot::of_plan(plan).and_then(|snapshot| snapshot.notify()).unwrap_or_default()
+        match Snapshot::of_plan(plan) {
+            Ok(snapshot) => snapshot.receivers(),
+            Err(e) => vec![Arc::new(Unbuilt::new("notices", e.to_string()))],
+        }
     }
 }

@@ -135,8 +135,8 @@ impl Error {
             Self::Document(_) | Self::Usage { .. } => Exit::Invalid,
             Self::Refused { .. } | Self::Port { source: PortError::Forbidden { .. }, .. } => Exit::Refused,
             Self::Port { .. } | Self::Store { .. } => Exit::Unreachable,
-            Self::Superseded { .. } => Exit::Stuck,
-            Self::Tampered { .. } => Exit::RolledBack,
+            // Nobody can tell from it what is left changed.
+            Self::Superseded { .. } | Self::Tampered { .. } => Exit::Stuck,
         }
     }
 

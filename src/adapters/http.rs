@@ -26,6 +26,14 @@ pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Clie
     built(url, timeout, bearer, Ok)
 }
 
+/// The same, for what is sent and not asked: an answer that leads elsewhere is an answer, and is not followed.
+///
+/// # Errors
+/// Where TLS cannot be set up.
+pub(super) fn client_of_one_place(url: &Url, timeout: Duration) -> Result<Client, PortError> {
+    built(url, timeout, None, |builder| Ok(builder.redirect(reqwest::redirect::Policy::none())))
+}
+
 /// The same, trusting these authorities and no others, unless there are none.
 ///
 /// # Errors

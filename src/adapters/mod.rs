@@ -21,7 +21,7 @@ pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{client, install_crypto, place};
-pub use notify::{AlertmanagerApi, WebhookPost};
+pub use notify::{AlertmanagerApi, Unbuilt, WebhookPost};
 pub use prometheus::Prometheus;
 pub use scrape::Scrape;
 #[cfg(feature = "sql")]

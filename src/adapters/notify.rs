@@ -28,6 +28,31 @@ pub struct AlertmanagerApi {
     to: Receiver,
 }
 
+/// A receiver that could not be built. Each notice to it fails, and is recorded so; the other receivers get theirs.
+pub struct Unbuilt {
+    name: &'static str,
+    why: String,
+}
+
+impl Unbuilt {
+    /// The receiver by its kind, and why it could not be built.
+    #[must_use]
+    pub const fn new(name: &'static str, why: String) -> Self {
+        Self { name, why }
+    }
+}
+
+#[async_trait]
+impl Notify for Unbuilt {
+    async fn notify(&self, _: &Notice) -> Result<(), PortError> {
+        Err(PortError::unreachable(self.name, &self.why))
+    }
+
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+}
+
 struct Receiver {
     name: String,
     url: Url,
@@ -60,7 +85,7 @@ impl AlertmanagerApi {
 
 impl Receiver {
     fn new(kind: &str, url: Url) -> Result<Self, PortError> {
-        let client = http::client(&url, TIMEOUT, None)?;
+        let client = http::client_of_one_place(&url, TIMEOUT)?;
         Ok(Self { name: format!("{kind} {}", http::place(&url)), url, client })
     }
 
@@ -80,6 +105,11 @@ impl Receiver {
         let status = response.status();
         if status.is_success() {
             return Ok(());
+        }
+        if status.is_redirection() {
+            // Such as to the page where people log in, which answers that all is well.
+            let why = format!("HTTP {status}: it leads elsewhere, where no notice is sent");
+            return Err(PortError::odd(&self.name, why));
         }
         let body = http::body(&self.name, response, 64 * 1024, TIMEOUT).await.unwrap_or_default();
         http::refused(&self.name, "notify", status, &http::excerpt(&body)).map_or(Ok(()), Err)

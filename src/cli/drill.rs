@@ -17,7 +17,7 @@ use crate::{
     app::{self, Snapshot},
     document::{self, Loaded, only},
     error::{Error, Exit},
-    guard::{Gate, Mode, Override, Preconditions, Stored, load},
+    guard::{Gate, Mode, Override, Preconditions, Stored, load, value},
     model::{Method, RunId},
     ops::{
         around::History,
@@ -119,7 +119,7 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
     let topology = ports.database.topology().await;
     let spec = spec(&loaded, &snapshot, &drill, &ports, &topology)?;
     let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
-    let platform = serde_json::to_value(&snapshot).unwrap_or_default();
+    let platform = value(&snapshot)?;
     let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
     let notify = snapshot.notify()?;
     let operation = Arc::new(Drill::new(spec, ports));

@@ -17,7 +17,7 @@ use crate::{
     app::{self, Snapshot},
     document::{Defaults, Loaded, Service, Traffic},
     error::{Error, Exit},
-    guard::{Gate, Override, Preconditions, load},
+    guard::{Gate, Override, Preconditions, load, value},
     model::{RunId, Slot, Span, Target},
     ops::{
         around::History,
@@ -159,7 +159,7 @@ async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
         .map(|gate| Override { gate: gate.clone(), reason: args.reason.clone().unwrap_or_default() })
         .collect();
     let spec = spec(&loaded, service, args, &overrides)?;
-    let platform = serde_json::to_value(&snapshot).unwrap_or_default();
+    let platform = value(&snapshot)?;
     check(&spec)?;
     check_weights(service, &spec)?;
     let ports = snapshot.ports(&args.service, app::Build::Now).await?;

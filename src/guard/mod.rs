@@ -24,6 +24,6 @@ pub use guardian::{EventsOf, Guard, Rebuild, keep_all, keep_guard};
 pub use next::{Mode, Next, State, StepState, Why, fold, next};
 pub use operation::{Look, Looked, Operation, Verdict};
 pub use outcome::Outcome;
-pub use plan::{Action, Blind, Plan, Step, Strength};
+pub use plan::{Action, Blind, Plan, Step, Strength, value};
 pub use preconditions::{Preconditions, ask_again, hold};
 pub use recover::{Stored, abort, begin, give_up, load, recover, resolve, resume};

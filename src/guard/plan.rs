@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Span, Target};
+use crate::{
+    error::Error,
+    model::{Span, Target},
+};
 
 /// What one run is going to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,37 @@ pub struct Step {
     pub name: String,
     /// What the step does.
     pub action: Action,
+}
+
+impl Step {
+    /// A step that writes a value at a key.
+    ///
+    /// # Errors
+    /// Where the value cannot be written down.
+    pub fn change(name: String, key: &str, to: &impl Serialize, only_if_clean: Option<String>) -> Result<Self, Error> {
+        Ok(Self { name, action: Action::Change { key: key.to_owned(), to: value(to)?, only_if_clean } })
+    }
+
+    /// A step that looks until it is clear how things stand.
+    ///
+    /// # Errors
+    /// Where what is looked at cannot be written down.
+    pub fn watch(name: String, what: &impl Serialize) -> Result<Self, Error> {
+        Ok(Self { name, action: Action::Watch { what: value(what)? } })
+    }
+}
+
+/// A value as plans and journals keep it. One that cannot be written down is an error and never `null`: whoever goes back
+/// would take that for what stood there.
+///
+/// # Errors
+/// Where it has no form in JSON.
+pub fn value(what: &impl Serialize) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(what).map_err(|e| Error::Store {
+        place: "a value for the journal".to_owned(),
+        why: e.to_string(),
+        mend: "this is a fault of interlock; please report it".to_owned(),
+    })
 }
 
 /// What a step does.
@@ -87,5 +121,19 @@ impl std::fmt::Display for Strength {
             Self::Local => "local",
             Self::None => "none",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_cannot_be_written_down_is_an_error_and_not_null() {
+        let keyed_by_pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert!(value(&keyed_by_pairs).is_err());
+        assert!(Step::change("shift".to_owned(), "weights", &keyed_by_pairs, None).is_err());
+        assert!(Step::watch("look".to_owned(), &keyed_by_pairs).is_err());
+        assert_eq!(value(&Option::<u8>::None).unwrap(), serde_json::Value::Null, "null itself is a value");
     }
 }

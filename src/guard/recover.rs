@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold};
+use super::{
+    Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold, value,
+};
 use crate::{
     error::Error,
     journal::{Grant, Lock, Owner, Store},
@@ -246,7 +246,7 @@ fn is_over(run: &RunId) -> Error {
 }
 
 pub(super) async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {
-    let value = serde_json::to_value(entry).unwrap_or(Value::Null);
+    let value = value(entry)?;
     super::cut::before_record();
     store.append(grant, value).await?;
     super::cut::after_record();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlock::{
     adapters::SystemClock,
     error::Exit,
-    guard::{Answer, Gate, Override, refusal},
+    guard::{Answer, Gate, Look, Operation as _, Override, Verdict, refusal},
     model::{Epoch, Method, Restore, Span, Victim},
     ops::{
         around::Surroundings,
@@ -87,6 +87,16 @@ fn drill(fake: &Fake) -> Drill {
         clock: Arc::new(SystemClock),
     };
     Drill::new(spec, ports)
+}
+
+#[tokio::test]
+async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
+    let what = serde_json::json!({"hold": {"length": "1s"}});
+    let found = serde_json::json!({"cycles": [], "of a later release": 1});
+    let look = Look { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held: false };
+    let looked = drill(&Fake::new(1)).look(look).await;
+    assert!(matches!(&looked.verdict, Verdict::Blind { why } if why.contains("of a later release")), "{looked:?}");
+    assert_eq!(looked.evidence, found, "what could not be read is kept");
 }
 
 async fn ask(fake: &Fake) -> Vec<Gate> {

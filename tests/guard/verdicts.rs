@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    guard::{Outcome, Resume, load, resume},
+    guard::{Action, Look, Operation as _, Outcome, Resume, Verdict, load, resume},
     model::{Slot, Span, Weights},
     ops::switchover::Spec,
     ports::{Clock as _, InFlight},
@@ -194,4 +194,21 @@ async fn in_parts_with_both_slots_live() {
     let counters = world.counters.clone();
     let outcome = run(&world, move || counters.feed().bad = [0.05, 0.05]).await;
     insta::assert_snapshot!(outcome, @"held: availability: 5.00 % bad of late, at most 2.00 % is healthy; availability: above 6.72 % excluded");
+}
+
+/// An e-process that began anew would forget what counts against the release.
+#[tokio::test]
+async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
+    let world = World::new(spec());
+    let what = world.plan().steps.into_iter().find(|step| step.name.starts_with("bake")).map(|step| step.action);
+    let Some(Action::Watch { what }) = what else { panic!() };
+    let found = serde_json::json!({"counted": "by a later release"});
+    for held in [false, true] {
+        let look = Look { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held };
+        let looked = world.switch().look(look).await;
+        let wanted = if held { Verdict::Wait } else { Verdict::Blind { why: looked.line.clone() } };
+        assert_eq!(looked.verdict, wanted);
+        assert!(looked.line.starts_with("what the looks before have found cannot be read"), "{}", looked.line);
+        assert_eq!(looked.evidence, found, "what could not be read is kept");
+    }
 }

@@ -82,6 +82,22 @@ async fn a_receiver_that_refuses_is_not_asked_again() {
     assert!(matches!(hook.notify(&notice()).await, Err(PortError::Forbidden { .. })));
 }
 
+/// Such as one that wants us to log in first, on a page that answers that all is well.
+#[tokio::test]
+async fn a_receiver_that_leads_elsewhere_has_not_got_the_notice() {
+    for status in [301, 302, 303, 307, 308] {
+        let read = Arc::new(Mutex::new(0));
+        let page = read.clone();
+        let login = axum::routing::any(move || async move { *page.lock().unwrap() += 1 });
+        let leads = move || async move { (StatusCode::from_u16(status).unwrap(), [("location", "/login")]) };
+        let router = Router::new().route("/", post(leads)).route("/login", login);
+        let hook = WebhookPost::new(&format!("http://{}", serve(router).await)).unwrap();
+        let failed = hook.notify(&notice()).await.unwrap_err();
+        assert!(failed.to_string().contains(&status.to_string()), "{failed}");
+        assert_eq!(*read.lock().unwrap(), 0, "{status} was followed");
+    }
+}
+
 #[tokio::test]
 async fn a_real_alertmanager_takes_the_alert() {
     let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";

@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Look, Looked, Operation, Plan, Verdict},
+    guard::{Look, Looked, Operation, Plan},
     model::{Epoch, Method},
+    ops::checkpoint,
     ports::{Clock, Database, Flow, HostState, Hosts, Metrics, PortError, Topology},
 };
 
@@ -286,12 +287,12 @@ impl Spec {
 impl Operation for Drill {
     async fn read(&self, key: &str) -> Result<Value, PortError> {
         let Ports { database, hosts, .. } = &self.ports;
-        Ok(match known(key)? {
+        match known(key)? {
             Key::Ledger => json(&database.has_ledger(&self.at_primary().await?).await?),
             Key::Primary => json(&self.role().await?),
             Key::Host(host) => json(&self.host_state(host).await?),
             Key::Replication(node) => json(&hosts.flow(node).await?),
-        })
+        }
     }
 
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
@@ -319,7 +320,7 @@ impl Operation for Drill {
             Key::Host(host) => {
                 let (from, to): (HostState, HostState) = (parsed(key, from)?, parsed(key, to)?);
                 if to != HostState::Running && from != HostState::Running {
-                    return Err(PortError::Conflict { found: json(&from), expected: json(&HostState::Running) });
+                    return Err(PortError::Conflict { found: json(&from)?, expected: json(&HostState::Running)? });
                 }
                 self.set_host(host, to, epoch).await
             }
@@ -331,7 +332,7 @@ impl Operation for Drill {
         // Nothing is measured on the way back, and writers would be in it.
         self.present.lock().await.recorder = None;
         match known(key) {
-            Ok(Key::Primary) if *prior == json(&self.spec.primary) => {
+            Ok(Key::Primary) if prior.as_str() == Some(&self.spec.primary) => {
                 takes_part(&self.ports.database.topology().await, &self.spec.primary).is_ok()
             }
             _ => true,
@@ -344,21 +345,21 @@ impl Operation for Drill {
     }
 
     async fn look(&self, look: Look<'_>) -> Looked {
-        let before = look.evidence.and_then(|value| serde_json::from_value::<Evidence>(value.clone()).ok());
-        let mut evidence = before.unwrap_or_default();
-        let (verdict, line) = match serde_json::from_value::<Watch>(look.what.clone()) {
-            Ok(watch) => look::look(self, &watch, &look, &mut evidence).await,
-            Err(e) => {
-                let why = format!("the plan has a watch that this release does not know: {e}");
-                (Verdict::Blind { why }, String::new())
+        match checkpoint::read::<Watch, Evidence>(&look) {
+            Ok((watch, mut evidence)) => {
+                let seen = look::look(self, &watch, &look, &mut evidence).await;
+                checkpoint::looked(&look, &evidence, seen)
             }
-        };
-        Looked { evidence: json(&evidence), verdict, line }
+            Err(unreadable) => {
+                self.ports.clock.sleep(LOOK).await;
+                *unreadable
+            }
+        }
     }
 
     fn say(&self, key: &str, value: &Value) -> String {
         match known(key) {
-            Ok(Key::Ledger) => if *value == json(&true) { "there" } else { "not there" }.to_owned(),
+            Ok(Key::Ledger) => if *value == Value::Bool(true) { "there" } else { "not there" }.to_owned(),
             Ok(Key::Host(_)) => {
                 parsed::<HostState>(key, value).map_or_else(|_| value.to_string(), |s| keys::said(s).to_owned())
             }
@@ -378,6 +379,6 @@ fn parsed<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, PortError>
     serde_json::from_value(value.clone()).map_err(|e| PortError::odd(key, e))
 }
 
-fn json(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+fn json(value: &impl Serialize) -> Result<Value, PortError> {
+    serde_json::to_value(value).map_err(|e| PortError::odd("a value", e))
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Action, Blind, Plan, Step, Strength},
+    guard::{Blind, Plan, Step, Strength, value},
     model::{Method, Restore, Span, Target},
     ports::{Flow, HostState},
 };
@@ -49,8 +49,8 @@ pub enum Watch {
 }
 
 impl Watch {
-    fn step(self, name: impl Into<String>) -> Step {
-        Step { name: name.into(), action: Action::Watch { what: serde_json::to_value(&self).unwrap_or(Value::Null) } }
+    fn step(self, name: impl Into<String>) -> Result<Step, Error> {
+        Step::watch(name.into(), &self)
     }
 }
 
@@ -67,15 +67,18 @@ pub fn target(database: &str) -> Result<Target, Error> {
 /// # Errors
 /// Where the database's name is none that can be locked.
 pub fn plan(spec: &Spec, platform: Value, guard: Strength, ttl: Span) -> Result<Plan, Error> {
-    let mut steps: Vec<Step> = (1..=spec.repetitions).flat_map(|nth| cycle(spec, nth)).collect();
-    steps.push(Watch::Judge.step("judge"));
+    let mut steps = Vec::new();
+    for nth in 1..=spec.repetitions {
+        steps.extend(cycle(spec, nth)?);
+    }
+    steps.push(Watch::Judge.step("judge")?);
     let often = if spec.repetitions > 1 { format!(", {} times", spec.repetitions) } else { String::new() };
     Ok(Plan {
         operation: "drill".to_owned(),
         target: target(&spec.database)?,
         title: format!("drill {}: {} {} of {}{often}", spec.name, spec.method, spec.on, spec.database),
         platform,
-        spec: serde_json::to_value(spec).unwrap_or(Value::Null),
+        spec: value(spec)?,
         steps,
         blind: Blind::Remove,
         guard,
@@ -87,58 +90,58 @@ pub fn plan(spec: &Spec, platform: Value, guard: Strength, ttl: Span) -> Result<
 ///
 /// A key that is changed first is put back last. The role is let go of before a managed cluster's host is harmed, so that on
 /// the way back the host comes first; where we promote, the way back of the role brings its node back itself.
-fn cycle(spec: &Spec, nth: u32) -> Vec<Step> {
+fn cycle(spec: &Spec, nth: u32) -> Result<Vec<Step>, Error> {
     let begin = if spec.repetitions > 1 { format!("{nth}/{} ", spec.repetitions) } else { String::new() };
     let named = |name: String| format!("{begin}{name}");
     let mut steps = vec![
-        change(named("make the ledger's table".to_owned()), LEDGER, &true),
-        Watch::Baseline { length: spec.baseline }.step(named("write without a fault".to_owned())),
+        change(named("make the ledger's table".to_owned()), LEDGER, &true)?,
+        Watch::Baseline { length: spec.baseline }.step(named("write without a fault".to_owned()))?,
     ];
     let let_go = spec.managed && spec.method != Method::Switchover;
     if let_go {
-        steps.push(change(named("leave the role to the manager".to_owned()), PRIMARY, &ELSEWHERE));
+        steps.push(change(named("leave the role to the manager".to_owned()), PRIMARY, &ELSEWHERE)?);
     }
     let replication = keys::replication(&spec.primary);
     if let Some(frozen) = spec.freezes() {
-        steps.push(change(named(format!("stop replication of {}", spec.primary)), &replication, &frozen));
-        steps.push(Watch::Hold { length: spec.frozen }.step(named("write without replication".to_owned())));
+        steps.push(change(named(format!("stop replication of {}", spec.primary)), &replication, &frozen)?);
+        steps.push(Watch::Hold { length: spec.frozen }.step(named("write without replication".to_owned()))?);
     }
     let host = keys::host(&spec.on);
     if let Some(state) = spec.fault() {
-        steps.push(change(named(format!("{} {}", verb(state), spec.on)), &host, &state));
+        steps.push(change(named(format!("{} {}", verb(state), spec.on)), &host, &state)?);
     }
     if let Some(candidate) = spec.candidate.as_ref().filter(|_| !let_go) {
         let does = if spec.method == Method::Promote { "promote" } else { "hand the role over to" };
-        steps.push(change(named(format!("{does} {candidate}")), PRIMARY, &ELSEWHERE));
+        steps.push(change(named(format!("{does} {candidate}")), PRIMARY, &ELSEWHERE)?);
     }
     if !spec.length.0.is_zero() {
-        steps.push(Watch::Hold { length: spec.length }.step(named("let the fault last".to_owned())));
+        steps.push(Watch::Hold { length: spec.length }.step(named("let the fault last".to_owned()))?);
     }
     if !spec.method.is_timed() {
-        steps.push(outage(spec, named("wait for writes".to_owned())));
+        steps.push(outage(spec, named("wait for writes".to_owned()))?);
     }
     if spec.freezes().is_some() {
-        steps.push(change(named(format!("release replication of {}", spec.primary)), &replication, &Flow::Flowing));
+        steps.push(change(named(format!("release replication of {}", spec.primary)), &replication, &Flow::Flowing)?);
     }
     if spec.fault().is_some() {
-        steps.push(change(named(format!("bring {} back", spec.on)), &host, &HostState::Running));
+        steps.push(change(named(format!("bring {} back", spec.on)), &host, &HostState::Running)?);
     }
     if spec.method.is_timed() {
-        steps.push(outage(spec, named("wait for writes".to_owned())));
+        steps.push(outage(spec, named("wait for writes".to_owned()))?);
     }
-    steps.push(Watch::Whole { within: spec.limit }.step(named("wait until all follow".to_owned())));
-    steps.push(Watch::Quiet.step(named("end the writers".to_owned())));
+    steps.push(Watch::Whole { within: spec.limit }.step(named("wait until all follow".to_owned()))?);
+    steps.push(Watch::Quiet.step(named("end the writers".to_owned()))?);
     // Before the role goes back: afterwards nobody could tell any more where the histories parted.
-    steps.push(Watch::Measure.step(named("read every node".to_owned())));
+    steps.push(Watch::Measure.step(named("read every node".to_owned()))?);
     if spec.restore == Restore::Original && spec.moves_primary() {
-        steps.push(change(named(format!("give the role back to {}", spec.primary)), PRIMARY, &spec.primary));
-        steps.push(Watch::Whole { within: spec.limit }.step(named("wait until all follow it".to_owned())));
+        steps.push(change(named(format!("give the role back to {}", spec.primary)), PRIMARY, &spec.primary)?);
+        steps.push(Watch::Whole { within: spec.limit }.step(named("wait until all follow it".to_owned()))?);
     }
-    steps.push(change(named("drop the ledger's table".to_owned()), LEDGER, &false));
-    steps
+    steps.push(change(named("drop the ledger's table".to_owned()), LEDGER, &false)?);
+    Ok(steps)
 }
 
-fn outage(spec: &Spec, name: String) -> Step {
+fn outage(spec: &Spec, name: String) -> Result<Step, Error> {
     Watch::Outage { settle: spec.settle, within: spec.limit }.step(name)
 }
 
@@ -154,9 +157,8 @@ const fn verb(state: HostState) -> &'static str {
     }
 }
 
-fn change(name: String, key: &str, to: &impl Serialize) -> Step {
-    let to = serde_json::to_value(to).unwrap_or(Value::Null);
-    Step { name, action: Action::Change { key: key.to_owned(), to, only_if_clean: None } }
+fn change(name: String, key: &str, to: &impl Serialize) -> Result<Step, Error> {
+    Step::change(name, key, to, None)
 }
 
 impl std::fmt::Display for Watch {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Spec, keys};
 use crate::{
     error::Error,
-    guard::{Action, Blind, Plan, Step, Strength},
+    guard::{Blind, Plan, Step, Strength, value},
     model::{Span, Target, Weights},
 };
 
@@ -48,9 +48,8 @@ pub enum Watch {
 }
 
 impl Watch {
-    fn step(self, name: impl Into<String>) -> Step {
-        let what = serde_json::to_value(&self).unwrap_or(Value::Null);
-        Step { name: name.into(), action: Action::Watch { what } }
+    fn step(self, name: impl Into<String>) -> Result<Step, Error> {
+        Step::watch(name.into(), &self)
     }
 }
 
@@ -64,44 +63,44 @@ pub fn plan(spec: &Spec, platform: Value, guard: Strength, ttl: Span) -> Result<
     let (old, new) = (spec.from(), spec.to);
     let mut steps = Vec::new();
     if !spec.baseline.0.is_zero() {
-        steps.push(Watch::Baseline { length: spec.baseline }.step(format!("measure {old}")));
+        steps.push(Watch::Baseline { length: spec.baseline }.step(format!("measure {old}"))?);
     }
     if spec.warm_up > 0 {
-        steps.push(Watch::WarmUp { requests: spec.warm_up }.step(format!("warm up {new}")));
+        steps.push(Watch::WarmUp { requests: spec.warm_up }.step(format!("warm up {new}"))?);
     }
     let drain = format!("drain {old}");
     for share in &spec.shares {
-        steps.push(change(format!("shift {share} % to {new}"), keys::WEIGHTS, &Weights::giving(new, *share), None));
+        steps.push(Step::change(
+            format!("shift {share} % to {new}"),
+            keys::WEIGHTS,
+            &Weights::giving(new, *share),
+            None,
+        )?);
         if *share == 100 {
-            steps.push(Watch::Served.step(format!("ask who serves after {share} %")));
-            steps.push(Watch::Drain { within: spec.drain }.step(&drain));
+            steps.push(Watch::Served.step(format!("ask who serves after {share} %"))?);
+            steps.push(Watch::Drain { within: spec.drain }.step(&drain)?);
         }
         steps.push(
-            Watch::Bake { share: *share, length: spec.bake, max: spec.max_bake }.step(format!("bake at {share} %")),
+            Watch::Bake { share: *share, length: spec.bake, max: spec.max_bake }.step(format!("bake at {share} %"))?,
         );
     }
     if !spec.keep_old.0.is_zero() {
-        steps.push(Watch::Keep { length: spec.keep_old }.step(format!("keep {old} warm")));
+        steps.push(Watch::Keep { length: spec.keep_old }.step(format!("keep {old} warm"))?);
     }
     if spec.scale_down_old {
-        steps.push(change(format!("scale {old} down"), &keys::scale(old), &0, Some(drain)));
+        steps.push(Step::change(format!("scale {old} down"), &keys::scale(old), &0, Some(drain))?);
     }
     Ok(Plan {
         operation: "switchover".to_owned(),
         target,
         title: format!("switchover {} from {old} to {new}", spec.service),
         platform,
-        spec: serde_json::to_value(spec).unwrap_or(Value::Null),
+        spec: value(spec)?,
         steps,
         blind: Blind::Hold,
         guard,
         ttl,
     })
-}
-
-fn change(name: String, key: &str, to: &impl Serialize, only_if_clean: Option<String>) -> Step {
-    let to = serde_json::to_value(to).unwrap_or(Value::Null);
-    Step { name, action: Action::Change { key: key.to_owned(), to, only_if_clean } }
 }
 
 /// Checks what a switchover is to do, before the platform is asked for anything.

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::{Evidence, Spec, Watch, keys::Key, look};
 use crate::{
     error::Error,
-    guard::{Look, Looked, Operation, Plan, Verdict},
+    guard::{Look, Looked, Operation, Plan},
     model::{Epoch, Slot, Weights},
+    ops::checkpoint,
     ports::{Clock, Fence, Metrics, PortError, Preflight, Requests, Route, Traffic, Workload},
 };
 
@@ -116,8 +117,8 @@ impl Spec {
 impl Operation for Switch {
     async fn read(&self, key: &str) -> Result<Value, PortError> {
         match known(key)? {
-            Key::Weights => Ok(json(&self.ports.traffic.weights().await?)),
-            Key::Scale(slot) => Ok(json(&self.ports.workload.scale(slot).await?)),
+            Key::Weights => json(&self.ports.traffic.weights().await?),
+            Key::Scale(slot) => json(&self.ports.workload.scale(slot).await?),
         }
     }
 
@@ -175,18 +176,15 @@ impl Operation for Switch {
     }
 
     async fn look(&self, look: Look<'_>) -> Looked {
-        let before = look.evidence.and_then(|value| serde_json::from_value::<Evidence>(value.clone()).ok());
-        let mut evidence = before.unwrap_or_default();
-        match serde_json::from_value::<Watch>(look.what.clone()) {
-            Ok(watch) => {
-                let (verdict, line) = look::look(self, &watch, &look, &mut evidence).await;
-                Looked { evidence: json(&evidence), verdict, line }
+        match checkpoint::read::<Watch, Evidence>(&look) {
+            Ok((watch, mut evidence)) => {
+                let seen = look::look(self, &watch, &look, &mut evidence).await;
+                checkpoint::looked(&look, &evidence, seen)
             }
-            Err(e) => Looked {
-                evidence: json(&evidence),
-                verdict: Verdict::Blind { why: format!("the plan has a watch that this release does not know: {e}") },
-                line: String::new(),
-            },
+            Err(unreadable) => {
+                self.ports.clock.sleep(self.spec.look.0).await;
+                *unreadable
+            }
         }
     }
 
@@ -206,6 +204,6 @@ fn parsed<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, PortError>
     serde_json::from_value(value.clone()).map_err(|e| PortError::odd(key, e))
 }
 
-fn json(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+fn json(value: &impl Serialize) -> Result<Value, PortError> {
+    serde_json::to_value(value).map_err(|e| PortError::odd("a value", e))
 }
