@@ -9,7 +9,7 @@ use std::{
 use super::{
     Global,
     context::block_on,
-    operate::stop_signal,
+    operate::{outlast, stop_signal},
     watchdog::{self, failed},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Exit},
     guard::{Guard, keep_all, keep_guard},
     model::RunId,
-    report,
+    report::{self, Reporter},
 };
 
 /// How often a guardian looks into a folder.
@@ -67,7 +67,10 @@ impl Args {
             if let Some(sign) = &sign {
                 watchdog::acknowledge(sign, &guard, run).await?;
             }
-            keep_guard(&guard, &report::events(report::Format::Table), run).await
+            let reporter = Reporter::new(report::Format::Table);
+            let outcome = keep_guard(&guard, &reporter.events(), run).await;
+            outlast(move || reporter.finish()).await;
+            outcome
         })?;
         Ok(outcome.exit())
     }
@@ -107,24 +110,29 @@ async fn all(place: &Place) -> Result<Exit, Error> {
     let (leading, leads) = tokio::sync::watch::channel(false);
     let stop = stop_signal()?;
     let (mut told, mut heard) = (leads.clone(), stop.clone());
-    report::remark(&format!("guardian {} stands by for the runs in {place}", candidate.name()));
+    let log = Arc::new(Reporter::log());
+    log.remark(&format!("guardian {} stands by for the runs in {place}", candidate.name()));
     let say = async {
         while told.changed().await.is_ok() {
             let now = if *told.borrow_and_update() { "acts now" } else { "stands by" };
-            report::remark(&format!("guardian {} {now}", candidate.name()));
+            log.remark(&format!("guardian {} {now}", candidate.name()));
         }
     };
-    let general = report::events(report::Format::Table);
-    let complain = |trouble: &str| report::remark(&format!("! {trouble}"));
+    let (general, of_runs) = (log.events(), log.clone());
+    let events_of = move |run: &RunId| of_runs.of(run);
+    let complain = |trouble: &str| log.remark(&format!("! {trouble}"));
     let stand = candidate.stand(&leading, &mut heard, &complain);
-    let keep = keep_all(&guard, &general, &report::log_of, leads, stop);
+    let keep = keep_all(&guard, &general, &events_of, leads, stop);
     tokio::select! {
         _ = async { tokio::join!(stand, keep) } => {}
         () = say => {}
     }
     // Only now: whoever acts next finds nobody at work.
     candidate.give_up().await;
-    report::remark(&format!("guardian {} has gone", candidate.name()));
+    log.remark(&format!("guardian {} has gone", candidate.name()));
+    let written = tokio::task::spawn_blocking(move || log.finish());
+    // Whoever ends it does not wait for whoever reads.
+    let _ = tokio::time::timeout(Duration::from_secs(1), written).await;
     Ok(Exit::Kept)
 }
 

@@ -9,13 +9,13 @@ use crate::{
     app,
     error::{Error, Exit},
     guard::{
-        Context, Entry, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal, Stored, Strength,
-        ask_again, begin, drive, fold, give_up, hold, load, refusal,
+        Context, Entry, Event, Events, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal,
+        Stored, Strength, ask_again, begin, drive, fold, give_up, hold, load, refusal,
     },
     journal::Store,
     model::RunId,
     ports::Notify,
-    report::{self, Format, Style},
+    report::{self, Format, Reporter, Style},
 };
 
 /// How long a superseded operator waits to learn how the run ended under its new owner.
@@ -86,47 +86,95 @@ impl Prepared {
     /// Where a gate is shut, nobody confirms, the target is locked, or no guardian can be posted.
     pub async fn run(self, global: &Global, yes: bool) -> Result<Exit, Error> {
         self.verdict()?;
-        if !yes {
-            report::remark(&self.text());
-        }
-        confirm("Go on?", yes)?;
+        confirm(|| self.text(), "Go on?", yes).await?;
         let place = global.place()?;
         let store = place.open().await?;
-        let stop = stop_signal()?;
         let run = RunId::new(app::clock().now().wall, rand::random());
         let watchdog = Watchdog::new(place, global.home()?, run.clone());
-        let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
-        let events = report::events(global.output);
+        let reporter = Reporter::new(global.output);
+        let ended = self.guarded(&store, &run, watchdog, reporter.events()).await;
+        end(reporter, &*store, &run, ended, global.output).await
+    }
+
+    /// From the lock to the end of the run.
+    async fn guarded(
+        self,
+        store: &Arc<dyn Store>,
+        run: &RunId,
+        watchdog: Watchdog,
+        events: Arc<dyn Events>,
+    ) -> Result<Outcome, Error> {
+        let stop = stop_signal()?;
+        let grant = begin(&**store, run, &self.plan, &self.gates, &self.overrides).await?;
         let answers = (&self.gates[..], &self.overrides[..]);
-        ask_again(&*store, &grant, &*self.preconditions, answers, &*events).await?;
+        ask_again(&**store, &grant, &*self.preconditions, answers, &*events).await?;
         let guardian = match self.plan.guard {
-            Strength::Local => Some(hold(&*store, &grant, watchdog.post()).await?),
+            Strength::Local => Some(hold(&**store, &grant, watchdog.post()).await?),
             Strength::InCluster | Strength::None => None,
         };
         let guardian = match guardian.transpose() {
             Ok(guardian) => guardian,
             Err(e) => {
-                give_up(&*store, &grant, Outcome::Refused { why: e.to_string() }).await?;
+                give_up(&**store, &grant, Outcome::Refused { why: e.to_string() }).await?;
                 return Err(e);
             }
         };
-        let watching = guardian.map(|guardian| watchdog.watch(Some(guardian), store.clone(), events.clone()));
+        // Until the run is over.
+        let _watching = guardian.map(|guardian| watchdog.watch(Some(guardian), store.clone(), events.clone()));
         let context = Context {
             store: store.clone(),
             operation: self.operation,
             clock: app::clock(),
-            events,
+            events: events.clone(),
             notify: self.notify,
             stop,
         };
-        let outcome = match drive(&context, &grant).await {
-            Err(Error::Superseded { .. }) => follow(&*store, &run).await,
-            Err(e) => cut_short(&*store, &run, e).await?,
-            Ok(outcome) => outcome,
-        };
-        drop((context, watching));
-        close(&*store, &run, &outcome, global.output).await;
-        Ok(outcome.exit())
+        match drive(&context, &grant).await {
+            Err(Error::Superseded { .. }) => Ok(follow(&**store, run).await),
+            Err(e) => cut_short(&**store, run, e, &*events).await,
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+}
+
+/// Says how a run ended, once all that was said of it before is written.
+///
+/// # Errors
+/// The error itself, where the run came to no outcome.
+pub async fn end(
+    reporter: Reporter,
+    store: &dyn Store,
+    run: &RunId,
+    ended: Result<Outcome, Error>,
+    format: Format,
+) -> Result<Exit, Error> {
+    let last = match &ended {
+        Ok(outcome) => Some(closing(store, run, outcome, format).await),
+        Err(_) => None,
+    };
+    // The progress line goes before the closing table comes.
+    outlast(move || {
+        reporter.finish();
+        if let Some(last) = last {
+            report::say(&last);
+        }
+    })
+    .await;
+    ended.map(|outcome| outcome.exit())
+}
+
+/// Writes what is left to be written. The run is over and its target free, so output waits for its reader now, as that of
+/// any program does; a signal ends the wait.
+pub async fn outlast(write: impl FnOnce() + Send + 'static) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signals: Vec<_> = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .collect();
+    let signalled = futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv())));
+    tokio::select! {
+        _ = tokio::task::spawn_blocking(write) => {}
+        _ = signalled => {}
     }
 }
 
@@ -164,11 +212,12 @@ pub fn stop_signal() -> Result<StopSignal, Error> {
 ///
 /// # Errors
 /// The error itself, where nothing was touched.
-pub async fn cut_short(store: &dyn Store, run: &RunId, error: Error) -> Result<Outcome, Error> {
+pub async fn cut_short(store: &dyn Store, run: &RunId, error: Error, events: &dyn Events) -> Result<Outcome, Error> {
     match load(store, run).await {
         Ok(stored) if !fold(&stored.plan, &stored.entries).is_touched() => Err(error),
         Ok(Stored { plan, entries, .. }) if let Mode::Finished(outcome) = fold(&plan, &entries).mode => {
-            report::remark(&format!("{error}; the target is free once its guardian has seen that the run is over"));
+            let free = format!("{error}; the target is free once its guardian has seen that the run is over");
+            events.event(&Event::Remark(&free));
             Ok(outcome)
         }
         _ => Ok(Outcome::Stuck { why: format!("{error}; its guardian puts things back once that is mended") }),
@@ -194,30 +243,29 @@ async fn follow(store: &dyn Store, run: &RunId) -> Outcome {
     }
 }
 
-/// Says how a run ended, with the evidence, and the hash that ends its journal.
-pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
-    let (Ok(stored), Ok(head)) = (load(store, run).await, store.head(run).await) else {
-        match format {
-            Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome })),
-            Format::Table => report::say(&format!("{outcome}\nrun {run}, whose journal cannot be read")),
+/// How a run ended, with the evidence, and the hash that ends its journal.
+async fn closing(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) -> String {
+    let read = (load(store, run).await, store.head(run).await);
+    match (format, read) {
+        (Format::Json, (Ok(_), Ok(head))) => {
+            serde_json::json!({ "run": run, "outcome": outcome, "head": head }).to_string()
         }
-        return;
-    };
-    match format {
-        Format::Json => report::line(&serde_json::json!({ "run": run, "outcome": outcome, "head": head })),
-        Format::Table => {
+        (Format::Json, _) => serde_json::json!({ "run": run, "outcome": outcome }).to_string(),
+        (Format::Table, (Ok(stored), Ok(head))) => {
             // Where nothing was touched the evidence is only that of the measurement before.
-            let told = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
-            if let Some(table) = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !told) {
-                report::say(&table);
-            }
-            report::say(&outcome.to_string());
-            report::say(&format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short()));
-            if let Some(next) = what_next(run, outcome, &stored.entries) {
-                report::say(&next);
-            }
+            let untouched = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
+            let table = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !untouched);
+            let told = format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short());
+            let next = what_next(run, outcome, &stored.entries);
+            table.into_iter().chain([outcome.to_string(), told]).chain(next).collect::<Vec<_>>().join("\n")
         }
+        (Format::Table, _) => format!("{outcome}\nrun {run}, whose journal cannot be read"),
     }
+}
+
+/// Says how a run ended that nobody was driving.
+pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
+    report::say(&closing(store, run, outcome, format).await);
 }
 
 fn what_next(run: &RunId, outcome: &Outcome, entries: &[Entry]) -> Option<String> {

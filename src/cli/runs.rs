@@ -7,7 +7,7 @@ use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use super::{
     Global,
     context::block_on,
-    operate::{close, cut_short, stop_signal},
+    operate::{close, cut_short, end, stop_signal},
     watchdog::Watchdog,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     },
     journal::{Digest, Store},
     model::{RunId, Target},
-    report::{self, Format, Style},
+    report::{self, Format, Reporter, Style},
 };
 
 /// List, show, resume, recover, resolve and verify runs
@@ -123,7 +123,8 @@ impl Command {
                     };
                     let watches = matches!(how, Resume::Continue | Resume::Watch);
                     let metrics = if watches { Build::Now } else { Build::WhenNeeded };
-                    let (context, stored) = prepare(global, &args.run, metrics).await?;
+                    let driven = prepare(global, &args.run, metrics).await?;
+                    let Driven { context, stored, .. } = &driven;
                     // It may have lost its guardian together with its operator.
                     let watching = (watches && stored.plan.guard == Strength::Local).then_some(Watchdog::new(
                         global.place()?,
@@ -131,14 +132,14 @@ impl Command {
                         args.run.clone(),
                     ));
                     let watching = watching.map(|dog| dog.watch(None, context.store.clone(), context.events.clone()));
-                    let outcome = resume(&context, &stored, how).await;
+                    let outcome = resume(context, stored, how).await;
                     drop(watching);
-                    end(context, &args.run, outcome, global.output).await
+                    ended(driven, outcome, global.output).await
                 }
                 Self::Recover { run } => {
-                    let (context, stored) = prepare(global, &run, Build::WhenNeeded).await?;
-                    let outcome = recover(&context, &stored, Role::Recover).await;
-                    end(context, &run, outcome, global.output).await
+                    let driven = prepare(global, &run, Build::WhenNeeded).await?;
+                    let outcome = recover(&driven.context, &driven.stored, Role::Recover).await;
+                    ended(driven, outcome, global.output).await
                 }
                 Self::Abort { run } => abort_run(global, &run).await,
                 Self::Report { run } => report(global, &run).await,
@@ -159,31 +160,38 @@ impl Command {
     }
 }
 
+/// A run that is driven from here.
+struct Driven {
+    context: Context,
+    stored: Stored,
+    reporter: Reporter,
+}
+
 /// Builds what a run is driven with, from what its journal says.
-async fn prepare(global: &Global, run: &RunId, metrics: Build) -> Result<(Context, Stored), Error> {
+async fn prepare(global: &Global, run: &RunId, metrics: Build) -> Result<Driven, Error> {
     let store = global.store().await?;
     let stored = load(&*store, run).await?;
+    let reporter = Reporter::new(global.output);
     let context = Context {
         operation: Rebuilder.build(&stored.plan, metrics).await?,
         store,
         clock: app::clock(),
-        events: report::events(global.output),
+        events: reporter.events(),
         notify: Rebuilder.notify(&stored.plan),
         stop: stop_signal()?,
     };
-    Ok((context, stored))
+    Ok(Driven { context, stored, reporter })
 }
 
-async fn end(context: Context, run: &RunId, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
-    let store = context.store.clone();
+/// Says how a run ended that was driven from here.
+async fn ended(driven: Driven, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
+    let Driven { context, stored, reporter } = driven;
+    let Context { store, events, .. } = context;
     let outcome = match outcome {
-        Err(e @ (Error::Store { .. } | Error::Port { .. })) => cut_short(&*store, run, e).await?,
-        other => other?,
+        Err(e @ (Error::Store { .. } | Error::Port { .. })) => cut_short(&*store, &stored.run, e, &*events).await,
+        other => other,
     };
-    // The progress line goes before the closing table comes.
-    drop(context);
-    close(&*store, run, &outcome, format).await;
-    Ok(outcome.exit())
+    end(reporter, &*store, &stored.run, outcome, format).await
 }
 
 /// Ends the run that holds a target, and puts things back.
@@ -200,9 +208,9 @@ pub async fn abort_target(global: &Global, target: &Target) -> Result<Exit, Erro
 }
 
 async fn abort_run(global: &Global, run: &RunId) -> Result<Exit, Error> {
-    let (context, stored) = prepare(global, run, Build::WhenNeeded).await?;
-    let outcome = abort(&context, &stored).await;
-    end(context, run, outcome, global.output).await
+    let driven = prepare(global, run, Build::WhenNeeded).await?;
+    let outcome = abort(&driven.context, &driven.stored).await;
+    ended(driven, outcome, global.output).await
 }
 
 /// The newest run of a target.

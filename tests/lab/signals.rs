@@ -24,6 +24,40 @@ fn every_signal_puts_things_back() {
     stage.close();
 }
 
+/// A pager that shows its first page, a terminal after Ctrl-S, a collector of logs that hangs.
+#[test]
+fn a_reader_that_stops_holds_nothing_up() {
+    let stage = Stage::up();
+    for (output, reads_on) in [("json", true), ("table", true), ("json", false)] {
+        let before = stage.runs();
+        let args = ["switchover", "run", "tenant", "--to", "green", "--yes", "--assume", "independent", "-o", output];
+        let (mut cli, mut reader) = stage.start_unread(&[&args[..], &["--bake", "10m", "--max-bake", "20m"]].concat());
+        let run = stage.wait_for_run(&before);
+        stage.wait_for_bake(&run);
+        assert_eq!(stage.weights(), GREEN);
+        cli.signal(Signal::SIGTERM);
+        assert_eq!(stage.wait_for_end(&run), Outcome::Interrupted { why: "SIGTERM".to_owned() }, "{output}");
+        until("its target is free", || stage.is_free());
+        assert_eq!(stage.weights(), BLUE);
+        assert!(!cli.has_ended(), "what it has to say is not lost: it waits for its reader");
+        if reads_on {
+            let read = std::thread::spawn(move || std::io::read_to_string(&mut reader).unwrap());
+            assert_eq!(cli.wait().code, Some(7));
+            let text = read.join().unwrap();
+            let recorded = text.lines().filter(|line| line.starts_with("{\"looked\"")).count();
+            let looks = stage.try_load(&run).unwrap().entries;
+            let looks = looks.iter().filter(|entry| matches!(entry, Entry::Looked { .. })).count();
+            assert!(recorded == looks || output == "table", "{recorded} of {looks}: {text}");
+            assert!(text.trim_end().lines().last().unwrap().contains("head"), "{text}");
+        } else {
+            cli.signal_until_ended(Signal::SIGTERM);
+            assert_eq!(cli.wait().code, Some(7), "a signal ends the wait");
+        }
+        stage.is_clean(&run);
+    }
+    stage.close();
+}
+
 #[test]
 fn a_second_signal_does_not_abandon_the_way_back() {
     let stage = Stage::up();

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{PipeReader, Write as _},
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Command, Stdio},
@@ -20,6 +21,7 @@ use interlock::{
     ports::Traffic as _,
     process::{Identity, Signal},
 };
+use nix::fcntl::OFlag;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -212,6 +214,23 @@ impl Stage {
         self.launch(args, &[], true)
     }
 
+    /// Starts the real binary with a reader of its output that has stopped: nothing more can be written before it reads on.
+    pub fn start_unread(&self, args: &[&str]) -> (Cli, PipeReader) {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let wait = |flags| nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
+        wait(OFlag::O_NONBLOCK);
+        let mut filler = &writer;
+        while filler.write(&[b'\n'; 4096]).is_ok() {}
+        while filler.write(b"\n").is_ok() {}
+        wait(OFlag::empty());
+        let (number, mut command) = (self.outputs.fetch_add(1, Ordering::SeqCst), self.command(args));
+        let _ = writer.flush();
+        let file = self.folder.join("out").join(format!("{number}.none"));
+        fs::write(&file, "").unwrap();
+        command.process_group(0).stdout(writer.try_clone().unwrap()).stderr(writer);
+        (self.started(command, file.clone(), file), reader)
+    }
+
     fn launch(&self, args: &[&str], env: &[(&str, &str)], unheard: bool) -> Cli {
         let number = self.outputs.fetch_add(1, Ordering::SeqCst);
         let file = |kind: &str| self.folder.join("out").join(format!("{number}.{kind}"));
@@ -222,10 +241,14 @@ impl Stage {
             let (_, broken) = std::io::pipe().unwrap();
             command.stdout(broken.try_clone().unwrap()).stderr(broken);
         }
+        self.started(command, file("out"), file("err"))
+    }
+
+    fn started(&self, mut command: Command, out: PathBuf, err: PathBuf) -> Cli {
         let child = command.spawn().unwrap();
         let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
         self.started.lock().unwrap().push(identity.clone());
-        Cli::new(child, identity, file("out"), file("err"))
+        Cli::new(child, identity, out, err)
     }
 
     /// Runs the real binary to its end.
