@@ -78,6 +78,7 @@ impl Prepared {
         let stop = stop_signal()?;
         let run = RunId::new(app::clock().now().wall, rand::random());
         let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
+        let run = grant.run.clone();
         if self.plan.guard == Strength::Local
             && let Err(e) = guardian::post(&place, &global.home()?, &run)
         {

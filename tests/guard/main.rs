@@ -6,8 +6,11 @@ mod cuts;
 mod ends;
 #[cfg(feature = "lab")]
 mod gates;
+mod memory_disk;
+mod power;
 mod sample;
 mod shelf;
+mod stopped;
 #[cfg(feature = "lab")]
 mod switchover;
 mod told;
