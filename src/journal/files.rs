@@ -216,7 +216,16 @@ impl Files {
             let Some(lock) = self.locks.again(&found).filter(|_| was_gone) else { return Ok(()) };
             if lock.is_abandoned(&self.now()) { Ok(()) } else { Err(alive(&lock)) }
         };
-        let epoch = self.locks.last_segment(&run)?.unwrap_or_default().max(lock.epoch).next();
+        let last = self.locks.last_segment(&run)?.unwrap_or_default();
+        if last > lock.epoch {
+            let claims = self.locks.claims(&lock.target);
+            let highest = claims.highest().map_err(|e| failed(&claims.folder, &e))?.unwrap_or_default();
+            if highest > lock.epoch {
+                return Err(Error::Superseded { run: run.to_string(), ours: seen.epoch.0, theirs: highest.0 });
+            }
+        }
+        // Later than what the journal has, also where the claim to that is lost.
+        let epoch = last.max(lock.epoch).next();
         let (target, owner, ttl, at) = (lock.target, owner.clone(), lock.ttl, self.now().into());
         let claim = Claim { target, epoch, run, owner, ttl, at };
         self.claim(&claim, may_claim)?;
