@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use interlock::{
     guard::{Mode, Outcome, Role, begin, drive, load, recover},
-    journal::{FolderStore, Store as _},
+    journal::{FolderStore, Owner, Store as _},
 };
 
 use crate::{
@@ -87,4 +87,31 @@ async fn a_power_cut_at_any_write_leaves_what_recovery_needs() {
     for (first, second) in sample("pairs of power cuts", pairs, 150) {
         check(first, Some(second)).await;
     }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_outlasts_a_power_cut_right_after_it() {
+    let (clock, disk) = (Arc::new(HandClock::default()), MemoryDisk::default());
+    let owner = Owner::current().unwrap();
+    let first = store(&disk, &clock);
+    let mut grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
+    for number in 0..12 {
+        first.append(&grant, serde_json::json!({ "applied": { "step": number } })).await.unwrap();
+        for left in LEFT {
+            let after = store(&disk.after_power_cut(left), &clock);
+            let records = after.load(&run_id()).await.unwrap();
+            assert_eq!(records, first.load(&run_id()).await.unwrap(), "record {number}, {left:?}");
+            let lock = after.lock(&plan().target).await.unwrap().unwrap();
+            assert_eq!((lock.epoch, lock.run), (grant.epoch, Some(run_id())), "record {number}, {left:?}");
+        }
+        if number % 3 == 2 {
+            let seen = first.lock(&plan().target).await.unwrap().unwrap();
+            grant = first.take_over(&seen, &owner).await.unwrap();
+            let after = store(&disk.after_power_cut(Left::Nothing), &clock);
+            assert_eq!(after.lock(&plan().target).await.unwrap().unwrap().epoch, grant.epoch, "a claim is durable");
+        }
+    }
+    first.release(&grant).await.unwrap();
+    let after = store(&disk.after_power_cut(Left::Nothing), &clock);
+    assert_eq!(after.lock(&plan().target).await.unwrap().unwrap().run, None, "so is its end");
 }
