@@ -97,6 +97,12 @@ pub enum Error {
         /// What to do next.
         mend: String,
     },
+    /// Another run has the id.
+    #[error("run {run} exists already")]
+    Taken {
+        /// The id.
+        run: String,
+    },
     /// Another owner has taken the run over.
     #[error("superseded: run {run} belongs to epoch {theirs} now, ours was {ours}")]
     Superseded {
@@ -134,7 +140,7 @@ impl Error {
         match self {
             Self::Document(_) | Self::Usage { .. } => Exit::Invalid,
             Self::Refused { .. } | Self::Port { source: PortError::Forbidden { .. }, .. } => Exit::Refused,
-            Self::Port { .. } | Self::Store { .. } => Exit::Unreachable,
+            Self::Port { .. } | Self::Store { .. } | Self::Taken { .. } => Exit::Unreachable,
             // Nobody can tell from it what is left changed.
             Self::Superseded { .. } | Self::Tampered { .. } => Exit::Stuck,
         }
@@ -150,6 +156,7 @@ impl Error {
             | Self::Port { mend, .. }
             | Self::Store { mend, .. }
             | Self::Tampered { mend, .. } => mend,
+            Self::Taken { .. } => "try again; the next run gets another id",
             Self::Superseded { .. } => "`interlock runs show` tells what the new owner did",
         }
     }

@@ -12,7 +12,7 @@ use crate::{
         Context, Entry, Event, Events, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal,
         Stored, Strength, ask_again, begin, drive, fold, give_up, hold, load, refusal,
     },
-    journal::Store,
+    journal::{Grant, Store},
     model::RunId,
     ports::Notify,
     report::{self, Format, Reporter, Style},
@@ -90,9 +90,13 @@ impl Prepared {
         let place = global.place()?;
         let store = place.open().await?;
         let run = RunId::new(app::clock().now().wall, rand::random());
-        let watchdog = Watchdog::new(place, global.home()?, run.clone());
+        let home = global.home()?;
+        let grant = begin(&*store, &run, &self.plan, &self.gates, &self.overrides).await?;
+        // Not always the name that was drawn first.
+        let run = grant.run.clone();
+        let watchdog = Watchdog::new(place, home, run.clone());
         let reporter = Reporter::new(global.output);
-        let ended = self.guarded(&store, &run, watchdog, reporter.events()).await;
+        let ended = self.guarded(&store, &grant, watchdog, reporter.events()).await;
         end(reporter, &*store, &run, ended, global.output).await
     }
 
@@ -100,22 +104,21 @@ impl Prepared {
     async fn guarded(
         self,
         store: &Arc<dyn Store>,
-        run: &RunId,
+        grant: &Grant,
         watchdog: Watchdog,
         events: Arc<dyn Events>,
     ) -> Result<Outcome, Error> {
         let stop = stop_signal()?;
-        let grant = begin(&**store, run, &self.plan, &self.gates, &self.overrides).await?;
         let answers = (&self.gates[..], &self.overrides[..]);
-        ask_again(&**store, &grant, &*self.preconditions, answers, &*events).await?;
+        ask_again(&**store, grant, &*self.preconditions, answers, &*events).await?;
         let guardian = match self.plan.guard {
-            Strength::Local => Some(hold(&**store, &grant, watchdog.post()).await?),
+            Strength::Local => Some(hold(&**store, grant, watchdog.post()).await?),
             Strength::InCluster | Strength::None => None,
         };
         let guardian = match guardian.transpose() {
             Ok(guardian) => guardian,
             Err(e) => {
-                give_up(&**store, &grant, Outcome::Refused { why: e.to_string() }).await?;
+                give_up(&**store, grant, Outcome::Refused { why: e.to_string() }).await?;
                 return Err(e);
             }
         };
@@ -129,9 +132,9 @@ impl Prepared {
             notify: self.notify,
             stop,
         };
-        match drive(&context, &grant).await {
-            Err(Error::Superseded { .. }) => Ok(follow(&**store, run).await),
-            Err(e) => cut_short(&**store, run, e, &*events).await,
+        match drive(&context, grant).await {
+            Err(Error::Superseded { .. }) => Ok(follow(&**store, &grant.run).await),
+            Err(e) => cut_short(&**store, &grant.run, e, &*events).await,
             Ok(outcome) => Ok(outcome),
         }
     }

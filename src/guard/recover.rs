@@ -14,6 +14,9 @@ use crate::{
 /// How often a person's word is tried against owners who come at the same time.
 const SEIZE_TRIES: u32 = 5;
 
+/// How often another id is drawn for a run whose id is taken.
+const DRAWS: u32 = 100;
+
 /// How often an owner elsewhere is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How much longer than its time to live it is looked at, so that a look falls behind its end.
@@ -54,7 +57,8 @@ pub async fn load(store: &dyn Store, run: &RunId) -> Result<Stored, Error> {
     Ok(Stored { run: run.clone(), plan, entries, lock })
 }
 
-/// Locks the target and writes the plan and the gates' answers, so that from here on the journal tells all.
+/// Locks the target and writes the plan and the gates' answers, so that from here on the journal tells all. Where another
+/// run has the id this one gets another, which is in the grant.
 ///
 /// # Errors
 /// [`Error::Refused`] names the holder where the target is locked; store errors leave nothing locked.
@@ -66,7 +70,7 @@ pub async fn begin(
     overrides: &[Override],
 ) -> Result<Grant, Error> {
     let owner = Owner::current()?;
-    let grant = store.open(run, &plan.target, &owner, plan.ttl.0).await?;
+    let grant = open(store, run, plan, &owner).await?;
     let gated = gates.iter().map(|gate| Entry::gated(gate, overrides));
     let opening = std::iter::once(Entry::Planned { plan: Box::new(plan.clone()) })
         .chain(gated)
@@ -78,6 +82,17 @@ pub async fn begin(
         }
     }
     Ok(grant)
+}
+
+async fn open(store: &dyn Store, run: &RunId, plan: &Plan, owner: &Owner) -> Result<Grant, Error> {
+    let mut run = run.clone();
+    for _ in 1..DRAWS {
+        match store.open(&run, &plan.target, owner, plan.ttl.0).await {
+            Err(Error::Taken { .. }) => run = run.another(),
+            other => return other,
+        }
+    }
+    store.open(&run, &plan.target, owner, plan.ttl.0).await
 }
 
 /// Ends a run that cannot begin after all, with nothing touched, and gives its target free.
@@ -153,9 +168,7 @@ pub async fn resolve(store: &dyn Store, stored: &Stored, settled: Settled, reaso
             "`interlock runs list` shows what each run waits for",
         ));
     }
-    let owner = Owner::current()?;
-    let grant = store.take_over(held_lock(stored)?, &owner).await?;
-    append(store, &grant, &Entry::Owned { owner, role: Role::Resume }).await?;
+    let grant = seize(store, stored, Role::Resume).await?;
     let resolved = Entry::Resolved { settled, reason: reason.to_owned() };
     append(store, &grant, &resolved).await?;
     let entries = [resolved];
@@ -220,7 +233,8 @@ async fn seize(store: &dyn Store, stored: &Stored, role: Role) -> Result<Grant, 
     let mut lock = held_lock(stored)?.clone();
     for _ in 1..SEIZE_TRIES {
         match take_from(store, &lock, role).await {
-            Err(Error::Superseded { .. }) => {
+            // Its owner was taken for gone, and is not.
+            Err(Error::Superseded { .. } | Error::Refused { .. }) => {
                 let standing = store.lock(&lock.target).await?;
                 lock = standing.filter(|now| now.run == lock.run).ok_or_else(|| is_over(&stored.run))?;
             }

@@ -47,10 +47,17 @@ impl Owner {
     #[must_use]
     pub fn is_here(&self) -> bool {
         let namespace = pid_namespace();
+        self.is_of_this_host() && namespace.is_some() && self.pid_namespace == namespace && self.is_of_this_boot()
+    }
+
+    /// Whether its boot clock is ours.
+    pub(super) fn is_of_this_boot(&self) -> bool {
+        Identity::current().is_ok_and(|own| own.boot_id == self.process.boot_id)
+    }
+
+    /// Whether its machine has our name.
+    pub(super) fn is_of_this_host(&self) -> bool {
         self.host == host()
-            && namespace.is_some()
-            && self.pid_namespace == namespace
-            && Identity::current().is_ok_and(|own| own.boot_id == self.process.boot_id)
     }
 }
 
@@ -87,7 +94,8 @@ pub struct Lock {
     pub beat_at: Timestamp,
     /// How long after its last sign of life an owner counts as gone.
     pub ttl: Duration,
-    /// The owner is on another machine or in a pod: whether it is gone shows by its silence alone.
+    /// The owner is on another machine, in a pod, or in another pid namespace: whether it is gone shows by its silence
+    /// alone.
     #[serde(skip)]
     pub remote: bool,
 }
@@ -117,6 +125,16 @@ pub struct Grant {
 /// Another owner has the run.
 pub fn superseded(grant: &Grant, theirs: Epoch) -> Error {
     Error::Superseded { run: grant.run.to_string(), ours: grant.epoch.0, theirs: theirs.0 }
+}
+
+/// The run has an owner who is alive.
+pub(super) fn alive(lock: &Lock) -> Error {
+    let owner = lock.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    let run = lock.run.as_ref().map(ToString::to_string).unwrap_or_default();
+    Error::Refused {
+        what: format!("run {run} belongs to {owner}, who is alive"),
+        mend: format!("wait for it, or end it: `interlock runs abort {run}`"),
+    }
 }
 
 /// A run has the target.

@@ -16,12 +16,13 @@ pub trait Store: Send + Sync {
     /// Locks `target` for a new run and opens its journal.
     ///
     /// # Errors
-    /// [`Error::Refused`] names the holder where the target is locked.
+    /// [`Error::Refused`] names the holder where the target is locked; [`Error::Taken`] where another run has the id.
     async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error>;
-    /// Makes `owner` the owner of a run that is `seen` in the lock, with the next epoch.
+    /// Makes `owner` the owner of a run that is `seen` in the lock, with a later epoch. An owner may take over from itself.
     ///
     /// # Errors
-    /// [`Error::Superseded`] where the lock is no longer as `seen`.
+    /// [`Error::Superseded`] where the lock is no longer as `seen`; [`Error::Refused`] where its owner was gone, and has
+    /// given a sign of life since.
     async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error>;
     /// Gives a sign of life.
     ///
@@ -41,7 +42,8 @@ pub trait Store: Send + Sync {
     /// Appends a record; it is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::Superseded`] where the grant is no longer ours; nothing is written then.
+    /// [`Error::Superseded`] where the grant is no longer ours: either nothing was written, or it was written too late to be
+    /// sure that the next owner has read it. After other errors, too, only [`Self::load`] tells whether it is there.
     async fn append(&self, grant: &Grant, entry: serde_json::Value) -> Result<Record, Error>;
     /// Reads a run's journal. A torn last line, left by a crash in the middle of a write, is left out.
     ///

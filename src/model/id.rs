@@ -31,6 +31,16 @@ impl RunId {
         }
     }
 
+    /// Another id of the same time, for where this one is taken: its digits of chance count on.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let counted = self.0.rsplit_once('-').and_then(|(day, digits)| {
+            let chance = u16::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 4)?;
+            Some(Self(format!("{day}-{:04x}", chance.wrapping_add(1))))
+        });
+        counted.unwrap_or_else(|| self.clone())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -79,7 +89,7 @@ impl fmt::Display for Target {
 }
 
 /// The term of an owner: each takeover of a target raises it, and a lower one may no longer write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
@@ -114,5 +124,7 @@ mod tests {
         let id = RunId::new("2026-11-21T09:30:00Z".parse().unwrap(), 0x1f2e);
         assert_eq!(id.as_str(), "20261121-093000-1f2e");
         assert!(RunId::parse(id.as_str()).is_ok());
+        assert_eq!(id.another().as_str(), "20261121-093000-1f2f");
+        assert_eq!(RunId::parse("20261121-093000-ffff").unwrap().another().as_str(), "20261121-093000-0000");
     }
 }

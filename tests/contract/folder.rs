@@ -18,8 +18,11 @@ async fn a_folder_keeps_the_contract() {
 
 #[tokio::test]
 async fn two_stores_in_a_folder_are_one_place() {
-    let folder = tempfile::tempdir().unwrap();
-    store::two_stores_are_one_place(&open(&folder), &open(&folder)).await;
+    // Again and again: whoever is faster differs.
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        store::two_stores_are_one_place(&open(&folder), &open(&folder)).await;
+    }
 }
 
 #[tokio::test]

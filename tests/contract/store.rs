@@ -111,6 +111,37 @@ pub async fn a_stale_grant_is_refused_everywhere(store: &dyn Store) {
     store.release(&taken).await.unwrap();
 }
 
+/// An owner may take over from itself, and goes on where it was.
+pub async fn an_owner_takes_over_from_itself(store: &dyn Store) {
+    let name = "itself";
+    let mut grant = open(store, 35, name).await.unwrap();
+    for step in 0..3 {
+        let record = store.append(&grant, entry(step)).await.unwrap();
+        assert_eq!((record.seq, record.epoch), (step as u64, Epoch(step as u64 + 1)));
+        let taken = store.take_over(&lock(store, name).await, &Owner::current().unwrap()).await.unwrap();
+        is_superseded(store.append(&grant, entry(step)).await, taken.epoch.0);
+        grant = taken;
+    }
+    assert_eq!(store.load(&grant.run).await.unwrap().len(), 3);
+    store.release(&grant).await.unwrap();
+}
+
+/// A run whose id another run has is not begun, and leaves the other one as it is.
+pub async fn a_run_id_that_is_taken_is_refused(store: &dyn Store) {
+    let grant = open(store, 37, "taken").await.unwrap();
+    let record = store.append(&grant, entry(0)).await.unwrap();
+    let taken = open(store, 37, "taken-too").await;
+    assert!(matches!(taken, Err(Error::Taken { .. })), "{taken:?}");
+    assert_eq!(store.load(&grant.run).await.unwrap(), [record]);
+    store.append(&grant, entry(1)).await.unwrap();
+    let other = open(store, 38, "taken-too").await.unwrap();
+    store.release(&other).await.unwrap();
+    store.release(&grant).await.unwrap();
+    let over = open(store, 37, "taken").await;
+    assert!(matches!(over, Err(Error::Taken { .. })), "a run that is over has its id still: {over:?}");
+    assert_eq!(store.load(&grant.run).await.unwrap().len(), 2);
+}
+
 /// Who has given a target free holds nothing any more, also when another run has it.
 pub async fn a_released_grant_is_refused(store: &dyn Store) {
     let name = "released";
@@ -204,6 +235,8 @@ pub async fn keeps_the_contract(store: &dyn Store) {
     epochs_rise_and_outlive_runs(store).await;
     records_come_back_in_order(store).await;
     a_stale_grant_is_refused_everywhere(store).await;
+    an_owner_takes_over_from_itself(store).await;
+    a_run_id_that_is_taken_is_refused(store).await;
     a_released_grant_is_refused(store).await;
     a_beat_is_seen(store).await;
     runs_are_listed_oldest_first(store).await;

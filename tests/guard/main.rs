@@ -7,11 +7,14 @@ mod cuts;
 mod ends;
 #[cfg(feature = "lab")]
 mod gates;
+mod guardians;
 #[cfg(feature = "lab")]
 mod late;
-mod guardians;
+mod memory_disk;
+mod power;
 mod sample;
 mod shelf;
+mod stopped;
 #[cfg(feature = "lab")]
 mod switchover;
 mod told;

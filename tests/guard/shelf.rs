@@ -53,6 +53,8 @@ impl Clock for HandClock {
 pub struct Shelf {
     values: Mutex<BTreeMap<String, Value>>,
     highest: Mutex<BTreeMap<String, u64>>,
+    /// How often it was looked at.
+    pub looks: AtomicU64,
     /// Every effective write, oldest first.
     pub writes: Mutex<Vec<String>>,
     /// Writes to this key fail.
@@ -143,6 +145,7 @@ impl Operation for Shelf {
 
     async fn look(&self, look: Look<'_>) -> Looked {
         tokio::task::yield_now().await;
+        self.looks.fetch_add(1, Ordering::SeqCst);
         let seen = look.evidence.and_then(Value::as_u64).unwrap_or(0) + 1;
         let name = look.what.as_str().unwrap_or_default();
         let said = self.verdicts.lock().unwrap().get(name).cloned();

@@ -124,8 +124,8 @@ impl Operation for Switch {
 
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
         match known(key)? {
-            Key::Weights => Ok(json(&self.ports.traffic.fence_weights(epoch).await?)),
-            Key::Scale(slot) => Ok(json(&self.ports.workload.fence_scale(slot, epoch).await?)),
+            Key::Weights => json(&self.ports.traffic.fence_weights(epoch).await?),
+            Key::Scale(slot) => json(&self.ports.workload.fence_scale(slot, epoch).await?),
         }
     }
 

@@ -129,10 +129,22 @@ impl Journals {
                 self.tails().insert(run.clone(), first(version, epoch));
                 Ok(())
             }
-            // The answer to our own request was lost, or a recovering owner was faster; the first append tells.
-            Err(PortError::Conflict { .. }) => Ok(()),
+            // The answer to our own request was lost, or a recovering owner was faster (the first append tells); or another
+            // run has the same id.
+            Err(PortError::Conflict { .. }) if self.is_of(run, target, epoch).await? => Ok(()),
+            Err(PortError::Conflict { .. }) => Err(Error::Taken { run: run.to_string() }),
             Err(e) => Err(trouble(&self.cluster, e)),
         }
+    }
+
+    /// Whether a run's journal belongs to a target, in this term or a later one.
+    async fn is_of(&self, run: &RunId, target: &Target, epoch: Epoch) -> Result<bool, Error> {
+        let (api, name) = (self.api(), name_of(run, 0));
+        let found = self.cluster.outlast(&format!("get configmaps/{name}"), || api.get_opt(&name)).await;
+        Ok(found.map_err(|e| trouble(&self.cluster, e))?.is_some_and(|map| {
+            let is_same = map.metadata.labels.as_ref().is_some_and(|labels| labels.get(TARGET) == Some(&slug(target)));
+            is_same && to_chunk(map).epoch >= epoch.0
+        }))
     }
 
     /// Makes sure that no append of an earlier term can succeed from here on, not even one that is under way: whatever
