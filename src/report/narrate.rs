@@ -1,6 +1,6 @@
 //! Turns the guard's events into lines that read like a log of the run.
 
-use crate::guard::{Answer, Entry, Event, Plan, Resume, Verdict};
+use crate::guard::{Answer, Entry, Event, Plan, Resume, Role, Verdict};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,8 @@ impl Narrator {
                 }
                 _ => None,
             },
+            // Its own narration needs no word on who it is, nor on the epoch that it begins before it goes back.
+            Entry::Owned { role: Role::Operator, .. } => None,
             Entry::Owned { owner, role } => {
                 Some(Told::Line(format!("  owner: {owner} as {}", format!("{role:?}").to_lowercase())))
             }

@@ -34,6 +34,10 @@ impl Hosts for Running {
     async fn state(&self, _: &str) -> Result<HostState, PortError> {
         Ok(HostState::Running)
     }
+    async fn fence(&self, _: &str, _: Epoch) -> Result<(), PortError> {
+        Ok(())
+    }
+
     async fn set_state(&self, _: &str, _: HostState, _: Epoch) -> Result<(), PortError> {
         Err(PortError::odd("hosts", "gates change nothing"))
     }

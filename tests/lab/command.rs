@@ -37,11 +37,6 @@ impl Cli {
         assert!(self.identity.signal(signal).unwrap(), "it has ended: {}", fs::read_to_string(&self.err).unwrap());
     }
 
-    /// Signals it again and again until it ends: right after its run is over it does not listen yet for what ends its output.
-    pub fn signal_until_ended(&mut self, signal: Signal) {
-        until("a signal ends it", || self.has_ended() || self.identity.signal(signal).is_err());
-    }
-
     /// Kills it and its whole group, as a terminal that is torn down does at worst.
     pub fn kill_group(mut self) {
         self.identity.kill().unwrap();

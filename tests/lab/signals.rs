@@ -50,7 +50,8 @@ fn a_reader_that_stops_holds_nothing_up() {
             assert!(recorded == looks || output == "table", "{recorded} of {looks}: {text}");
             assert!(text.trim_end().lines().last().unwrap().contains("head"), "{text}");
         } else {
-            cli.signal_until_ended(Signal::SIGTERM);
+            // Right after its run is over it does not listen yet for what ends its output.
+            until("a signal ends it", || cli.has_ended() || cli.identity.signal(Signal::SIGTERM).is_err());
             assert_eq!(cli.wait().code, Some(7), "a signal ends the wait");
         }
         stage.is_clean(&run);
