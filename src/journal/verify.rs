@@ -94,6 +94,9 @@ pub(super) fn newest(disk: &dyn Disk, folder: &Path, names: &[String]) -> Result
         if let Some(header) = first_line(folder, segment, &bytes)? {
             return Ok((segment, Some(header)));
         }
+        if names.contains(&segment.head()) {
+            return Err(broken(&path, 0, "it has records no more"));
+        }
     }
     Ok((Segment(None), None))
 }

@@ -24,7 +24,7 @@ fn start(stage: &Stage, more: &[&str]) -> Cli {
 
 fn promoted(stage: &Stage, run: &mut Cli) {
     until("green to get traffic", || run.has_ended() || stage.serving() == "green");
-    assert!(!run.has_ended());
+    run.assert_runs("green has traffic");
 }
 
 /// The newest run, as `runs list` names it.
