@@ -19,11 +19,12 @@ use interlock::{
     adapters::postgres_cluster,
     app,
     lab::{DEFAULT_FOLDER, Lab, LabDatabase},
+    model::Epoch,
     ops::drill::{
         ledger::{Mark, Measurement, measure},
         record::{Recorder, WriterSpec, read_back},
     },
-    ports::Database,
+    ports::{ByHand, Database},
 };
 
 /// Writes a second of each stream.
@@ -65,10 +66,10 @@ fn figures(folder: &Path) -> anyhow::Result<f64> {
     let mut worst = Vec::new();
     for run in 1..=RUNS {
         let database = postgres(&lab)?;
-        runtime.block_on(database.set_ledger("pg1", true))?;
+        runtime.block_on(database.set_ledger("pg1", true, &ByHand(Epoch(0))))?;
         let (skipped, slow) = peer::pgbench(folder, &lab)?;
         let measured = runtime.block_on(write(database.clone(), folder))?;
-        runtime.block_on(database.set_ledger("pg1", false))?;
+        runtime.block_on(database.set_ledger("pg1", false, &ByHand(Epoch(0))))?;
         let shares: Vec<f64> = measured.slots.iter().map(|slots| slots.share() * 100.0).collect();
         let told: Vec<String> = shares.iter().map(|share| format!("{share:.3} %")).collect();
         let gap = measured.resolution.baseline;

@@ -6,11 +6,16 @@
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
-use tokio::process::Command;
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, ChildStdin, Command},
+    time::Instant,
+};
 
 use crate::{
     model::Epoch,
-    ports::{Flow, HostState, Hosts, PortError},
+    ports::{Flow, HostState, Hosts, Means, Permit, PortError},
+    process::{Group, Whereabouts},
 };
 
 /// How long one command may take.
@@ -53,29 +58,182 @@ impl CommandHosts {
     }
 }
 
+/// Begins nothing until it is told to by a line: without one it ends, as when whoever started it has died. Then it becomes the
+/// command, under the same pid.
+const GATE: &str = "read -r go || exit 125; exec \"$@\" </dev/null";
+/// What the gate ends with where there is no such program, or it cannot be run.
+const NO_PROGRAM: [i32; 2] = [126, 127];
+/// Programs that have something done beyond this machine, where it goes on when they end.
+const BEYOND: &[&str] = &[
+    "ssh",
+    "slogin",
+    "sshpass",
+    "mosh-client",
+    "pdsh",
+    "ansible",
+    "ansible-playboo",
+    "salt",
+    "kubectl",
+    "oc",
+    "docker",
+    "podman",
+    "nerdctl",
+    "crictl",
+    "virsh",
+    "aws",
+    "gcloud",
+    "az",
+    "curl",
+    "wget",
+];
+/// Between two looks at a command that is awaited.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long the processes of a group that was killed may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Runs a command to its end, and gives what it printed.
-async fn run(host: &str, what: &str, command: &[String], variables: &[(&str, String)]) -> Result<String, PortError> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(PortError::NotFound { what: format!("command that can {what} {host}") });
-    };
-    let named = || format!("the command `{program}` for {host}");
+async fn ask(host: &str, what: &str, command: &[String]) -> Result<String, PortError> {
+    let (program, arguments) = split(host, what, command)?;
     let child = Command::new(program)
         .args(arguments)
         .env("INTERLOCK_HOST", host)
-        .envs(variables.iter().map(|(key, value)| (*key, value)))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = match tokio::time::timeout(WITHIN, child).await {
-        Err(_) => return Err(PortError::unreachable(named(), format!("it took longer than {} s", WITHIN.as_secs()))),
-        Ok(Err(e)) => return Err(PortError::unreachable(named(), e)),
+    said(&named(host, program), tokio::time::timeout(WITHIN, child).await)
+}
+
+/// Lets a command act: it waits at its gate until the permit knows what to end, should we die.
+async fn act(
+    host: &str,
+    what: &str,
+    command: &[String],
+    variables: &[(&str, String)],
+    permit: &dyn Permit,
+) -> Result<String, PortError> {
+    let (program, arguments) = split(host, what, command)?;
+    let mut gated = Command::new("sh");
+    gated
+        .args(["-c", GATE, "sh", program])
+        .args(arguments)
+        .env("INTERLOCK_HOST", host)
+        .env("INTERLOCK_EPOCH", permit.epoch().to_string())
+        .envs(variables.iter().map(|(key, value)| (*key, value)))
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let named = named(host, program);
+    let mut acting = Acting::start(gated).map_err(|e| PortError::unreachable(&named, e))?;
+    permit.intend(Means::Command { what: named.clone(), group: acting.group.clone() }).await?;
+    said(&named, tokio::time::timeout(WITHIN, acting.go()).await)
+}
+
+fn split<'a>(host: &str, what: &str, command: &'a [String]) -> Result<(&'a String, &'a [String]), PortError> {
+    command.split_first().ok_or_else(|| PortError::NotFound { what: format!("command that can {what} {host}") })
+}
+
+fn named(host: &str, program: &str) -> String {
+    format!("the command `{program}` for {host}")
+}
+
+fn said(
+    named: &str,
+    ended: Result<std::io::Result<std::process::Output>, tokio::time::error::Elapsed>,
+) -> Result<String, PortError> {
+    let output = match ended {
+        Err(_) => return Err(PortError::unreachable(named, format!("it took longer than {} s", WITHIN.as_secs()))),
+        Ok(Err(e)) => return Err(PortError::unreachable(named, e)),
         Ok(Ok(output)) => output,
     };
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().chars().take(KEPT).collect::<String>();
     if output.status.success() {
         return Ok(said(&output.stdout));
     }
-    Err(PortError::odd(named(), format!("{}: {}", output.status, said(&output.stderr))))
+    if output.status.code().is_some_and(|code| NO_PROGRAM.contains(&code)) {
+        return Err(PortError::unreachable(named, said(&output.stderr)));
+    }
+    Err(PortError::odd(named, format!("{}: {}", output.status, said(&output.stderr))))
+}
+
+/// A command at its gate, or past it. Dropped before its end, all of its group is ended; but one that has something done beyond
+/// this machine is left to its end, which is then the end of that as well.
+struct Acting {
+    child: Option<Child>,
+    gate: Option<ChildStdin>,
+    group: Group,
+}
+
+impl Acting {
+    fn start(mut command: Command) -> std::io::Result<Self> {
+        let mut child = command.spawn()?;
+        let pid =
+            child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| std::io::Error::other("it has no pid"))?;
+        let gate = child.stdin.take();
+        Ok(Self { child: Some(child), gate, group: Group::led_by(pid)? })
+    }
+
+    /// Lets it begin, and waits for its end.
+    async fn go(&mut self) -> std::io::Result<std::process::Output> {
+        let (Some(gate), Some(child)) = (&mut self.gate, &mut self.child) else {
+            return Err(std::io::Error::other("it was let go before"));
+        };
+        gate.write_all(b"go\n").await?;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outputs = (child.stdout.take(), child.stderr.take());
+        let (status, _, _) = futures::try_join!(child.wait(), read(outputs.0, &mut out), read(outputs.1, &mut err))?;
+        self.child = None;
+        Ok(std::process::Output { status, stdout: out, stderr: err })
+    }
+}
+
+async fn read(from: Option<impl tokio::io::AsyncRead + Unpin>, into: &mut Vec<u8>) -> std::io::Result<usize> {
+    match from {
+        Some(mut from) => tokio::io::AsyncReadExt::read_to_end(&mut from, into).await,
+        None => Ok(0),
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        if self.child.is_some() && !reaches_beyond(&self.group) {
+            // Whoever goes back looks again.
+            let _ = self.group.kill();
+        }
+    }
+}
+
+/// Whether something of it is done beyond this machine now.
+fn reaches_beyond(group: &Group) -> bool {
+    group.programs().iter().any(|program| BEYOND.contains(&program.as_str()))
+}
+
+/// Ends a command of an earlier term; waits for one that has something done beyond this machine.
+async fn settle(what: &str, group: &Group, within: Duration) -> Result<(), PortError> {
+    let may_act = |why: String| PortError::MayAct { what: what.to_owned(), why };
+    match group.whereabouts() {
+        Whereabouts::Gone => return Ok(()),
+        Whereabouts::Elsewhere => {
+            return Err(may_act(format!("it was started on {}, whose processes are not seen from here", group.host)));
+        }
+        Whereabouts::Here => {}
+    }
+    let until = Instant::now() + within;
+    while group.is_alive() && reaches_beyond(group) {
+        if Instant::now() >= until {
+            return Err(may_act(format!("process {} still runs, and has something done elsewhere", group.leader.pid)));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    group.kill().map_err(|e| may_act(format!("process {} cannot be ended: {e}", group.leader.pid)))?;
+    let until = Instant::now() + GONE_WITHIN;
+    while group.is_alive() {
+        if Instant::now() >= until {
+            return Err(may_act(format!("process {} does not end", group.leader.pid)));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 fn word<T: serde::de::DeserializeOwned>(host: &str, said: &str) -> Result<T, PortError> {
@@ -100,21 +258,21 @@ impl Hosts for CommandHosts {
     }
 
     async fn state(&self, host: &str) -> Result<HostState, PortError> {
-        let said = run(host, "tell the state of", &self.of(host)?.state, &[]).await?;
+        let said = ask(host, "tell the state of", &self.of(host)?.state).await?;
         word(host, &said)
     }
 
     async fn fence(&self, host: &str, _: Epoch) -> Result<(), PortError> {
-        // A host knows no epochs; what this process has started there has ended with the call that started it.
+        // A host knows no epochs: each act is intended, and settled by whoever comes next.
         self.of(host).map(drop)
     }
 
-    async fn set_state(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
+    async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
         if self.state(host).await? == to {
             return Ok(());
         }
         let command = self.of(host)?.set.get(&to).map_or(&[][..], Vec::as_slice);
-        run(host, to.word(), command, &[("INTERLOCK_EPOCH", epoch.to_string())]).await.map(drop)
+        act(host, to.word(), command, &[], permit).await.map(drop)
     }
 
     async fn flow(&self, host: &str) -> Result<Flow, PortError> {
@@ -123,13 +281,13 @@ impl Hosts for CommandHosts {
         if command.is_empty() {
             return Ok(Flow::Flowing);
         }
-        let said = run(host, "tell the replication of", command, &[]).await?;
+        let said = ask(host, "tell the replication of", command).await?;
         word(host, &said)
     }
 
-    async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError> {
+    async fn set_flow(&self, host: &str, to: Flow, permit: &dyn Permit) -> Result<(), PortError> {
         let command = self.of(host)?.set_flow.get(&to).map_or(&[][..], Vec::as_slice);
-        run(host, "stop the replication of", command, &[("INTERLOCK_EPOCH", epoch.to_string())]).await.map(drop)
+        act(host, "stop or release the replication of", command, &[], permit).await.map(drop)
     }
 
     async fn free(&self, host: &str) -> Result<Option<u64>, PortError> {
@@ -138,24 +296,82 @@ impl Hosts for CommandHosts {
         if command.is_empty() {
             return Ok(None);
         }
-        let said = run(host, "tell the free bytes of", command, &[]).await?;
+        let said = ask(host, "tell the free bytes of", command).await?;
         let bytes = said.split_whitespace().next_back().unwrap_or_default().parse();
         bytes.map(Some).map_err(|e| PortError::odd(format!("the command for the free bytes of {host}"), e))
     }
 
-    async fn stop_cleanly(&self, host: &str) -> Result<(), PortError> {
-        run(host, "end the database of", &self.of(host)?.stop, &[]).await.map(drop)
+    async fn stop_cleanly(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        act(host, "end the database of", &self.of(host)?.stop, &[], permit).await.map(drop)
     }
 
-    async fn start_following(&self, host: &str, primary: &str) -> Result<String, PortError> {
+    async fn start_following(&self, host: &str, primary: &str, permit: &dyn Permit) -> Result<String, PortError> {
         let variables = [("INTERLOCK_PRIMARY", primary.to_owned())];
-        run(host, "let another be followed by", &self.of(host)?.follow, &variables).await
+        act(host, "let another be followed by", &self.of(host)?.follow, &variables, permit).await
+    }
+
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        match means {
+            Means::Command { what, group } => settle(what, group, within).await,
+            other => Err(other.never_used()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::ports::ByHand;
+
+    /// Keeps what was intended, and lets nothing begin.
+    #[derive(Default)]
+    struct Superseded(Mutex<Vec<Means>>);
+
+    #[async_trait]
+    impl Permit for Superseded {
+        fn epoch(&self) -> Epoch {
+            Epoch(3)
+        }
+
+        async fn check(&self) -> Result<(), PortError> {
+            Err(PortError::Superseded { ours: 3, theirs: 4 })
+        }
+
+        async fn intend(&self, means: Means) -> Result<(), PortError> {
+            self.0.lock().unwrap().push(means);
+            self.check().await
+        }
+
+        async fn over(&self, _: Means) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
+
+    /// Keeps what was intended, and lets it begin.
+    #[derive(Default)]
+    struct Noting(Mutex<Option<Means>>);
+
+    #[async_trait]
+    impl Permit for Noting {
+        fn epoch(&self) -> Epoch {
+            Epoch(3)
+        }
+
+        async fn check(&self) -> Result<(), PortError> {
+            Ok(())
+        }
+
+        async fn intend(&self, means: Means) -> Result<(), PortError> {
+            *self.0.lock().unwrap() = Some(means);
+            Ok(())
+        }
+
+        async fn over(&self, _: Means) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
 
     fn shell(script: &str) -> Vec<String> {
         ["sh", "-c", script].map(str::to_owned).to_vec()
@@ -184,15 +400,78 @@ mod tests {
         let hosts = one(folder.path());
         assert!(hosts.can("pg1", HostState::Down) && !hosts.can("pg1", HostState::Paused) && !hosts.can_freeze("pg1"));
         assert_eq!(hosts.state("pg1").await.unwrap(), HostState::Running);
-        hosts.set_state("pg1", HostState::Down, Epoch(3)).await.unwrap();
+        hosts.set_state("pg1", HostState::Down, &ByHand(Epoch(3))).await.unwrap();
         assert_eq!(hosts.state("pg1").await.unwrap(), HostState::Down);
         assert_eq!(hosts.flow("pg1").await.unwrap(), Flow::Flowing);
-        assert_eq!(hosts.start_following("pg1", "pg2").await.unwrap(), "followed pg2");
+        assert_eq!(hosts.start_following("pg1", "pg2", &ByHand(Epoch(3))).await.unwrap(), "followed pg2");
         assert_eq!(hosts.free("pg1").await.unwrap(), Some(1 << 20));
         assert_eq!(hosts.free("pg9").await.unwrap(), None);
-        let failed = hosts.stop_cleanly("pg1").await.unwrap_err().to_string();
+        let failed = hosts.stop_cleanly("pg1", &ByHand(Epoch(3))).await.unwrap_err().to_string();
         assert!(failed.contains("no such unit"), "{failed}");
-        assert!(hosts.set_state("pg1", HostState::Paused, Epoch(3)).await.is_err());
+        assert!(hosts.set_state("pg1", HostState::Paused, &ByHand(Epoch(3))).await.is_err());
         assert!(hosts.state("pg9").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_before_its_intent_is_kept_and_nothing_goes_on_once_its_owner_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, late) = (folder.path().join("begun"), folder.path().join("late"));
+        let script = format!("touch {}; sleep 62 & sleep 62; touch {}", begun.display(), late.display());
+        let commands = HostCommands { stop: shell(&script), ..HostCommands::default() };
+        let hosts = CommandHosts::new([("pg1".to_owned(), commands)].into());
+
+        let superseded = Superseded::default();
+        assert!(matches!(hosts.stop_cleanly("pg1", &superseded).await, Err(PortError::Superseded { .. })));
+        let intended = superseded.0.lock().unwrap().pop().unwrap();
+        hosts.settle(&intended, Duration::ZERO).await.unwrap();
+        assert!(!begun.exists(), "nobody has told it to go");
+
+        // Its owner leaves it, as at its own death, and somebody else comes.
+        let noting = Noting::default();
+        let stop = hosts.stop_cleanly("pg1", &noting);
+        let until_begun = async {
+            while !begun.exists() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = stop => panic!("{ended:?}"),
+            () = until_begun => {}
+        }
+        let intended = noting.0.lock().unwrap().take().unwrap();
+        hosts.settle(&intended, Duration::ZERO).await.unwrap();
+        let Means::Command { group, .. } = intended else { panic!("{intended:?}") };
+        assert!(!group.is_alive() && !late.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_done_beyond_this_machine_is_awaited_and_never_taken_for_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let ssh = folder.path().join("ssh");
+        std::fs::copy("/bin/sleep", &ssh).unwrap();
+        let commands =
+            HostCommands { stop: vec![ssh.display().to_string(), "62".to_owned()], ..HostCommands::default() };
+        let hosts = CommandHosts::new([("pg1".to_owned(), commands)].into());
+        let noting = Noting::default();
+        let begun = async {
+            while noting.0.lock().unwrap().as_ref().is_none_or(|means| match means {
+                Means::Command { group, .. } => !reaches_beyond(group),
+                _ => true,
+            }) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = hosts.stop_cleanly("pg1", &noting) => panic!("{ended:?}"),
+            () = begun => {}
+        }
+        let intended = noting.0.lock().unwrap().take().unwrap();
+        let told = hosts.settle(&intended, LOOK).await.unwrap_err();
+        assert!(matches!(told, PortError::MayAct { .. }) && told.to_string().contains("may still act"), "{told}");
+        let Means::Command { group, .. } = &intended else { panic!("{intended:?}") };
+        group.kill().unwrap();
+        hosts.settle(&intended, GONE_WITHIN).await.unwrap();
     }
 }

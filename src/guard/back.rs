@@ -6,14 +6,24 @@ use serde_json::Value;
 
 use super::{
     Context, Entry, Event,
+    permit::StepPermit,
     undo::{Undo, undo},
 };
-use crate::{error::Error, journal::Grant, model::Moment, ports::PortError};
+use crate::{
+    error::Error,
+    journal::Grant,
+    model::Moment,
+    ports::{Means, PortError},
+};
 
 /// How often going back is tried before a person is needed.
 const RETURN_TRIES: u32 = 12;
 /// The longest pause between two of these tries; they double from a tenth of it.
 const RETURN_PAUSE: Duration = Duration::from_secs(1);
+/// How long something that can only be awaited delays what can be put back meanwhile.
+pub(super) const SETTLE: Duration = Duration::from_secs(5);
+/// How long it is awaited once everything else is done.
+const SETTLE_LAST: Duration = Duration::from_secs(60);
 
 /// A step that is put back.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +64,14 @@ enum Back {
     Never(String),
 }
 
-/// Puts a step back, and says how that went.
-pub(super) async fn put_back(context: &Context, grant: &Grant, back: Return<'_>) -> Result<Entry, Error> {
+/// Puts a step back, and says how that went. It is not as it was before while something that is `open` may still act on it.
+pub(super) async fn put_back(
+    context: &Context,
+    grant: &Grant,
+    back: Return<'_>,
+    permit: &StepPermit,
+    mut open: Vec<Means>,
+) -> Result<Entry, Error> {
     let Return { step, key, prior, .. } = back;
     context.events.event(&Event::Returns { step, to: context.operation.say(key, prior) });
     let mut pause = RETURN_PAUSE / 10;
@@ -64,10 +80,18 @@ pub(super) async fn put_back(context: &Context, grant: &Grant, back: Return<'_>)
         if attempt > 0 {
             context.clock.sleep(pause).await;
             pause = (pause * 2).min(RETURN_PAUSE);
+            open.extend(permit.take_intended());
+            settle(context, &mut open, SETTLE).await;
         }
         let surveyed = survey(context, grant, key, prior).await;
-        match try_back(context, grant, back, surveyed).await? {
-            Back::Done => return Ok(Entry::Undone { step }),
+        match try_back(context, grant, back, surveyed, permit).await? {
+            Back::Done if open.is_empty() => return Ok(Entry::Undone { step }),
+            Back::Done => {
+                // What has ended meanwhile may have changed it once more.
+                if let Some(why) = settle(context, &mut open, SETTLE_LAST).await {
+                    return Ok(Entry::Stuck { step, why: format!("{key} is as it was before, but {why}") });
+                }
+            }
             Back::Never(why) => return Ok(Entry::Stuck { step, why }),
             Back::Again(why) => last = why,
         }
@@ -75,7 +99,25 @@ pub(super) async fn put_back(context: &Context, grant: &Grant, back: Return<'_>)
     Ok(Entry::Stuck { step, why: last })
 }
 
-async fn try_back(context: &Context, grant: &Grant, back: Return<'_>, survey: Survey) -> Result<Back, Error> {
+/// Ends what is open, or waits for its end; keeps what may still act, and says why that may.
+async fn settle(context: &Context, open: &mut Vec<Means>, within: Duration) -> Option<String> {
+    let mut why = None;
+    for means in std::mem::take(open) {
+        if let Err(e) = context.operation.settle(&means, within).await {
+            why = Some(e.to_string());
+            open.push(means);
+        }
+    }
+    why
+}
+
+async fn try_back(
+    context: &Context,
+    grant: &Grant,
+    back: Return<'_>,
+    survey: Survey,
+    permit: &StepPermit,
+) -> Result<Back, Error> {
     let Return { key, prior, written, .. } = back;
     let operation = &context.operation;
     survey.ours?;
@@ -95,14 +137,14 @@ async fn try_back(context: &Context, grant: &Grant, back: Return<'_>, survey: Su
         Undo::PutBack => {}
     }
     if !survey.ready
-        && let Err(why) = operation.prepare_return(key, prior, grant.epoch).await
+        && let Err(why) = operation.prepare_return(key, prior, permit).await
     {
         return Ok(Back::Again(format!("{key} stays at {}: {why}", operation.say(key, &found))));
     }
     if context.clock.now().since(&survey.at) > grant.ttl / 3 {
         context.store.check(grant).await?;
     }
-    match operation.write(key, &found, prior, grant.epoch).await {
+    match operation.write(key, &found, prior, permit).await {
         Ok(()) => {}
         Err(PortError::Superseded { theirs, .. }) => return Err(superseded(grant, theirs)),
         Err(e) => return Ok(Back::Again(format!("{key}: {e}"))),

@@ -1,16 +1,17 @@
 //! The one loop: does what `next` says and records it, until the run has come to its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    Action, Entry, Event, Events, Look, Looked, Next, Operation, Outcome, Plan, Role, Verdict,
-    back::{Return, put_back, superseded},
+    Action, Entry, Event, Events, Look, Looked, Mode, Next, Operation, Outcome, Plan, Role, Verdict,
+    back::{Return, SETTLE, put_back, superseded},
     entries, fold,
     heart::Heart,
     next,
+    permit::{Note, StepPermit, open},
 };
 use crate::{
     error::Error,
@@ -61,6 +62,7 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
     let heart = Heart::start(context, grant);
     let mut driver = Driver { context, grant: grant.clone(), plan: &plan, history, waiting: None, heart, wrote: false };
+    driver.settle().await?;
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
         context.store.release(&driver.grant).await?;
@@ -85,7 +87,7 @@ struct Waiting {
     evidence: Value,
 }
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
     async fn run(&mut self) -> Result<Outcome, Error> {
         loop {
             if let Some(why) = self.told_to_stop() {
@@ -93,7 +95,9 @@ impl Driver<'_> {
             }
             let history = std::mem::take(&mut self.history);
             let entry = self.step(&history).await;
-            self.history = history;
+            // What was intended in the step comes behind.
+            let intended = std::mem::replace(&mut self.history, history);
+            self.history.extend(intended);
             match entry? {
                 Step::Record(entry) => {
                     self.waiting = None;
@@ -117,7 +121,7 @@ impl Driver<'_> {
 
     /// Why the run has to end, if it has to and does not do so already.
     fn told_to_stop(&self) -> Option<String> {
-        let forward = matches!(fold(self.plan, &self.history).mode, super::Mode::Forward);
+        let forward = matches!(fold(self.plan, &self.history).mode, Mode::Forward);
         let full = || {
             self.context
                 .store
@@ -153,12 +157,12 @@ impl Driver<'_> {
             }
             Next::Undo { .. } if self.wrote => return Ok(Step::Renews),
             Next::Undo { step, prior, written } => {
-                let back = Return { step, key: self.key(step).0, prior, written: &written };
-                tokio::select! {
-                    biased;
-                    Some(lost) = self.heart.stopped() => return Err(lost),
-                    entry = put_back(self.context, &self.grant, back) => entry?,
-                }
+                let key = self.key(step).0;
+                let back = Return { step, key, prior, written: &written };
+                let open = open(history).into_iter().filter(|(step, _)| self.key(*step).0 == key);
+                let open = open.map(|(_, means)| means).collect();
+                let (grant, (permit, notes)) = (self.grant.clone(), StepPermit::new(self.context, &self.grant, step));
+                self.let_act(notes, put_back(self.context, &grant, back, &permit, open)).await??
             }
             Next::Hold(why) => return Ok(Step::Held(why)),
             Next::Finish(outcome) => return Ok(Step::Finished(outcome)),
@@ -183,7 +187,8 @@ impl Driver<'_> {
                     self.grant = grant?;
                     self.heart = Heart::start(self.context, &self.grant);
                     self.wrote = false;
-                    return self.record(Entry::Owned { owner, role }).await;
+                    self.record(Entry::Owned { owner, role }).await?;
+                    return self.settle().await;
                 }
             }
         }
@@ -195,11 +200,51 @@ impl Driver<'_> {
         })
     }
 
+    /// Ends what was begun in an earlier term and no epoch holds back, or waits a little for its end. What may still act then is
+    /// named by whatever is put back.
+    async fn settle(&mut self) -> Result<(), Error> {
+        if matches!(fold(self.plan, &self.history).mode, Mode::Finished(_)) {
+            return Ok(());
+        }
+        for (step, means) in open(&self.history) {
+            let settled = tokio::select! {
+                biased;
+                Some(lost) = self.heart.stopped() => return Err(lost),
+                settled = self.context.operation.settle(&means, SETTLE) => settled,
+            };
+            match settled {
+                Ok(()) => self.record(Entry::Over { step, means }).await?,
+                Err(e) => self.context.events.event(&Event::Remark(&e.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets an effect act: what it intends is recorded before it goes on, and it is dropped once the run is no longer ours.
+    async fn let_act<T>(
+        &mut self,
+        mut notes: mpsc::Receiver<Note>,
+        effect: impl Future<Output = T> + Send,
+    ) -> Result<T, Error> {
+        let mut effect = pin!(effect);
+        loop {
+            let note = tokio::select! {
+                biased;
+                Some(lost) = self.heart.stopped() => return Err(lost),
+                Some(note) = notes.recv() => note,
+                done = &mut effect => return Ok(done),
+            };
+            self.record(note.entry).await?;
+            // It goes on if it is still there.
+            let _ = note.durable.send(());
+        }
+    }
+
     fn begins(&self, step: usize) {
         self.context.events.event(&Event::Begins { step });
     }
 
-    fn key(&self, step: usize) -> (&str, &Value) {
+    fn key(&self, step: usize) -> (&'a str, &'a Value) {
         match &self.plan.steps[step].action {
             Action::Change { key, to, .. } => (key, to),
             Action::Watch { what } => ("", what),
@@ -245,12 +290,8 @@ impl Driver<'_> {
         self.wrote = true;
         let (key, to) = self.key(step);
         self.context.store.check(&self.grant).await?;
-        let written = tokio::select! {
-            biased;
-            Some(lost) = self.heart.stopped() => return Err(lost),
-            written = self.context.operation.write(key, prior, to, self.grant.epoch) => written,
-        };
-        match written {
+        let (permit, notes) = StepPermit::new(self.context, &self.grant, step);
+        match self.let_act(notes, self.context.operation.write(key, prior, to, &permit)).await? {
             Ok(()) => Ok(Entry::Applied { step }),
             Err(PortError::Superseded { theirs, .. }) => Err(superseded(&self.grant, theirs)),
             Err(e) => Ok(Entry::Failed { step, why: e.to_string() }),

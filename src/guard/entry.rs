@@ -7,6 +7,7 @@ use super::{Gate, Outcome, Override, Plan, Verdict};
 use crate::{
     error::Error,
     journal::{Owner, Record},
+    ports::Means,
 };
 
 /// In which role a process became the owner of a run.
@@ -78,6 +79,20 @@ pub enum Entry {
         step: usize,
         /// What stood at its key.
         prior: Value,
+    },
+    /// Something is about to be done for a step that no epoch can hold back.
+    Intended {
+        /// The step; of a step that is put back, the first one with its key.
+        step: usize,
+        /// By what.
+        means: Means,
+    },
+    /// What was intended for a step is over for certain, and has done nothing more since.
+    Over {
+        /// The step.
+        step: usize,
+        /// By what.
+        means: Means,
     },
     /// The change was made.
     Applied {

@@ -11,6 +11,7 @@ mod heart;
 mod next;
 mod operation;
 mod outcome;
+mod permit;
 mod plan;
 mod preconditions;
 mod recover;

@@ -158,7 +158,11 @@ pub fn fold<'a>(plan: &'a Plan, entries: &'a [Entry]) -> State<'a> {
 
 fn fold_one<'a>(plan: &'a Plan, state: &mut State<'a>, entry: &'a Entry) {
     match entry {
-        Entry::Planned { .. } | Entry::Gated { .. } | Entry::Notified { .. } => {}
+        Entry::Planned { .. }
+        | Entry::Gated { .. }
+        | Entry::Notified { .. }
+        | Entry::Intended { .. }
+        | Entry::Over { .. } => {}
         Entry::Owned { owner, role } => {
             state.role = *role;
             change_owner(plan, state, *role, &owner.to_string());

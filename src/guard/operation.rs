@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{model::Epoch, ports::PortError};
+use crate::{
+    model::Epoch,
+    ports::{Means, Permit, PortError},
+};
 
 /// How things stand after a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +76,7 @@ pub trait Operation: Send + Sync {
     /// Where the platform cannot be asked.
     async fn read(&self, key: &str) -> Result<Value, PortError>;
     /// Raises the epoch at a key, keeps what stands there, and reads it: whatever an earlier epoch still has under way there
-    /// is refused, or has come to its end, once this returns. Nothing is concluded from a value that was not read this way.
+    /// is refused once this returns, but for what was intended and is settled. Nothing is concluded from a value that was not read this way.
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has written; where the platform cannot be asked.
@@ -83,14 +86,22 @@ pub trait Operation: Send + Sync {
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where `from` does not
     /// stand there.
-    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError>;
+    async fn write(&self, key: &str, from: &Value, to: &Value, permit: &dyn Permit) -> Result<(), PortError>;
+    /// Ends what was intended in an earlier term, or waits for its end, at most `within`.
+    ///
+    /// # Errors
+    /// [`PortError::MayAct`] where it still may do something; where the platform cannot be asked.
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        let _ = within;
+        Err(means.never_used())
+    }
     /// Whether the platform can take `prior` back at a key as it stands; only reads.
     async fn can_return(&self, key: &str, prior: &Value) -> bool;
     /// Prepares the platform to take `prior` back at a key, where it cannot as it stands.
     ///
     /// # Errors
     /// Says why going back would do more harm: the old side is dead.
-    async fn prepare_return(&self, key: &str, prior: &Value, epoch: Epoch) -> Result<(), String>;
+    async fn prepare_return(&self, key: &str, prior: &Value, permit: &dyn Permit) -> Result<(), String>;
     /// Looks once, for one interval at most.
     async fn look(&self, look: Look<'_>) -> Looked;
     /// Says a value for people, such as `blue 100 %, green 0 %`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     model::{Epoch, Moment, RunId, Target, Timestamp},
-    process::Identity,
+    process::{Identity, host, pid_namespace},
 };
 
 /// The process that acts for a run.
@@ -59,14 +59,6 @@ impl Owner {
     pub(super) fn is_of_this_host(&self) -> bool {
         self.host == host()
     }
-}
-
-fn host() -> String {
-    nix::unistd::gethostname().map_or_else(|_| "unknown".into(), |host| host.to_string_lossy().into_owned())
-}
-
-fn pid_namespace() -> Option<String> {
-    std::fs::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned())
 }
 
 impl std::fmt::Display for Owner {

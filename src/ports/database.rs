@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Hosts, PortError};
+use super::{Hosts, Means, Permit, PortError};
 
 /// What one node says of itself when it is asked directly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -214,7 +214,7 @@ pub trait Database: Send + Sync {
     ///
     /// # Errors
     /// Where the primary refuses or cannot be asked.
-    async fn set_ledger(&self, primary: &str, there: bool) -> Result<(), PortError>;
+    async fn set_ledger(&self, primary: &str, there: bool, permit: &dyn Permit) -> Result<(), PortError>;
     /// Reads the ledger's table at one node: how often each row is there.
     ///
     /// # Errors
@@ -229,15 +229,23 @@ pub trait Database: Send + Sync {
     ///
     /// # Errors
     /// Where it refuses, or does not take writes in time.
-    async fn promote(&self, candidate: &str) -> Result<(), PortError>;
+    async fn promote(&self, candidate: &str, permit: &dyn Permit) -> Result<(), PortError>;
     /// Hands the primary's role over as planned, with nothing lost; returns once `to` takes writes and `from` follows it.
     ///
     /// # Errors
     /// Where it is refused or not done in time; says how things stand.
-    async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError>;
+    async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError>;
     /// Makes a node that its host has started follow the primary again; returns once it streams.
     ///
     /// # Errors
     /// Where it does not, in time; with what the database says.
-    async fn rejoin(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError>;
+    async fn rejoin(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError>;
+    /// Ends what was intended in an earlier term, or waits for its end and for what it has set in motion, at most `within`.
+    ///
+    /// # Errors
+    /// [`PortError::MayAct`] where it still may do something; where the node cannot be asked.
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        let _ = within;
+        Err(means.never_used())
+    }
 }

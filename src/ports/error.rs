@@ -35,6 +35,14 @@ pub enum PortError {
         /// The highest epoch that the platform has seen.
         theirs: u64,
     },
+    /// Something was begun whose end is not known, and nothing here can hold it back.
+    #[error("{what} may still act: {why}")]
+    MayAct {
+        /// What was begun.
+        what: String,
+        /// Why nobody can tell.
+        why: String,
+    },
     /// The platform has no such thing.
     #[error("no {what}")]
     NotFound {

@@ -1,11 +1,11 @@
 //! The machines that a database's nodes run on: what a drill does to them, and takes back.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::PortError;
+use super::{Means, Permit, PortError};
 use crate::model::Epoch;
 
 /// How one host stands.
@@ -77,8 +77,8 @@ pub trait Hosts: Send + Sync {
     /// # Errors
     /// Where it cannot be asked.
     async fn state(&self, host: &str) -> Result<HostState, PortError>;
-    /// Raises the epoch at a host: once this returns, no order of an earlier one is under way there or will be taken. Where the
-    /// host knows no epochs this can only wait for what is under way here.
+    /// Raises the epoch at a host: once this returns, no order of an earlier one is under way there or will be taken. A host
+    /// that knows no epochs intends each act, and [`Hosts::settle`] ends it.
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has given orders; where the host cannot be asked.
@@ -88,7 +88,7 @@ pub trait Hosts: Send + Sync {
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has given orders.
-    async fn set_state(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError>;
+    async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError>;
     /// Whether a host's database sends its changes on.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ pub trait Hosts: Send + Sync {
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has given orders.
-    async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError>;
+    async fn set_flow(&self, host: &str, to: Flow, permit: &dyn Permit) -> Result<(), PortError>;
     /// How many bytes are free where a host's database keeps its data; `None` where nothing can tell.
     ///
     /// # Errors
@@ -108,11 +108,19 @@ pub trait Hosts: Send + Sync {
     ///
     /// # Errors
     /// Where it does not end in time.
-    async fn stop_cleanly(&self, host: &str) -> Result<(), PortError>;
+    async fn stop_cleanly(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError>;
     /// Starts a database that is down as a follower of `primary`, rewound to where their histories part, or made anew where
     /// it cannot be. Says how.
     ///
     /// # Errors
     /// Where it cannot be done; with what the tools said.
-    async fn start_following(&self, host: &str, primary: &str) -> Result<String, PortError>;
+    async fn start_following(&self, host: &str, primary: &str, permit: &dyn Permit) -> Result<String, PortError>;
+    /// Ends what was intended in an earlier term, or waits for its end, at most `within`.
+    ///
+    /// # Errors
+    /// [`PortError::MayAct`] where it still may do something.
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        let _ = within;
+        Err(means.never_used())
+    }
 }

@@ -125,6 +125,8 @@ pub(super) struct Stat {
     pub state: char,
     /// Its parent.
     pub parent: i32,
+    /// The number of its group.
+    pub group: i32,
     /// Whether it has a controlling terminal.
     pub terminal: bool,
     /// When it started, in clock ticks since the boot.
@@ -142,9 +144,10 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
-    let terminal = fields.nth(7 - 5)? != "0";
+    let group = fields.next()?.parse().ok()?;
+    let terminal = fields.nth(7 - 6)? != "0";
     let start_ticks = fields.nth(22 - 7 - 1)?.parse().ok()?;
-    Some(Stat { state, parent, terminal, start_ticks })
+    Some(Stat { state, parent, group, terminal, start_ticks })
 }
 
 pub(super) fn boot_id() -> io::Result<String> {
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn names_with_parentheses_do_not_shift_the_fields() {
         let text = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 100 200";
-        let read = Stat { state: 'S', parent: 1, terminal: false, start_ticks: 4242 };
+        let read = Stat { state: 'S', parent: 1, group: 7, terminal: false, start_ticks: 4242 };
         assert_eq!(parse_stat(text), Some(read));
     }
 

@@ -3,6 +3,7 @@
 mod account;
 mod below;
 mod exec;
+mod group;
 mod identity;
 mod launch;
 mod limits;
@@ -11,6 +12,7 @@ mod orphans;
 pub use account::Account;
 pub use below::{Below, below};
 pub use exec::{ChildOptions, become_program};
+pub use group::{Group, Whereabouts, host, pid_namespace};
 pub use identity::Identity;
 pub use launch::{Launch, Output, Running};
 pub use limits::raise_file_limit;

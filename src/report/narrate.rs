@@ -46,7 +46,7 @@ impl Narrator {
     fn entry(&self, entry: &Entry) -> Option<Told> {
         let line = |mark, step: &usize, text: &str| Some(Told::Line(self.named(mark, *step, text)));
         match entry {
-            Entry::Planned { .. } | Entry::Captured { .. } => None,
+            Entry::Planned { .. } | Entry::Captured { .. } | Entry::Intended { .. } => None,
             Entry::Gated { gate, overridden } => match (&gate.answer, overridden) {
                 (Answer::Shut { why, .. } | Answer::Unreachable { why, .. }, Some(by)) => {
                     Some(Told::Line(format!("! gate {} passed by force ({}): {why}", gate.name, by.reason)))
@@ -68,6 +68,7 @@ impl Narrator {
                 Verdict::Breach { why } | Verdict::Unfit { why } => line('x', step, why),
                 Verdict::Blind { why } => line('?', step, why),
             },
+            Entry::Over { step, means } => line('<', step, &format!("ended: {}", means.what())),
             Entry::Undone { step } => line('<', step, "as it was before"),
             Entry::Stuck { step, why } => line('x', step, &format!("stuck: {why}")),
             Entry::Held { why } => Some(Told::Line(format!("? held: {why}"))),

@@ -10,7 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use interlock::ports::{Database, Finding, Hosts, NodeSeen, PortError, Sample, Session, Topology, Unit, Written};
+use interlock::ports::{
+    Database, Finding, Hosts, NodeSeen, Permit, PortError, Sample, Session, Topology, Unit, Written,
+};
 use tokio::sync::Notify;
 
 /// How a node's host is.
@@ -307,7 +309,7 @@ impl Database for Fake {
         Ok(true)
     }
 
-    async fn set_ledger(&self, _: &str, _: bool) -> Result<(), PortError> {
+    async fn set_ledger(&self, _: &str, _: bool, _: &dyn Permit) -> Result<(), PortError> {
         Ok(())
     }
 
@@ -324,16 +326,16 @@ impl Database for Fake {
         Ok(self.lock().switched_at)
     }
 
-    async fn promote(&self, candidate: &str) -> Result<(), PortError> {
+    async fn promote(&self, candidate: &str, _: &dyn Permit) -> Result<(), PortError> {
         Fake::promote(self, candidate);
         Ok(())
     }
 
-    async fn switch_over(&self, _: &str, _: &str, _: &dyn Hosts) -> Result<(), PortError> {
+    async fn switch_over(&self, _: &str, _: &str, _: &dyn Hosts, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::NotFound { what: "switchover in memory".to_owned() })
     }
 
-    async fn rejoin(&self, _: &str, _: &dyn Hosts) -> Result<(), PortError> {
+    async fn rejoin(&self, _: &str, _: &dyn Hosts, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::NotFound { what: "hosts in memory".to_owned() })
     }
 }

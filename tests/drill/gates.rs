@@ -12,7 +12,7 @@ use interlock::{
         around::Surroundings,
         drill::{Before, Drill, GATES, Ports, Require, Spec, Writer, gates, ledger::Objectives},
     },
-    ports::{Database as _, Flow, HostState, Hosts, PortError},
+    ports::{Database as _, Flow, HostState, Hosts, Permit, PortError},
 };
 
 use crate::fake::{Fake, Host};
@@ -38,22 +38,22 @@ impl Hosts for Running {
         Ok(())
     }
 
-    async fn set_state(&self, _: &str, _: HostState, _: Epoch) -> Result<(), PortError> {
+    async fn set_state(&self, _: &str, _: HostState, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::odd("hosts", "gates change nothing"))
     }
     async fn flow(&self, _: &str) -> Result<Flow, PortError> {
         Ok(Flow::Flowing)
     }
-    async fn set_flow(&self, _: &str, _: Flow, _: Epoch) -> Result<(), PortError> {
+    async fn set_flow(&self, _: &str, _: Flow, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::odd("hosts", "gates change nothing"))
     }
     async fn free(&self, _: &str) -> Result<Option<u64>, PortError> {
         Ok(None)
     }
-    async fn stop_cleanly(&self, _: &str) -> Result<(), PortError> {
+    async fn stop_cleanly(&self, _: &str, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::odd("hosts", "gates change nothing"))
     }
-    async fn start_following(&self, _: &str, _: &str) -> Result<String, PortError> {
+    async fn start_following(&self, _: &str, _: &str, _: &dyn Permit) -> Result<String, PortError> {
         Err(PortError::odd("hosts", "gates change nothing"))
     }
 }

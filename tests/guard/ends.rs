@@ -13,7 +13,8 @@ use interlock::{
         resume,
     },
     journal::{FolderStore, Store},
-    model::Target,
+    model::{Epoch, Target},
+    ports::ByHand,
 };
 use serde_json::json;
 
@@ -106,7 +107,7 @@ async fn every_step_applied_twice_leaves_the_same_state() {
         let Action::Change { key, to, .. } = step.action else { continue };
         let prior = shelf.values()[&key].clone();
         for _ in 0..2 {
-            interlock::guard::Operation::write(&*shelf, &key, &prior, &to, interlock::model::Epoch(1)).await.unwrap();
+            interlock::guard::Operation::write(&*shelf, &key, &prior, &to, &ByHand(Epoch(1))).await.unwrap();
         }
         assert_eq!(shelf.values()[&key], to);
     }

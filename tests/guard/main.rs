@@ -8,6 +8,7 @@ mod ends;
 #[cfg(feature = "lab")]
 mod gates;
 mod guardians;
+mod intents;
 #[cfg(feature = "lab")]
 mod late;
 mod memory_disk;

@@ -14,7 +14,7 @@ use interlock::{
     guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
     journal::Store,
     model::{Epoch, Moment, RunId, Span, Target, Timestamp},
-    ports::{Clock, PortError},
+    ports::{Clock, Permit, PortError},
 };
 use serde_json::{Value, json};
 
@@ -110,8 +110,8 @@ impl Operation for Shelf {
         self.read(key).await
     }
 
-    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
-        self.raise(key, epoch)?;
+    async fn write(&self, key: &str, from: &Value, to: &Value, permit: &dyn Permit) -> Result<(), PortError> {
+        self.raise(key, permit.epoch())?;
         if self.broken.lock().unwrap().as_deref() == Some(key) {
             return Err(PortError::unreachable(key, "broken"));
         }
@@ -136,7 +136,7 @@ impl Operation for Shelf {
         false
     }
 
-    async fn prepare_return(&self, key: &str, _: &Value, _: Epoch) -> Result<(), String> {
+    async fn prepare_return(&self, key: &str, _: &Value, _: &dyn Permit) -> Result<(), String> {
         match self.dead.lock().unwrap().as_deref() {
             Some(dead) if dead == key => Err("the old side is dead".to_owned()),
             _ => Ok(()),

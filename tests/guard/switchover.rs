@@ -5,7 +5,7 @@ use interlock::{
     journal::verify,
     model::{Epoch, Span},
     ops::switchover::Spec,
-    ports::PortError,
+    ports::{ByHand, PortError},
 };
 
 use crate::{
@@ -35,9 +35,9 @@ async fn every_step_applied_twice_leaves_the_same_state() {
     for step in world.plan().steps {
         let Action::Change { key, to, .. } = step.action else { continue };
         let prior = switch.read(&key).await.unwrap();
-        switch.write(&key, &prior, &to, Epoch(1)).await.unwrap();
+        switch.write(&key, &prior, &to, &ByHand(Epoch(1))).await.unwrap();
         let (stand, writes) = (world.platform.stand(), world.platform.writes());
-        switch.write(&key, &prior, &to, Epoch(1)).await.unwrap();
+        switch.write(&key, &prior, &to, &ByHand(Epoch(1))).await.unwrap();
         assert_eq!(switch.read(&key).await.unwrap(), to);
         assert_eq!((world.platform.stand(), world.platform.writes()), (stand, writes), "{}", step.name);
         changes += 1;

@@ -11,6 +11,8 @@ pub fn told(entry: &Entry) -> String {
         Entry::Gated { gate, .. } => format!("gate {}", gate.name),
         Entry::Owned { role, .. } => format!("owned {role:?}"),
         Entry::Captured { step, prior } => format!("{step} captured {prior}"),
+        Entry::Intended { step, means } => format!("{step} intended {}", means.what()),
+        Entry::Over { step, means } => format!("{step} over {}", means.what()),
         Entry::Applied { step } => format!("{step} applied"),
         Entry::Failed { step, why } => format!("{step} failed {why}"),
         Entry::Skipped { step, why } => format!("{step} skipped {why}"),

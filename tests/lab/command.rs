@@ -47,12 +47,6 @@ impl Cli {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Fails with what it said if it has ended.
-    pub fn assert_runs(&mut self, what: &str) {
-        let text = |path: &Path| fs::read_to_string(path).unwrap();
-        assert!(!self.has_ended(), "{what}: it has ended: {}\n{}", text(&self.out), text(&self.err));
-    }
-
     /// Waits for its end.
     pub fn wait(mut self) -> Done {
         let ended = within(PATIENCE, || self.has_ended());

@@ -11,7 +11,7 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("process", &[]),
-    ("ports", &["model"]),
+    ("ports", &["model", "process"]),
     ("error", &["ports"]),
     ("stats", &["model"]),
     ("slo", &["error", "model", "ports", "stats"]),

@@ -10,11 +10,12 @@ use interlock::{
     adapters::postgres_cluster,
     app,
     lab::LabDatabase,
+    model::Epoch,
     ops::drill::{
         ledger::{Mark, Measurement, Micros, Outage, measure},
         record::{Recorder, WriterSpec, read_back},
     },
-    ports::Database,
+    ports::{ByHand, Database},
 };
 use thread_priority::{
     RealtimeThreadSchedulePolicy::RoundRobin, ThreadPriority, ThreadSchedulePolicy::Realtime,
@@ -31,9 +32,12 @@ use crate::{door::Door, stage::Stage};
 const RATE: f64 = 500.0;
 /// How long everything is as it should be, before and after an outage.
 const CALM: Duration = Duration::from_millis(1_500);
-/// What an interval may be wider than two periods and this run's worst gap without a fault.
+/// What an interval is wider than two periods and this run's worst gap without a fault: a connection is made anew.
 const SLACK: Micros = Micros(10_000);
-/// A machine that is busy with something else may widen an interval; so often it is looked at again.
+/// How much wider than expected an interval may be on a machine that is busy with something else; how narrow it is on a quiet
+/// one is measured by the benchmark.
+const BUSY: u64 = 10;
+/// So often an outage is looked at again in which the machine was silent for longer than the door was shut.
 const TRIES: usize = 5;
 
 /// An outage as the door's own clock has it: it began and ended within these.
@@ -60,7 +64,7 @@ fn through(lab: &LabDatabase, door: &Door) -> Arc<dyn Database> {
 
 async fn outage(folder: &Path, lab: &LabDatabase, door: &mut Door, length: Duration) -> (Measurement, Truth) {
     let database = through(lab, door);
-    database.set_ledger("pg1", true).await.unwrap();
+    database.set_ledger("pg1", true, &ByHand(Epoch(0))).await.unwrap();
     let ledger = folder.join("accuracy.jsonl");
     let recorder = Recorder::start(database.clone(), WriterSpec::new(RATE), &ledger, 1).await.unwrap();
     let zero = Instant::now().checked_sub(recorder.now().into()).unwrap();
@@ -77,12 +81,11 @@ async fn outage(folder: &Path, lab: &LabDatabase, door: &mut Door, length: Durat
     sleep(CALM).await;
     let mut records = recorder.stop().await;
     read_back(&*database, &mut records, Duration::from_secs(5)).await;
-    database.set_ledger("pg1", false).await.unwrap();
+    database.set_ledger("pg1", false, &ByHand(Epoch(0))).await.unwrap();
     (measure(&records).unwrap(), Truth { shut, open: (at(before), at(after)) })
 }
 
-/// Whether an interval is as narrow as promised; that it holds the truth has to be so in any case, where it is the door that was
-/// the longest silence.
+/// Whether it was the door that was the longest silence; then the interval has to hold the truth, and not much more.
 fn holds(measured: &Measurement, truth: &Truth) -> bool {
     let Outage::Seen { lower, upper, from, until } = measured.outage else {
         panic!("{:?} of {}", measured.outage, truth.shortest())
@@ -101,7 +104,8 @@ fn holds(measured: &Measurement, truth: &Truth) -> bool {
         return false;
     }
     assert!(lower <= truth.longest() && truth.shortest() <= upper, "the interval does not hold the truth");
-    wide <= limit
+    assert!(wide.0 <= limit.0 * BUSY, "the interval is far wider than {limit}");
+    true
 }
 
 /// The door's clock has to be read when the door moves, so its threads go before others like the writers'.
@@ -117,17 +121,17 @@ async fn all_lengths(folder: PathBuf, lab: LabDatabase) {
     println!("\n| truth, by the door's clock | interval | wide | allowed | worst gap before | slots missed |");
     println!("|---|---|---|---|---|---|");
     for millis in [50, 200, 1_000] {
-        let mut narrow = false;
+        let mut told = false;
         for _ in 0..TRIES {
             let (measured, truth) = outage(&folder, &lab, &mut door, Duration::from_millis(millis)).await;
             let fate = measured.fate.as_ref().unwrap();
             assert_eq!((fate.lost.count, fate.duplicates.count, fate.phantoms.count), (0, 0, 0));
-            narrow = holds(&measured, &truth);
-            if narrow {
+            told = holds(&measured, &truth);
+            if told {
                 break;
             }
         }
-        assert!(narrow, "an outage of {millis} ms was not told narrowly in {TRIES} tries");
+        assert!(told, "this machine was silent for longer than {millis} ms in each of {TRIES} outages");
     }
 }
 

@@ -16,10 +16,11 @@ use super::{
     limits::{ACT, ASK, CONNECT, PAUSE},
     patroni::Patroni,
     session::SqlSession,
+    standing,
 };
 use crate::{
     model::Span,
-    ports::{Database, Finding, Hosts, PortError, Session, Topology, Unit},
+    ports::{Database, Finding, Hosts, Means, Permit, PortError, Session, Topology, Unit},
 };
 
 /// The nodes of one database, who we are there, and what manages them.
@@ -72,6 +73,55 @@ impl<E: Engine> Cluster<E> {
     pub async fn open_admin(&self, node: &str, within: Duration) -> Result<E::Wire, PortError> {
         let opened = self.open(self.server(node)?, &self.admin, within).await;
         opened.map_err(self.failed(node, "connect to"))
+    }
+
+    /// Gives notice of a session that is about to act: it is named before anything is done in it, so that whoever comes after us
+    /// can end it.
+    pub async fn intend(
+        &self,
+        node: &str,
+        wire: &mut E::Wire,
+        user: &Connect,
+        what: &str,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
+        let id = wire.identify(ASK).await.map_err(self.failed(node, "ask"))?;
+        let what = format!("what was to {what} {}", self.place(node));
+        permit.intend(Means::Session { what, node: node.to_owned(), user: user.user.clone(), id }).await
+    }
+
+    /// Ends a session of an earlier term, and waits for what it has set in motion.
+    async fn settle_session(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        let Means::Session { what, node, user, id } = means else {
+            return Err(means.never_used());
+        };
+        let user = if *user == self.writer.user { &self.writer } else { &self.admin };
+        let mut wire = match self.open(self.server(node)?, user, within).await {
+            Ok(wire) => wire,
+            // A server that does not run has no sessions.
+            Err(failure) if failure.is_refused() => return Ok(()),
+            Err(failure) => return Err(self.failed(node, "connect to")(failure)),
+        };
+        match E::settle(&mut wire, id, within).await.map_err(self.failed(node, "ask"))? {
+            None => Ok(()),
+            Some(why) => Err(PortError::MayAct { what: what.clone(), why }),
+        }
+    }
+
+    /// Waits until what was asked for has come; nobody can take it back.
+    async fn await_request(&self, what: &str, wanted: &str, within: Duration) -> Result<(), PortError> {
+        let until = Instant::now() + within;
+        loop {
+            let topology = self.topology().await;
+            if topology.primary().is_ok_and(|primary| primary.name == wanted) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let why = format!("nothing tells whether it was taken; now: {}", standing(&topology));
+                return Err(PortError::MayAct { what: what.to_owned(), why });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// `within` holds for everything up to the first statement, also at a host that accepts connections and answers nothing.
@@ -192,8 +242,8 @@ impl<E: Engine> Database for Cluster<E> {
         wire.has_ledger(ACT).await.map_err(self.failed(node, "ask"))
     }
 
-    async fn set_ledger(&self, primary: &str, there: bool) -> Result<(), PortError> {
-        ledger::set(self, primary, there).await
+    async fn set_ledger(&self, primary: &str, there: bool, permit: &dyn Permit) -> Result<(), PortError> {
+        ledger::set(self, primary, there, permit).await
     }
 
     async fn rows(&self, node: &str) -> Result<BTreeMap<u64, u32>, PortError> {
@@ -207,24 +257,31 @@ impl<E: Engine> Database for Cluster<E> {
         }
     }
 
-    async fn promote(&self, candidate: &str) -> Result<(), PortError> {
+    async fn promote(&self, candidate: &str, permit: &dyn Permit) -> Result<(), PortError> {
         match &self.manager {
             Some(_) => Err(Patroni::decides(candidate)),
-            None => self.make_primary(candidate).await,
+            None => self.make_primary(candidate, permit).await,
         }
     }
 
-    async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+    async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         match &self.manager {
-            Some(manager) => manager.switch(self, from, to).await,
-            None => self.hand_over(from, to, hosts).await,
+            Some(manager) => manager.switch(self, from, to, permit).await,
+            None => self.hand_over(from, to, hosts, permit).await,
         }
     }
 
-    async fn rejoin(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+    async fn rejoin(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         match &self.manager {
             Some(manager) => manager.comes_back(self, node, hosts).await,
-            None => self.bring_back(node, hosts).await,
+            None => self.bring_back(node, hosts, permit).await,
+        }
+    }
+
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        match means {
+            Means::Request { what, primary } => self.await_request(what, primary, within).await,
+            session => self.settle_session(session, within).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Connect, Server, cluster::Cluster, failure::Failure, findings::Case, roles::unseen};
-use crate::ports::{Finding, Follows, NodeSeen, PortError, Sample, Unit};
+use crate::ports::{Finding, Follows, NodeSeen, Permit, PortError, Sample, Unit};
 
 /// What one node answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,8 @@ pub trait Wire: Send + 'static {
 
     /// Asks how the node stands.
     async fn ask(&mut self, within: Duration) -> Result<Answer<Self::Detail>, Failure>;
+    /// Names this session at its server for good: no later one there has the same name.
+    async fn identify(&mut self, within: Duration) -> Result<String, Failure>;
     /// Asks for role and history only.
     async fn sample(&mut self, within: Duration) -> Result<Sample, Failure>;
     /// Runs statements that return nothing.
@@ -102,17 +104,25 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// The position at which the present history left the one before, where the database tells.
     async fn switched_at(cluster: &Cluster<Self>, primary: &str) -> Result<Option<u64>, PortError>;
     /// Makes a standby the primary, without waiting until it takes writes.
-    async fn promote(cluster: &Cluster<Self>, node: &str, answer: &AnswerOf<Self>) -> Result<(), PortError>;
+    async fn promote(
+        cluster: &Cluster<Self>,
+        node: &str,
+        answer: &AnswerOf<Self>,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError>;
     /// Whether we may promote a node at all, asked before anything is touched.
     async fn may_promote(cluster: &Cluster<Self>, node: &str) -> Result<(), PortError>;
     /// Has a primary take no more writes, where it can without its host; gives its last position, in its own words.
-    async fn step_down(cluster: &Cluster<Self>, node: &str) -> Result<String, PortError>;
+    async fn step_down(cluster: &Cluster<Self>, node: &str, permit: &dyn Permit) -> Result<String, PortError>;
     /// Waits until a standby has applied everything up to that position.
     async fn catch_up(cluster: &Cluster<Self>, node: &str, end: &str) -> Result<(), PortError>;
     /// Takes [`Self::step_down`] back; says how the node is left.
-    async fn step_up(cluster: &Cluster<Self>, node: &str) -> &'static str;
+    async fn step_up(cluster: &Cluster<Self>, node: &str, permit: &dyn Permit) -> &'static str;
     /// Points a node that runs at the primary; nothing where its host has started it as a follower.
-    async fn follow(cluster: &Cluster<Self>, node: &str, primary: &str) -> Result<(), PortError>;
+    async fn follow(cluster: &Cluster<Self>, node: &str, primary: &str, permit: &dyn Permit) -> Result<(), PortError>;
+    /// Ends a session by its name, and waits for what it has set in motion, at most `within`; gives why it may still do
+    /// something, if it may.
+    async fn settle(wire: &mut Self::Wire, session: &str, within: Duration) -> Result<Option<String>, Failure>;
     /// What keeps a node from ever following the primary as it is.
     fn diverged(answer: &AnswerOf<Self>) -> Option<String>;
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::Span,
-    ports::{Database, HostState, Hosts, PortError},
+    ports::{Database, HostState, Hosts, Permit, PortError},
 };
 
 /// How often a node is started that has diverged: as it was, once more, and made anew.
@@ -34,13 +34,13 @@ enum Settled {
 
 impl<E: Engine> Cluster<E> {
     /// Makes a standby the primary; nothing is done where it is one.
-    pub async fn make_primary(&self, candidate: &str) -> Result<(), PortError> {
+    pub async fn make_primary(&self, candidate: &str, permit: &dyn Permit) -> Result<(), PortError> {
         self.server(candidate)?;
         let answer = self.answer(candidate).await.map_err(self.failed(candidate, "promote"))?;
         if answer.sample.writable && answer.follows.is_none() {
             return Ok(());
         }
-        E::promote(self, candidate, &answer).await?;
+        E::promote(self, candidate, &answer, permit).await?;
         let wanted = |answer: &AnswerOf<E>| {
             if answer.sample.writable { Ok(()) } else { Err("it takes no writes".to_owned()) }
         };
@@ -48,14 +48,20 @@ impl<E: Engine> Cluster<E> {
     }
 
     /// Hands the primary's role over; goes on where an earlier call was cut off after the promotion.
-    pub async fn hand_over(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+    pub async fn hand_over(
+        &self,
+        from: &str,
+        to: &str,
+        hosts: &dyn Hosts,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
         for node in [from, to] {
             self.server(node)?;
         }
         let topology = self.topology().await;
         let leads = |node: &str| topology.primary().is_ok_and(|primary| primary.name == node);
         if leads(to) {
-            return self.gather(from, to, hosts).await;
+            return self.gather(from, to, hosts, permit).await;
         }
         let refused = |why: String| PortError::odd(format!("a handover from {from} to {to}"), why);
         topology.is_whole(E::MOST_BEHIND).map_err(&refused)?;
@@ -64,38 +70,38 @@ impl<E: Engine> Cluster<E> {
         }
         // Whoever may not do it there is told before anything is touched.
         E::may_promote(self, to).await?;
-        if let Err(why) = self.step_down(from, to, hosts).await {
-            let left = E::step_up(self, from).await;
+        if let Err(why) = self.step_down(from, to, hosts, permit).await {
+            let left = E::step_up(self, from, permit).await;
             let step = format!("let {to} catch up with {from}, which {left}");
             return Err(with_standing(&step, &why, &self.topology().await));
         }
-        if let Err(why) = self.make_primary(to).await {
+        if let Err(why) = self.make_primary(to, permit).await {
             let step = format!("promote {to} ({from} is {})", E::STEPPED_DOWN);
             return Err(with_standing(&step, &why, &self.topology().await));
         }
-        self.gather(from, to, hosts).await
+        self.gather(from, to, hosts, permit).await
     }
 
     /// Has the old primary take no more writes, and waits until the new one has everything.
-    async fn step_down(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
-        let end = E::step_down(self, from).await?;
+    async fn step_down(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
+        let end = E::step_down(self, from, permit).await?;
         if !E::CHANGES_ROLE_RUNNING {
-            hosts.stop_cleanly(from).await?;
+            hosts.stop_cleanly(from, permit).await?;
         }
         E::catch_up(self, to, &end).await
     }
 
     /// Brings all others behind the new primary, the old one first.
-    async fn gather(&self, from: &str, to: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+    async fn gather(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         let others = self.names().filter(|name| *name != from && *name != to);
         for node in std::iter::once(from).chain(others) {
-            self.bring_back(node, hosts).await?;
+            self.bring_back(node, hosts, permit).await?;
         }
         Ok(())
     }
 
     /// Makes a node that its host has started follow the primary again; returns once it streams.
-    pub async fn bring_back(&self, node: &str, hosts: &dyn Hosts) -> Result<(), PortError> {
+    pub async fn bring_back(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         self.server(node)?;
         let state = hosts.state(node).await?;
         // What is down or crashed may have been ended cleanly before.
@@ -109,7 +115,7 @@ impl<E: Engine> Cluster<E> {
         if settled == Settled::Streams {
             return Ok(());
         }
-        match self.follow(node, &primary, settled, hosts).await {
+        match self.follow(node, &primary, settled, hosts, permit).await {
             Ok(()) => Ok(()),
             Err(why) => {
                 let step = format!("bring {node} back behind {primary}");
@@ -125,17 +131,18 @@ impl<E: Engine> Cluster<E> {
         primary: &str,
         mut settled: Settled,
         hosts: &dyn Hosts,
+        permit: &dyn Permit,
     ) -> Result<(), PortError> {
         let mut told = Vec::new();
         for _ in 0..=STARTS {
             let as_it_runs = E::CHANGES_ROLE_RUNNING && settled == Settled::Runs;
             if !as_it_runs {
                 if settled != Settled::Ended {
-                    hosts.stop_cleanly(node).await?;
+                    hosts.stop_cleanly(node, permit).await?;
                 }
-                told.push(hosts.start_following(node, primary).await?);
+                told.push(hosts.start_following(node, primary, permit).await?);
             }
-            E::follow(self, node, primary).await?;
+            E::follow(self, node, primary, permit).await?;
             let Some(why) = self.follows(node, primary, &told).await? else {
                 tracing::info!(node, primary, "{}", told.join("; "));
                 return Ok(());

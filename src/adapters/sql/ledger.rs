@@ -7,7 +7,7 @@ use super::{
     engine::{Engine, Wire},
     limits::{ACT, ASK, LEDGER, MOST_ROWS, READ},
 };
-use crate::ports::PortError;
+use crate::ports::{Permit, PortError};
 
 /// How often a count is begun anew that a standby cancelled, because replay had to go on.
 const TRIES: u32 = 5;
@@ -16,7 +16,12 @@ const TRIES: u32 = 5;
 const CANCELLED: &str = "40001";
 
 /// Makes the table, or drops it.
-pub async fn set<E: Engine>(cluster: &Cluster<E>, primary: &str, there: bool) -> Result<(), PortError> {
+pub async fn set<E: Engine>(
+    cluster: &Cluster<E>,
+    primary: &str,
+    there: bool,
+    permit: &dyn Permit,
+) -> Result<(), PortError> {
     let (verb, sql) = if there {
         ("create a table in", E::make_ledger())
     } else {
@@ -25,6 +30,7 @@ pub async fn set<E: Engine>(cluster: &Cluster<E>, primary: &str, there: bool) ->
     let failed = cluster.failed(primary, verb);
     let mut wire = cluster.open_writer(primary, ACT).await?;
     wire.run(E::SHORT_LOCKS, ASK).await.map_err(&failed)?;
+    cluster.intend(primary, &mut wire, &cluster.writer, verb, permit).await?;
     wire.run(&sql, ACT).await.map_err(&failed)
 }
 

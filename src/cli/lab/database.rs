@@ -14,8 +14,7 @@ use crate::{
         state::Folder,
         supervisor::WithDatabase,
     },
-    model::Epoch,
-    ports::{Flow, HostState, Hosts as _, PortError},
+    ports::{ByHand, Flow, HostState, Hosts as _, PortError},
 };
 
 const MEND: &str = "the logs in the lab's folder say more";
@@ -168,7 +167,7 @@ pub(super) async fn look(hosts: &LabHosts, names: &[String]) -> Vec<(String, Res
 
 async fn give(hosts: &LabHosts, name: &str, order: Order, primary: Option<&str>) -> Result<Option<String>, PortError> {
     // A person comes after whoever has given orders last.
-    let epoch: Epoch = hosts.stand(name).await?.epoch;
+    let permit = &ByHand(hosts.stand(name).await?.epoch);
     let state = match order {
         Order::Running => HostState::Running,
         Order::Down => HostState::Down,
@@ -177,10 +176,12 @@ async fn give(hosts: &LabHosts, name: &str, order: Order, primary: Option<&str>)
         Order::Crashed => HostState::Crashed,
         Order::Orphaned => HostState::Orphaned,
         Order::Stalled => HostState::Stalled,
-        Order::Freeze => return hosts.set_flow(name, Flow::Frozen, epoch).await.map(|()| None),
-        Order::Flow => return hosts.set_flow(name, Flow::Flowing, epoch).await.map(|()| None),
-        Order::Stop => return hosts.stop_cleanly(name).await.map(|()| None),
-        Order::Follow => return hosts.start_following(name, primary.unwrap_or_default()).await.map(Some),
+        Order::Freeze => return hosts.set_flow(name, Flow::Frozen, permit).await.map(|()| None),
+        Order::Flow => return hosts.set_flow(name, Flow::Flowing, permit).await.map(|()| None),
+        Order::Stop => return hosts.stop_cleanly(name, permit).await.map(|()| None),
+        Order::Follow => {
+            return hosts.start_following(name, primary.unwrap_or_default(), permit).await.map(Some);
+        }
     };
-    hosts.set_state(name, state, epoch).await.map(|()| None)
+    hosts.set_state(name, state, permit).await.map(|()| None)
 }

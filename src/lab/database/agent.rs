@@ -158,23 +158,27 @@ impl Agent {
     }
 
     /// Ends its database as an administrator would.
-    pub async fn stop(&self) -> Result<(), Refusal> {
+    pub async fn stop(&self, epoch: Epoch) -> Result<(), Refusal> {
         let _turn = self.orders.lock().await;
+        self.admit(epoch)?;
+        self.wish(|wish| wish.epoch = epoch)?;
         self.machine.stop_cleanly().await?;
         self.wish(|wish| wish.state = HostState::Down)?;
-        tracing::info!("stopped cleanly");
+        tracing::info!(%epoch, "stopped cleanly");
         Ok(())
     }
 
     /// Starts its database as a follower of `primary`; says how.
-    pub async fn follow(&self, primary: &str) -> Result<String, Refusal> {
+    pub async fn follow(&self, primary: &str, epoch: Epoch) -> Result<String, Refusal> {
         let mut turn = self.orders.lock().await;
+        self.admit(epoch)?;
+        self.wish(|wish| wish.epoch = epoch)?;
         let again = turn.is_some_and(|before| before.elapsed() < AGAIN_WITHIN);
         *turn = Some(Instant::now());
         let how = self.machine.follow(primary, again).await?;
         // Not before: a primary of old that was not made to follow must not be started as what it was.
         self.wish(|wish| wish.state = HostState::Running)?;
-        tracing::info!(primary, how, "follows");
+        tracing::info!(primary, how, %epoch, "follows");
         Ok(how)
     }
 

@@ -11,7 +11,7 @@ use super::{
     agent::HostStand,
     kind::Runs,
     known::LabDatabase,
-    routes::{FenceHost, Follow, SetFlow, SetState},
+    routes::{FenceHost, Follow, SetFlow, SetState, StopCleanly},
 };
 use crate::{
     error::Error,
@@ -20,7 +20,7 @@ use crate::{
         state::Folder,
     },
     model::Epoch,
-    ports::{Flow, HostState, Hosts, PortError},
+    ports::{Flow, HostState, Hosts, Permit, PortError},
 };
 
 /// How long a question may take.
@@ -107,10 +107,10 @@ impl LabHosts {
         }
     }
 
-    async fn order(&self, name: &str, ask: Ask<'_>, ours: Epoch) -> Result<(), PortError> {
-        let answer = self.ask(name, ask, ORDER).await?;
+    async fn order(&self, name: &str, ask: Ask<'_>, within: Duration, ours: Epoch) -> Result<Answer, PortError> {
+        let answer = self.ask(name, ask, within).await?;
         if answer.status != StatusCode::CONFLICT {
-            return Ok(());
+            return Ok(answer);
         }
         let Superseded { superseded } = answer.json().map_err(|e| PortError::odd(agent(name), e))?;
         Err(PortError::Superseded { ours: ours.0, theirs: superseded.0 })
@@ -140,12 +140,14 @@ impl Hosts for LabHosts {
     }
 
     async fn fence(&self, host: &str, epoch: Epoch) -> Result<(), PortError> {
-        self.order(host, Ask::put("/host/fence", json!(FenceHost { epoch })), epoch).await
+        let order = Ask::put("/host/fence", json!(FenceHost { epoch }));
+        self.order(host, order, ORDER, epoch).await.map(drop)
     }
 
-    async fn set_state(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
-        let order = json!(SetState { state: to, epoch });
-        self.order(host, Ask::put("/host/state", order), epoch).await
+    async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
+        let epoch = permit.epoch();
+        let order = Ask::put("/host/state", json!(SetState { state: to, epoch }));
+        self.order(host, order, ORDER, epoch).await.map(drop)
     }
 
     async fn flow(&self, host: &str) -> Result<Flow, PortError> {
@@ -156,18 +158,21 @@ impl Hosts for LabHosts {
         Ok(Some(self.stand(host).await?.free))
     }
 
-    async fn set_flow(&self, host: &str, to: Flow, epoch: Epoch) -> Result<(), PortError> {
-        let order = json!(SetFlow { flow: to, epoch });
-        self.order(host, Ask::put("/host/flow", order), epoch).await
+    async fn set_flow(&self, host: &str, to: Flow, permit: &dyn Permit) -> Result<(), PortError> {
+        let epoch = permit.epoch();
+        let order = Ask::put("/host/flow", json!(SetFlow { flow: to, epoch }));
+        self.order(host, order, ORDER, epoch).await.map(drop)
     }
 
-    async fn stop_cleanly(&self, host: &str) -> Result<(), PortError> {
-        self.ask(host, Ask::post("/host/stop", json!({})), STOP).await.map(drop)
+    async fn stop_cleanly(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        let epoch = permit.epoch();
+        self.order(host, Ask::post("/host/stop", json!(StopCleanly { epoch })), STOP, epoch).await.map(drop)
     }
 
-    async fn start_following(&self, host: &str, primary: &str) -> Result<String, PortError> {
-        let order = json!(Follow { primary: primary.to_owned() });
-        let answer = self.ask(host, Ask::post("/host/follow", order), FOLLOW).await?;
+    async fn start_following(&self, host: &str, primary: &str, permit: &dyn Permit) -> Result<String, PortError> {
+        let epoch = permit.epoch();
+        let order = Ask::post("/host/follow", json!(Follow { primary: primary.to_owned(), epoch }));
+        let answer = self.order(host, order, FOLLOW, epoch).await?;
         let How { how } = answer.json().map_err(|e| PortError::odd(agent(host), e))?;
         Ok(how)
     }

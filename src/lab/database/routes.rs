@@ -53,6 +53,16 @@ pub struct FenceHost {
 pub struct Follow {
     /// Whom.
     pub primary: String,
+    /// The writer's term.
+    pub epoch: Epoch,
+}
+
+/// An order to end the database as an administrator would.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopCleanly {
+    /// The writer's term.
+    pub epoch: Epoch,
 }
 
 type Shared = Arc<Agent>;
@@ -111,10 +121,10 @@ async fn set_flow(State(agent): State<Shared>, Json(SetFlow { flow, epoch }): Js
     to_the_end(async move { agent.set_flow(flow, epoch).await.map(|()| StatusCode::NO_CONTENT) }).await
 }
 
-async fn stop(State(agent): State<Shared>) -> Response {
-    to_the_end(async move { agent.stop().await.map(|()| StatusCode::NO_CONTENT) }).await
+async fn stop(State(agent): State<Shared>, Json(StopCleanly { epoch }): Json<StopCleanly>) -> Response {
+    to_the_end(async move { agent.stop(epoch).await.map(|()| StatusCode::NO_CONTENT) }).await
 }
 
-async fn follow(State(agent): State<Shared>, Json(Follow { primary }): Json<Follow>) -> Response {
-    to_the_end(async move { agent.follow(&primary).await.map(|how| Json(json!({ "how": how }))) }).await
+async fn follow(State(agent): State<Shared>, Json(Follow { primary, epoch }): Json<Follow>) -> Response {
+    to_the_end(async move { agent.follow(&primary, epoch).await.map(|how| Json(json!({ "how": how }))) }).await
 }

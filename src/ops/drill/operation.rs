@@ -22,7 +22,7 @@ use crate::{
     guard::{Look, Looked, Operation, Plan},
     model::{Epoch, Method},
     ops::checkpoint,
-    ports::{Clock, Database, Flow, HostState, Hosts, Metrics, PortError, Topology},
+    ports::{Clock, Database, Flow, HostState, Hosts, Means, Metrics, Permit, PortError, Topology},
 };
 
 /// How often the cluster is looked at while something is awaited of it.
@@ -156,46 +156,46 @@ impl Drill {
         Ok(if is_here { own } else { ELSEWHERE })
     }
 
-    async fn set_host(&self, host: &str, to: HostState, epoch: Epoch) -> Result<(), PortError> {
+    async fn set_host(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
         if to != HostState::Running {
             self.mark(Mark::Fault).await;
             self.present.lock().await.unharmed = false;
-            return self.ports.hosts.set_state(host, to, epoch).await;
+            return self.ports.hosts.set_state(host, to, permit).await;
         }
         let begun = Instant::now();
         self.mark(Mark::Released).await;
-        self.bring_back(host, epoch).await?;
+        self.bring_back(host, permit).await?;
         self.present.lock().await.rejoin = Some(begun.elapsed());
         Ok(())
     }
 
     /// Brings a host back, and its node into the cluster. An old primary that was replaced must not take writes again, not
     /// even for a moment: where nothing else sees to that it is started as a follower at once.
-    async fn bring_back(&self, host: &str, epoch: Epoch) -> Result<(), PortError> {
+    async fn bring_back(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
         let Ports { database, hosts, .. } = &self.ports;
         if !self.is_node(host) {
-            return hosts.set_state(host, HostState::Running, epoch).await;
+            return hosts.set_state(host, HostState::Running, permit).await;
         }
         // A database that is to follow another one has to end first, and with senders that are stopped it cannot.
         if hosts.flow(host).await? == Flow::Frozen {
-            hosts.set_flow(host, Flow::Flowing, epoch).await?;
+            hosts.set_flow(host, Flow::Flowing, permit).await?;
         }
         let replaced = self.all_seen().await?.writable().any(|node| node.name != host);
         if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
-            hosts.set_state(host, HostState::Running, epoch).await?;
+            hosts.set_state(host, HostState::Running, permit).await?;
         }
-        self.take_part(host).await?;
+        self.take_part(host, permit).await?;
         if replaced && !database.is_managed() {
             // Nobody else tells the other standbys whom to follow now.
             for node in database.nodes().iter().filter(|node| *node != host) {
-                self.take_part(node).await?;
+                self.take_part(node, permit).await?;
             }
         }
         Ok(())
     }
 
     /// Waits until a node takes part: as the only one that takes writes, or following that one.
-    async fn take_part(&self, node: &str) -> Result<(), PortError> {
+    async fn take_part(&self, node: &str, permit: &dyn Permit) -> Result<(), PortError> {
         let Ports { database, hosts, clock, .. } = &self.ports;
         let begun = clock.now();
         loop {
@@ -205,7 +205,7 @@ impl Drill {
                 Err(why) => why,
             };
             if topology.writable().any(|other| other.name != node) {
-                return database.rejoin(node, &**hosts).await;
+                return database.rejoin(node, &**hosts, permit).await;
             }
             if clock.now().since(&begun) > self.spec.limit.0 {
                 return Err(PortError::odd(node, format!("after {} it does not take part: {why}", self.spec.limit)));
@@ -214,19 +214,19 @@ impl Drill {
         }
     }
 
-    async fn set_role(&self, to: &str) -> Result<(), PortError> {
+    async fn set_role(&self, to: &str, permit: &dyn Permit) -> Result<(), PortError> {
         let Ports { database, hosts, .. } = &self.ports;
         let spec = &self.spec;
         if to == spec.primary {
             let from = self.at_primary().await?;
-            return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts).await };
+            return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts, permit).await };
         }
         match (&spec.candidate, spec.method) {
             (Some(candidate), Method::Switchover) => {
                 self.mark(Mark::Fault).await;
-                database.switch_over(&spec.primary, candidate, &**hosts).await
+                database.switch_over(&spec.primary, candidate, &**hosts, permit).await
             }
-            (Some(candidate), Method::Promote) => database.promote(candidate).await,
+            (Some(candidate), Method::Promote) => database.promote(candidate, permit).await,
             // The manager sees to it.
             _ => Ok(()),
         }
@@ -296,7 +296,7 @@ impl Operation for Drill {
     }
 
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
-        // Table and role know no epochs; what was ordered of the hosts beneath them has come to its end at least.
+        // Table and role know no epochs: each act there is intended, and settled. Of the hosts beneath them, the lab's do.
         let hosts = match known(key)? {
             Key::Host(host) | Key::Replication(host) => vec![host.to_owned()],
             Key::Primary => self.ports.database.nodes(),
@@ -312,19 +312,26 @@ impl Operation for Drill {
         self.read(key).await
     }
 
-    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
+    async fn write(&self, key: &str, from: &Value, to: &Value, permit: &dyn Permit) -> Result<(), PortError> {
         let Ports { database, hosts, .. } = &self.ports;
         match known(key)? {
-            Key::Ledger => database.set_ledger(&self.at_primary().await?, parsed(key, to)?).await,
-            Key::Primary => self.set_role(&parsed::<String>(key, to)?).await,
+            Key::Ledger => database.set_ledger(&self.at_primary().await?, parsed(key, to)?, permit).await,
+            Key::Primary => self.set_role(&parsed::<String>(key, to)?, permit).await,
             Key::Host(host) => {
                 let (from, to): (HostState, HostState) = (parsed(key, from)?, parsed(key, to)?);
                 if to != HostState::Running && from != HostState::Running {
                     return Err(PortError::Conflict { found: json(&from)?, expected: json(&HostState::Running)? });
                 }
-                self.set_host(host, to, epoch).await
+                self.set_host(host, to, permit).await
             }
-            Key::Replication(node) => hosts.set_flow(node, parsed(key, to)?, epoch).await,
+            Key::Replication(node) => hosts.set_flow(node, parsed(key, to)?, permit).await,
+        }
+    }
+
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        match means {
+            Means::Command { .. } => self.ports.hosts.settle(means, within).await,
+            Means::Session { .. } | Means::Request { .. } => self.ports.database.settle(means, within).await,
         }
     }
 
@@ -339,9 +346,9 @@ impl Operation for Drill {
         }
     }
 
-    async fn prepare_return(&self, key: &str, _: &Value, epoch: Epoch) -> Result<(), String> {
+    async fn prepare_return(&self, key: &str, _: &Value, permit: &dyn Permit) -> Result<(), String> {
         let Ok(Key::Primary) = known(key) else { return Ok(()) };
-        self.bring_back(&self.spec.primary, epoch).await.map_err(|e| e.to_string())
+        self.bring_back(&self.spec.primary, permit).await.map_err(|e| e.to_string())
     }
 
     async fn look(&self, look: Look<'_>) -> Looked {

@@ -13,7 +13,7 @@ use crate::{
     guard::{Look, Looked, Operation, Plan},
     model::{Epoch, Slot, Weights},
     ops::checkpoint,
-    ports::{Clock, Fence, Metrics, PortError, Preflight, Requests, Route, Traffic, Workload},
+    ports::{Clock, Fence, Metrics, Permit, PortError, Preflight, Requests, Route, Traffic, Workload},
 };
 
 /// How long a slot that was scaled up again may take to become ready.
@@ -129,7 +129,8 @@ impl Operation for Switch {
         }
     }
 
-    async fn write(&self, key: &str, from: &Value, to: &Value, epoch: Epoch) -> Result<(), PortError> {
+    async fn write(&self, key: &str, from: &Value, to: &Value, permit: &dyn Permit) -> Result<(), PortError> {
+        let epoch = permit.epoch();
         match known(key)? {
             Key::Weights => {
                 let fence = Fence { epoch, from: parsed(key, from)? };
@@ -159,7 +160,8 @@ impl Operation for Switch {
         found.await.into_iter().all(|takes| takes)
     }
 
-    async fn prepare_return(&self, key: &str, prior: &Value, epoch: Epoch) -> Result<(), String> {
+    async fn prepare_return(&self, key: &str, prior: &Value, permit: &dyn Permit) -> Result<(), String> {
+        let epoch = permit.epoch();
         let Ok(Key::Weights) = known(key) else { return Ok(()) };
         let prior: Weights = parsed(key, prior).map_err(|e| e.to_string())?;
         for slot in Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to) {

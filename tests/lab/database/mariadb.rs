@@ -2,7 +2,8 @@
 
 use interlock::{
     lab::{DatabaseKind, LabDatabase},
-    ports::{Flow, HostState, Hosts as _},
+    model::Epoch,
+    ports::{ByHand, Flow, HostState, Hosts as _},
 };
 
 use super::stage::{Stage, stays};
@@ -69,7 +70,7 @@ fn a_primary_that_was_frozen_and_killed_has_lost_rows_and_is_made_anew() {
     stage.until("maria1", "select group_concat(id order by id) from t", "0,2,3");
     assert!(stage.try_sql("maria1", "insert into t values (9)").unwrap_err().contains("read-only"));
 
-    stage.wait(stage.hosts.stop_cleanly("maria2")).unwrap();
+    stage.wait(stage.hosts.stop_cleanly("maria2", &ByHand(Epoch(1)))).unwrap();
     assert_eq!(stage.state("maria2"), HostState::Down);
     // What was promoted takes writes, also after a restart.
     stage.bring("maria2", HostState::Running);

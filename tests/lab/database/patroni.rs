@@ -2,7 +2,8 @@
 
 use interlock::{
     lab::DatabaseKind,
-    ports::{HostState, Hosts as _},
+    model::Epoch,
+    ports::{ByHand, HostState, Hosts as _},
 };
 
 use super::stage::Stage;
@@ -53,7 +54,10 @@ fn a_leader_that_is_lost_is_replaced_and_rejoins() {
     let second = stage.until_led_by_another_than("pg1");
     assert!(stage.try_quick("pg1"), "the orphan goes on");
     stage.sql(&second, "insert into t values (1)");
-    assert!(stage.wait(stage.hosts.stop_cleanly("pg1")).is_err(), "its manager would start it again");
+    assert!(
+        stage.wait(stage.hosts.stop_cleanly("pg1", &ByHand(Epoch(1)))).is_err(),
+        "its manager would start it again"
+    );
     stage.set("pg1", HostState::Running);
     assert_eq!(stage.until_whole(), second);
     assert_eq!(stage.state("pg1"), HostState::Running);

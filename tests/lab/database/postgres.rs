@@ -3,7 +3,7 @@
 use interlock::{
     lab::DatabaseKind,
     model::Epoch,
-    ports::{Flow, HostState, Hosts as _, PortError},
+    ports::{ByHand, Flow, HostState, Hosts as _, PortError},
     process::Signal,
 };
 
@@ -37,9 +37,9 @@ fn every_state_of_a_host_can_be_seen_and_left_again() {
     stage.sql("pg1", "insert into t values (2)");
     stage.until("pg2", COUNT, "2");
 
-    let late = stage.wait(stage.hosts.set_state("pg1", HostState::Down, Epoch(0)));
+    let late = stage.wait(stage.hosts.set_state("pg1", HostState::Down, &ByHand(Epoch(0))));
     assert!(matches!(late, Err(PortError::Superseded { ours: 0, theirs: 1 })), "{late:?}");
-    let not_here = stage.wait(stage.hosts.set_state("pg1", HostState::Orphaned, Epoch(1)));
+    let not_here = stage.wait(stage.hosts.set_state("pg1", HostState::Orphaned, &ByHand(Epoch(1))));
     assert!(matches!(not_here, Err(PortError::Forbidden { .. })), "{not_here:?}");
     assert_eq!(stage.state("pg1"), HostState::Running);
     stage.close();
@@ -58,7 +58,7 @@ fn a_primary_that_was_frozen_and_killed_has_lost_rows_and_is_rewound() {
     stage.sql("pg2", "insert into t values (2)");
     stage.set_flow("pg1", Flow::Flowing);
 
-    let refused = stage.wait(stage.hosts.start_following("pg1", "pg3")).unwrap_err();
+    let refused = stage.wait(stage.hosts.start_following("pg1", "pg3", &ByHand(Epoch(1)))).unwrap_err();
     assert!(refused.to_string().contains("pg3 is none"), "{refused}");
     assert_eq!(stage.follow("pg1", "pg2"), "rewound to where it parted from pg2");
     stage.until("pg1", "select array_agg(id) from t", "{2}");
@@ -66,9 +66,9 @@ fn a_primary_that_was_frozen_and_killed_has_lost_rows_and_is_rewound() {
 
     // And back, as an administrator does it: with nothing lost.
     stage.sql("pg2", "insert into t values (3)");
-    stage.wait(stage.hosts.stop_cleanly("pg2")).unwrap();
+    stage.wait(stage.hosts.stop_cleanly("pg2", &ByHand(Epoch(1)))).unwrap();
     assert_eq!(stage.state("pg2"), HostState::Down);
-    let no_primary = stage.wait(stage.hosts.start_following("pg2", "pg1")).unwrap_err();
+    let no_primary = stage.wait(stage.hosts.start_following("pg2", "pg1", &ByHand(Epoch(1)))).unwrap_err();
     assert!(no_primary.to_string().contains("pg1 is no primary"), "{no_primary}");
     assert_eq!(stage.admin("pg1", "select pg_promote(true, 30)"), "t");
     stage.follow("pg2", "pg1");

@@ -10,7 +10,7 @@ use std::{
 use interlock::{
     lab::{self, Folder, Lab, LabDatabase, LabHosts, PartStatus, database::programs},
     model::Epoch,
-    ports::{Flow, HostState, Hosts as _},
+    ports::{ByHand, Flow, HostState, Hosts as _},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -64,7 +64,7 @@ impl Stage {
     }
 
     pub fn set(&self, host: &str, to: HostState) {
-        self.runtime.block_on(self.hosts.set_state(host, to, Epoch(1))).unwrap();
+        self.runtime.block_on(self.hosts.set_state(host, to, &ByHand(Epoch(1)))).unwrap();
     }
 
     /// Brings a host into a state, and sees it there.
@@ -74,7 +74,7 @@ impl Stage {
     }
 
     pub fn set_flow(&self, host: &str, to: Flow) {
-        self.runtime.block_on(self.hosts.set_flow(host, to, Epoch(1))).unwrap();
+        self.runtime.block_on(self.hosts.set_flow(host, to, &ByHand(Epoch(1)))).unwrap();
         assert_eq!(self.runtime.block_on(self.hosts.flow(host)).unwrap(), to);
     }
 
@@ -83,7 +83,7 @@ impl Stage {
     }
 
     pub fn follow(&self, host: &str, primary: &str) -> String {
-        self.runtime.block_on(self.hosts.start_following(host, primary)).unwrap()
+        self.runtime.block_on(self.hosts.start_following(host, primary, &ByHand(Epoch(1)))).unwrap()
     }
 
     pub fn part(&self, name: &str) -> PartStatus {

@@ -1,6 +1,10 @@
 //! What only an administrator may do: take writes or not, follow or not. The right to it also lets one write to a server
 //! that is read-only, so the user that writes the ledger should have it in a role alone, which is put on here.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{
     MariaDb,
     grants::{self, Grants},
@@ -12,13 +16,15 @@ use crate::{
         cluster::Cluster,
         engine::Wire as _,
         failure::Failure,
-        limits::{ACT, ASK},
+        limits::{ACT, ASK, PAUSE},
     },
-    ports::PortError,
+    ports::{Permit, PortError},
 };
 
 /// What a server says of a statement that it cannot read; it quotes from it.
 const PARSE_ERROR: &str = "1064";
+/// What a server says of a session that is gone.
+const NO_SUCH_THREAD: &str = "1094";
 
 /// Connects to a node as administrator, in a role of our user if it is not one itself.
 pub async fn open(cluster: &Cluster<MariaDb>, node: &str) -> Result<Wire, PortError> {
@@ -46,6 +52,40 @@ pub async fn open(cluster: &Cluster<MariaDb>, node: &str) -> Result<Wire, PortEr
     Err(PortError::Forbidden { what: format!("administer {}", cluster.place(node)), why })
 }
 
+/// Connects to a node as administrator, to do something there that whoever comes after us can end.
+pub async fn open_to(
+    cluster: &Cluster<MariaDb>,
+    node: &str,
+    what: &str,
+    permit: &dyn Permit,
+) -> Result<Wire, PortError> {
+    let mut wire = open(cluster, node).await?;
+    cluster.intend(node, &mut wire, &cluster.admin, what, permit).await?;
+    Ok(wire)
+}
+
+/// Ends a session by its name, at most `within`; gives why it may still do something.
+pub async fn end(wire: &mut Wire, session: &str, within: Duration) -> Result<Option<String>, Failure> {
+    let until = Instant::now() + within;
+    let sql = format!("select is_used_lock({}) as id", literal(session));
+    loop {
+        let id = wire.row(&sql, ASK).await?.remove("id").unwrap_or_default();
+        if id.is_empty() {
+            return Ok(None);
+        }
+        // It may have ended by itself meanwhile.
+        if let Err(failure) = wire.run(&format!("kill {id}"), ASK).await
+            && failure.class != NO_SUCH_THREAD
+        {
+            return Err(failure);
+        }
+        if Instant::now() >= until {
+            return Ok(Some("its session does not end".to_owned()));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// What we may do on a connection, in the role that it has now.
 pub async fn grants(wire: &mut Wire, database: &str) -> Result<Grants, Failure> {
     let rows = wire.rows("show grants", ASK).await?;
@@ -54,16 +94,26 @@ pub async fn grants(wire: &mut Wire, database: &str) -> Result<Grants, Failure> 
 }
 
 /// Lets a node take writes, or not. What is being written is waited for.
-pub async fn set_read_only(cluster: &Cluster<MariaDb>, node: &str, to: bool) -> Result<(), PortError> {
-    let mut wire = open(cluster, node).await?;
+pub async fn set_read_only(
+    cluster: &Cluster<MariaDb>,
+    node: &str,
+    to: bool,
+    permit: &dyn Permit,
+) -> Result<(), PortError> {
+    let mut wire = open_to(cluster, node, "switch read_only at", permit).await?;
     let sql = format!("set global read_only = {}", u8::from(to));
     wire.run(&sql, ACT).await.map_err(cluster.failed(node, "switch read_only at"))
 }
 
 /// Makes a node follow a primary from where it is. It takes no writes from here on.
-pub async fn point(cluster: &Cluster<MariaDb>, node: &str, primary: &Server) -> Result<(), PortError> {
+pub async fn point(
+    cluster: &Cluster<MariaDb>,
+    node: &str,
+    primary: &Server,
+    permit: &dyn Permit,
+) -> Result<(), PortError> {
     let failed = cluster.failed(node, "point");
-    let mut wire = open(cluster, node).await?;
+    let mut wire = open_to(cluster, node, "point", permit).await?;
     // A primary has its position in its own log only, and what it follows from has to be set.
     let position = "set global gtid_slave_pos = @@global.gtid_current_pos";
     for sql in ["set global read_only = 1", "stop slave", position] {

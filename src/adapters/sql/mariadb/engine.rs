@@ -24,7 +24,7 @@ use crate::{
             usable,
         },
     },
-    ports::{Finding, PortError, Unit},
+    ports::{Finding, Permit, PortError, Unit},
 };
 
 /// Errors that say that a node's own transactions, or lack of them, keep it from following: its position is not in the
@@ -119,9 +119,14 @@ impl Engine for MariaDb {
     }
 
     /// What it has received is applied, then it follows nobody and takes writes.
-    async fn promote(cluster: &Cluster<Self>, node: &str, answer: &Answer<Detail>) -> Result<(), PortError> {
+    async fn promote(
+        cluster: &Cluster<Self>,
+        node: &str,
+        answer: &Answer<Detail>,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
         let failed = cluster.failed(node, "promote");
-        let mut wire = admin::open(cluster, node).await?;
+        let mut wire = admin::open_to(cluster, node, "promote", permit).await?;
         if answer.detail.line.is_some() {
             wire.run("stop slave io_thread", ACT).await.map_err(&failed)?;
             // It was acknowledged elsewhere, and would be lost.
@@ -137,8 +142,8 @@ impl Engine for MariaDb {
         admin::open(cluster, node).await.map(drop)
     }
 
-    async fn step_down(cluster: &Cluster<Self>, node: &str) -> Result<String, PortError> {
-        admin::set_read_only(cluster, node, true).await?;
+    async fn step_down(cluster: &Cluster<Self>, node: &str, permit: &dyn Permit) -> Result<String, PortError> {
+        admin::set_read_only(cluster, node, true, permit).await?;
         Ok(cluster.answer(node).await.map_err(cluster.failed(node, "ask"))?.detail.position)
     }
 
@@ -154,14 +159,18 @@ impl Engine for MariaDb {
         }
     }
 
-    async fn step_up(cluster: &Cluster<Self>, node: &str) -> &'static str {
-        let done = admin::set_read_only(cluster, node, false).await;
+    async fn step_up(cluster: &Cluster<Self>, node: &str, permit: &dyn Permit) -> &'static str {
+        let done = admin::set_read_only(cluster, node, false, permit).await;
         if done.is_ok() { "takes writes again" } else { "is left read-only" }
     }
 
-    async fn follow(cluster: &Cluster<Self>, node: &str, primary: &str) -> Result<(), PortError> {
+    async fn follow(cluster: &Cluster<Self>, node: &str, primary: &str, permit: &dyn Permit) -> Result<(), PortError> {
         let source = cluster.engine.sources.iter().find(|source| source.name == primary);
-        admin::point(cluster, node, source.map_or_else(|| cluster.server(primary), Ok)?).await
+        admin::point(cluster, node, source.map_or_else(|| cluster.server(primary), Ok)?, permit).await
+    }
+
+    async fn settle(wire: &mut Wire, session: &str, within: Duration) -> Result<Option<String>, Failure> {
+        admin::end(wire, session, within).await
     }
 
     fn diverged(answer: &Answer<Detail>) -> Option<String> {

@@ -67,6 +67,18 @@ impl engine::Wire for Wire {
         look::answer(&row, &lines, &semisync)
     }
 
+    /// A lock that no other session has, and that ends with this one.
+    async fn identify(&mut self, within: Duration) -> Result<String, Failure> {
+        let name = "select concat('interlock/', connection_id(), '/', unix_timestamp(now(6))) as name";
+        let mut row = self.row(name, within).await?;
+        let name = row.remove("name").unwrap_or_default();
+        let taken = self.row(&format!("select get_lock('{name}', 0) as taken"), within).await?;
+        match taken.get("taken").map(String::as_str) {
+            Some("1") => Ok(name),
+            _ => Err(Failure::unexpected(format!("the lock {name} is taken"))),
+        }
+    }
+
     async fn sample(&mut self, within: Duration) -> Result<Sample, Failure> {
         look::sample(&self.row(look::SAMPLE, within).await?)
     }

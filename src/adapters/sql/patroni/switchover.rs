@@ -17,7 +17,7 @@ use crate::{
         limits::{FOLLOW, PAUSE},
         standing, with_standing,
     },
-    ports::{Database, HostState, Hosts, PortError, Topology},
+    ports::{Database, HostState, Hosts, Means, Permit, PortError, Topology},
 };
 
 /// For so long Patroni may need until it has seen that a member runs: one loop, which is 10 s by default.
@@ -73,14 +73,20 @@ fn follows(topology: &Topology, node: &str) -> Result<(), String> {
 impl Patroni {
     /// Has Patroni hand the leader's role over, and watches until it is done. Under synchronous replication Patroni lets only a
     /// synchronous standby lead: where the wanted node is none, that standby leads first, and Patroni picks another.
-    pub async fn switch<E: Engine>(&self, nodes: &Cluster<E>, from: &str, to: &str) -> Result<(), PortError> {
+    pub async fn switch<E: Engine>(
+        &self,
+        nodes: &Cluster<E>,
+        from: &str,
+        to: &str,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
         let mut from = from.to_owned();
         for _ in 0..BETWEEN {
             let Some(between) = self.synchronous_instead(to).await? else { break };
-            self.hand_over(nodes, &from, &between).await?;
+            self.hand_over(nodes, &from, &between, permit).await?;
             from = between;
         }
-        self.hand_over(nodes, &from, to).await
+        self.hand_over(nodes, &from, to, permit).await
     }
 
     /// The synchronous standby, where there has to be one and this node is not it; Patroni may have to pick it first.
@@ -104,7 +110,13 @@ impl Patroni {
         Ok(None)
     }
 
-    async fn hand_over<E: Engine>(&self, nodes: &Cluster<E>, from: &str, to: &str) -> Result<(), PortError> {
+    async fn hand_over<E: Engine>(
+        &self,
+        nodes: &Cluster<E>,
+        from: &str,
+        to: &str,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
         for node in [from, to] {
             nodes.server(node)?;
         }
@@ -113,9 +125,13 @@ impl Patroni {
         if before.primary().is_ok_and(|primary| primary.name == to) {
             return self.watch(nodes, &step, "", |topology| missing(topology, from, to)).await;
         }
-        let said = match reply(self.order(from, to).await) {
+        let rest = self.first_to_answer(from).await?;
+        let asked = Means::Request { what: format!("{step} that Patroni was asked for"), primary: to.to_owned() };
+        permit.intend(asked.clone()).await?;
+        let said = match reply(rest.switch_over(from, to).await) {
             Reply::Watch(said) => said,
             Reply::Refused(said) | Reply::Elsewhere(said) => {
+                permit.over(asked).await?;
                 return Err(with_standing(&step, &PortError::odd("patroni", said), &nodes.topology().await));
             }
         };
@@ -151,14 +167,14 @@ impl Patroni {
         }
     }
 
-    /// Orders the switchover at the first member that a connection can be made to. The leader is asked first: it knows best.
-    async fn order(&self, from: &str, to: &str) -> Result<(StatusCode, String), PortError> {
-        let (leader, others): (Vec<&Rest>, Vec<&Rest>) = self.0.iter().partition(|rest| rest.name == from);
-        let mut last = PortError::NotFound { what: format!("REST API of {from}") };
-        for rest in leader.into_iter().chain(others) {
-            // A question first: an order that was perhaps heard must not be given twice.
+    /// The first member that answers a question: an order that was perhaps heard must not be given twice. The leader comes
+    /// first, which knows best.
+    async fn first_to_answer(&self, leader: &str) -> Result<&Rest, PortError> {
+        let (leading, others): (Vec<&Rest>, Vec<&Rest>) = self.0.iter().partition(|rest| rest.name == leader);
+        let mut last = PortError::NotFound { what: format!("REST API of {leader}") };
+        for rest in leading.into_iter().chain(others) {
             match rest.get("cluster").await {
-                Ok(_) => return rest.switch_over(from, to).await,
+                Ok(_) => return Ok(rest),
                 Err(why) => last = why,
             }
         }

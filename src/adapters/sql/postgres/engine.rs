@@ -11,6 +11,7 @@ use super::{
     findings, history,
     look::Detail,
     settings::{self, Looked, Rights},
+    settle,
     wire::Wire,
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         findings::Case,
         limits::{ACT, ASK, BYTES_BEHIND, LEDGER, PAUSE, PROMOTE},
     },
-    ports::{Finding, PortError, Unit},
+    ports::{Finding, Permit, PortError, Unit},
 };
 
 /// Whether a standby has applied everything that it got.
@@ -121,12 +122,18 @@ impl Engine for Postgres {
         }
     }
 
-    async fn promote(cluster: &Cluster<Self>, node: &str, answer: &Answer<Detail>) -> Result<(), PortError> {
+    async fn promote(
+        cluster: &Cluster<Self>,
+        node: &str,
+        answer: &Answer<Detail>,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
         if answer.follows.is_none() {
             let why = "it is no standby, and takes no writes; look at default_transaction_read_only";
             return Err(PortError::odd(cluster.place(node), why));
         }
         let mut wire = cluster.open_admin(node, ACT).await?;
+        cluster.intend(node, &mut wire, &cluster.admin, "promote", permit).await?;
         // The server waits for at most 10 s itself; what it answers is looked at and not believed.
         let sent = wire.row("select pg_promote(true, 10)", &[], ACT * 2).await;
         sent.map(drop).map_err(cluster.failed(node, "promote"))
@@ -136,7 +143,7 @@ impl Engine for Postgres {
         Ok(())
     }
 
-    async fn step_down(cluster: &Cluster<Self>, node: &str) -> Result<String, PortError> {
+    async fn step_down(cluster: &Cluster<Self>, node: &str, _: &dyn Permit) -> Result<String, PortError> {
         // A checkpoint makes the end that follows short. Only a comfort, for which the privilege may be missing.
         let mut wire = cluster.open_admin(node, ACT).await?;
         if let Err(why) = wire.run("checkpoint", ACT).await {
@@ -166,12 +173,20 @@ impl Engine for Postgres {
         }
     }
 
-    async fn step_up(_: &Cluster<Self>, _: &str) -> &'static str {
+    async fn step_up(_: &Cluster<Self>, _: &str, _: &dyn Permit) -> &'static str {
         "is the primary as before once it is started again"
     }
 
-    async fn follow(_: &Cluster<Self>, _: &str, _: &str) -> Result<(), PortError> {
+    async fn follow(_: &Cluster<Self>, _: &str, _: &str, _: &dyn Permit) -> Result<(), PortError> {
         Ok(())
+    }
+
+    async fn settle(wire: &mut Wire, session: &str, within: Duration) -> Result<Option<String>, Failure> {
+        let until = Instant::now() + within;
+        if !settle::end(wire, session, until).await? {
+            return Ok(Some("its session does not end".to_owned()));
+        }
+        settle::await_promotion(wire, until).await
     }
 
     fn diverged(_: &Answer<Detail>) -> Option<String> {

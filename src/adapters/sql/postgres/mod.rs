@@ -6,6 +6,7 @@ mod findings;
 mod history;
 mod look;
 mod settings;
+mod settle;
 mod wire;
 
 pub use engine::Postgres;

@@ -20,7 +20,10 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::look::{self, Detail};
+use super::{
+    look::{self, Detail},
+    settle,
+};
 use crate::{
     adapters::sql::{
         engine::{self, Answer},
@@ -100,6 +103,10 @@ impl engine::Wire for Wire {
             waited_for = look::waited_for(&self.rows(look::WAITED_FOR, &[], left()).await?)?;
         }
         Ok(Answer { sample, follows, detail: Detail { known, waited_for } })
+    }
+
+    async fn identify(&mut self, within: Duration) -> Result<String, Failure> {
+        Ok(self.row(settle::NAME, &[], within).await?.try_get(0)?)
     }
 
     async fn sample(&mut self, within: Duration) -> Result<Sample, Failure> {
