@@ -17,17 +17,34 @@ baseline: 500ms
 settle: 300ms
 ";
 
-/// The records of an uncut run at which something was about to be changed, or had been: a cut after the first kind leaves a
-/// change that may follow, one before the second an effect without its record.
-fn cuts(stage: &Stage) -> Vec<String> {
+/// How long after an intent a cut falls amid its effect, in milliseconds: a statement is sent within the first.
+const AMID: [u64; 3] = [1, 20, 200];
+
+/// Where an uncut run may be cut: at its records, and amid the effects that no epoch holds back.
+struct Cuts {
+    /// After something was captured, which leaves a change that may follow; before something is applied, which leaves an effect
+    /// without its record.
+    records: Vec<String>,
+    /// After an intent, and while what was intended is under way.
+    effects: Vec<String>,
+}
+
+fn cuts(stage: &Stage) -> Cuts {
     let shown = stage.run(&["runs", "show", &stage.newest(), "--output", "json"]);
     let records: Vec<Value> = serde_json::from_str(&shown.out).unwrap();
-    let at = records.iter().zip(1..).filter_map(|(record, nth)| match &record["entry"] {
-        entry if entry.get("captured").is_some() => Some(format!("after:{nth}")),
-        entry if entry.get("applied").is_some() => Some(format!("before:{nth}")),
-        _ => None,
-    });
-    at.collect()
+    let mut cuts = Cuts { records: Vec::new(), effects: Vec::new() };
+    for (record, nth) in records.iter().zip(1..) {
+        match &record["entry"] {
+            entry if entry.get("captured").is_some() => cuts.records.push(format!("after:{nth}")),
+            entry if entry.get("applied").is_some() => cuts.records.push(format!("before:{nth}")),
+            entry if entry.get("intended").is_some() => {
+                cuts.effects.push(format!("after:{nth}"));
+                cuts.effects.extend(AMID.map(|millis| format!("amid:{nth}:{millis}")));
+            }
+            _ => {}
+        }
+    }
+    cuts
 }
 
 /// So many of the cuts, unless all of them are asked for.
@@ -43,7 +60,8 @@ fn sample(mut cuts: Vec<String>, size: usize) -> Vec<String> {
     (0..size).map(|_| cuts.remove(chance.random_range(0..cuts.len()))).collect()
 }
 
-/// Kills the operator at `size` of the changes of a drill, one after the other; each time the guardian makes the cluster whole.
+/// Kills the operator at `size` of the changes of a drill and amid as many of its effects, one after the other; each time the
+/// guardian makes the cluster whole.
 fn killed_at(kind: &str, method: &str, size: usize) {
     if cfg!(not(feature = "cut-points")) {
         panic!("this build has no cut points; build with --features cut-points");
@@ -56,8 +74,8 @@ fn killed_at(kind: &str, method: &str, size: usize) {
     // 6: a machine that is too busy for a verdict; the drill went through all the same.
     assert!(matches!(uncut.code, Some(0 | 6)), "{}\n{}", uncut.out, uncut.err);
     let cuts = cuts(&stage);
-    assert!(cuts.len() >= 12, "{cuts:?}");
-    for cut in sample(cuts, size) {
+    assert!(cuts.records.len() >= 12 && cuts.effects.len() >= 8, "{:?} {:?}", cuts.records, cuts.effects);
+    for cut in sample(cuts.records, size).into_iter().chain(sample(cuts.effects, size)) {
         let operator = stage.command(&arguments).env("INTERLOCK_CUT", &cut).output().unwrap();
         // The number of looks differs from run to run, so that the last cuts may lie beyond the end.
         assert!(matches!(operator.status.code(), None | Some(0 | 6)), "{cut}: {operator:?}");
@@ -72,7 +90,7 @@ fn killed_at(kind: &str, method: &str, size: usize) {
 
 #[test]
 fn at_any_change_plain_streaming_is_made_whole_again() {
-    killed_at("postgres", "promote", 4);
+    killed_at("postgres", "promote", 3);
 }
 
 #[test]
