@@ -75,6 +75,33 @@ async fn lost_answers_change_nothing_of_the_contract() {
     assert!(lossy.lost() > 10, "only {} answers were lost", lossy.lost());
 }
 
+/// The record has landed, its writer has not heard of it, and another owner has read it meanwhile: it is theirs to act on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_landed_before_a_takeover_is_no_leave_to_go_on() {
+    let Some(server) = Server::shared() else { return };
+    let namespace = "taken";
+    server.namespace(namespace);
+    let lossy = Lossy::before(address(&server.kubeconfig()), u64::MAX).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut reach = server.reach(namespace);
+    reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
+    let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
+    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    let grant = open(&store, "tenant").await;
+    store.append(&grant, entry(0, 10)).await.unwrap();
+
+    let successor = server.store(namespace).await;
+    let take_over = async {
+        let owner = Owner::current().unwrap();
+        let lock = successor.lock(&grant.target).await.unwrap().unwrap();
+        let theirs = successor.take_over(&lock, &owner).await.unwrap();
+        (theirs, successor.load(&grant.run).await.unwrap())
+    };
+    let ((_, read), appended) = tokio::join!(lossy.meanwhile(take_over), store.append(&grant, entry(1, 10)));
+    assert_eq!(read.len(), 2, "the record has landed");
+    assert!(matches!(appended, Err(Error::Superseded { .. })), "{appended:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_gone_is_unreachable() {
     let Some(server) = Server::shared() else { return };

@@ -5,20 +5,30 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 
-/// A proxy that ends a connection instead of passing on each n-th piece of an answer.
+/// A proxy that ends a connection instead of passing on each n-th piece of an answer, and one that it is told to hold.
 pub struct Lossy {
     pub at: SocketAddr,
     lost: Arc<AtomicU64>,
+    hold: Arc<Hold>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// One answer that is held, and then lost.
+#[derive(Default)]
+struct Hold {
+    armed: AtomicBool,
+    held: Notify,
+    lose: Notify,
 }
 
 impl Lossy {
@@ -27,9 +37,11 @@ impl Lossy {
         let at = listener.local_addr().unwrap();
         let (pieces, lost) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let losing = lost.clone();
+        let hold = Arc::new(Hold::default());
+        let holding = hold.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (pieces, lost) = (pieces.clone(), losing.clone());
+                let (pieces, lost, hold) = (pieces.clone(), losing.clone(), holding.clone());
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(server).await else { return };
                     let (mut from_client, mut to_client) = client.into_split();
@@ -37,6 +49,11 @@ impl Lossy {
                     let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
                     let mut buffer = vec![0; 64 * 1024];
                     while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+                        if hold.armed.swap(false, Ordering::SeqCst) {
+                            hold.held.notify_one();
+                            hold.lose.notified().await;
+                            break;
+                        }
                         if pieces.fetch_add(1, Ordering::SeqCst) % each == each - 1 {
                             lost.fetch_add(1, Ordering::SeqCst);
                             break;
@@ -49,7 +66,16 @@ impl Lossy {
                 });
             }
         });
-        Self { at, lost, task }
+        Self { at, lost, hold, task }
+    }
+
+    /// Holds the next answer, does something once the server has given it, and loses it then.
+    pub async fn meanwhile<T>(&self, something: impl Future<Output = T>) -> T {
+        self.hold.armed.store(true, Ordering::SeqCst);
+        self.hold.held.notified().await;
+        let done = something.await;
+        self.hold.lose.notify_one();
+        done
     }
 
     pub fn lost(&self) -> u64 {

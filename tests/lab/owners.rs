@@ -51,7 +51,6 @@ fn of_two_operators_one_proceeds_and_the_other_is_told_who_holds_it() {
     let stage = Stage::up();
     let args = ["--bake", "10m", "--max-bake", "20m"];
     let (mut first, mut second) = (stage.switch(&args), stage.switch(&args));
-    let run = stage.wait_for_run(&[]);
     let mut loser_is_first = false;
     until("one of them gives way", || {
         loser_is_first = first.has_ended();
@@ -59,6 +58,8 @@ fn of_two_operators_one_proceeds_and_the_other_is_told_who_holds_it() {
     });
     let (loser, winner) = if loser_is_first { (first, second) } else { (second, first) };
     let refused = loser.wait();
+    // Not before: until it is refused the loser has a run as well, which has not begun.
+    let run = stage.wait_for_run(&[]);
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert!(refused.err.contains(run.as_str()), "{refused:?}");
     assert_eq!(stage.runs(), std::slice::from_ref(&run), "the loser left no run");
