@@ -150,7 +150,9 @@ impl Command {
                         As::Kept => Settled::Kept,
                         As::Undone => Settled::Undone,
                     };
-                    let outcome = resolve(&*store, &stored, settled, &args.reason).await?;
+                    // Settling works without the platform.
+                    let operation = Rebuilder.build(&stored.plan, Build::WhenNeeded).await.ok();
+                    let outcome = resolve(&*store, operation.as_deref(), &stored, settled, &args.reason).await?;
                     close(&*store, &args.run, &outcome, global.output).await;
                     Ok(Exit::Kept)
                 }

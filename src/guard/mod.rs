@@ -2,6 +2,7 @@
 
 mod back;
 mod cut;
+mod decide;
 mod drive;
 mod entry;
 mod event;
@@ -17,6 +18,7 @@ mod preconditions;
 mod recover;
 mod undo;
 
+pub use decide::{resolve, resume};
 pub use drive::{Context, StopSignal, drive};
 pub use entry::{Entry, Resume, Role, Settled, entries};
 pub use event::{Event, Events, Silent};
@@ -27,4 +29,4 @@ pub use operation::{Look, Looked, Operation, Verdict};
 pub use outcome::Outcome;
 pub use plan::{Action, Blind, Plan, Step, Strength, value};
 pub use preconditions::{Preconditions, ask_again, hold};
-pub use recover::{Stored, abort, begin, give_up, load, recover, resolve, resume};
+pub use recover::{Stored, abort, begin, give_up, load, recover};

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Resume, Role, Settled, drive, entries, fold, value,
-};
+use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Role, drive, entries, fold, value};
 use crate::{
     error::Error,
     journal::{Grant, Lock, Owner, Store},
@@ -128,60 +126,8 @@ pub async fn abort(context: &Context, stored: &Stored) -> Result<Outcome, Error>
     drive(context, &grant).await
 }
 
-/// Lets a held or abandoned run go on.
-///
-/// # Errors
-/// [`Error::Usage`] where the run is not in a state that this way of going on fits.
-pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<Outcome, Error> {
-    let held = matches!(stored.mode(), Mode::Held { .. });
-    let run = &stored.run;
-    if held && how == Resume::Continue {
-        return Err(Error::usage(
-            format!("run {run} is held"),
-            format!("say how: `interlock runs resume {run} --keep`, `--undo` or `--watch`"),
-        ));
-    }
-    if !held && matches!(how, Resume::Keep | Resume::Watch) {
-        return Err(Error::usage(
-            format!("run {run} is not held"),
-            format!("`interlock runs resume {run}` goes on where it stopped, `--undo` puts things back"),
-        ));
-    }
-    // A held run is looked after by its guardian, who is alive and gives way to a person.
-    let grant = if held {
-        seize(&*context.store, stored, Role::Resume).await?
-    } else {
-        take(context, stored, Role::Resume).await?
-    };
-    append(&*context.store, &grant, &Entry::Resumed { how }).await?;
-    drive(context, &grant).await
-}
-
-/// Records that a person has settled a stuck or held run by hand, and gives its target free. Touches no platform.
-///
-/// # Errors
-/// [`Error::Usage`] where the run is neither stuck nor held.
-pub async fn resolve(store: &dyn Store, stored: &Stored, settled: Settled, reason: &str) -> Result<Outcome, Error> {
-    if !matches!(stored.mode(), Mode::Held { .. } | Mode::Finished(Outcome::Stuck { .. })) {
-        return Err(Error::usage(
-            format!("run {} is neither stuck nor held", stored.run),
-            "`interlock runs list` shows what each run waits for",
-        ));
-    }
-    let grant = seize(store, stored, Role::Resume).await?;
-    let resolved = Entry::Resolved { settled, reason: reason.to_owned() };
-    append(store, &grant, &resolved).await?;
-    let entries = [resolved];
-    let Mode::Settled(outcome) = fold(&stored.plan, &entries).mode else {
-        return Err(Error::usage("nothing was settled", "`interlock runs show` tells how the run stands"));
-    };
-    append(store, &grant, &Entry::Finished { outcome: outcome.clone() }).await?;
-    store.release(&grant).await?;
-    Ok(outcome)
-}
-
 /// Takes over from an owner who is gone.
-async fn take(context: &Context, stored: &Stored, role: Role) -> Result<Grant, Error> {
+pub(super) async fn take(context: &Context, stored: &Stored, role: Role) -> Result<Grant, Error> {
     let mut lock = held_lock(stored)?.clone();
     let waits = matches!(stored.mode(), Mode::Finished(_));
     if !waits && lock.remote {
@@ -229,7 +175,7 @@ fn is_alive(stored: &Stored, lock: &Lock) -> Error {
 
 /// Takes a run from its owner for a person, also where another owner takes it at the very same time: right after a run
 /// was held its guardian does.
-async fn seize(store: &dyn Store, stored: &Stored, role: Role) -> Result<Grant, Error> {
+pub(super) async fn seize(store: &dyn Store, stored: &Stored, role: Role) -> Result<Grant, Error> {
     let mut lock = held_lock(stored)?.clone();
     for _ in 1..SEIZE_TRIES {
         match take_from(store, &lock, role).await {

@@ -235,6 +235,12 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// Where it is refused or not done in time; says how things stand.
     async fn switch_over(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError>;
+    /// Where a handover was cut short before anybody was promoted, nobody takes writes: lets whoever gave the role away take
+    /// them again, started by its host if that is how it gave it away. Never `except`, nor where somebody takes writes.
+    ///
+    /// # Errors
+    /// Where it cannot be done.
+    async fn take_role_back(&self, except: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError>;
     /// Makes a node that its host has started follow the primary again; returns once it streams.
     ///
     /// # Errors

@@ -335,6 +335,10 @@ impl Database for Fake {
         Err(PortError::NotFound { what: "switchover in memory".to_owned() })
     }
 
+    async fn take_role_back(&self, _: &str, _: &dyn Hosts, _: &dyn Permit) -> Result<(), PortError> {
+        Err(PortError::NotFound { what: "handover in memory".to_owned() })
+    }
+
     async fn rejoin(&self, _: &str, _: &dyn Hosts, _: &dyn Permit) -> Result<(), PortError> {
         Err(PortError::NotFound { what: "hosts in memory".to_owned() })
     }

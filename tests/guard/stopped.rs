@@ -313,7 +313,7 @@ async fn a_lost_lock_ends_neither_recovery_nor_abort_nor_resolve() {
             }
             let store = bench.store();
             let stored = load(&*store, &run_id()).await.unwrap();
-            resolve(&*store, &stored, Settled::Undone, "by hand").await.unwrap();
+            resolve(&*store, None, &stored, Settled::Undone, "by hand").await.unwrap();
             assert_eq!(bench.lock().await.run, None, "{told}");
         }
     }

@@ -271,6 +271,13 @@ impl<E: Engine> Database for Cluster<E> {
         }
     }
 
+    async fn take_role_back(&self, except: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
+        match &self.manager {
+            Some(_) => Ok(()),
+            None => self.step_up_again(except, hosts, permit).await,
+        }
+    }
+
     async fn rejoin(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         match &self.manager {
             Some(manager) => manager.comes_back(self, node, hosts).await,

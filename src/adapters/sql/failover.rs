@@ -91,6 +91,26 @@ impl<E: Engine> Cluster<E> {
         E::catch_up(self, to, &end).await
     }
 
+    /// Lets whoever gave its role away take writes again, where nobody was promoted.
+    pub async fn step_up_again(&self, except: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
+        let topology = self.topology().await;
+        if topology.writable().next().is_some() {
+            return Ok(());
+        }
+        for node in topology.nodes.iter().filter(|node| node.name != except) {
+            let follows_nobody = node.trouble.is_none() && node.follows.is_none();
+            if E::CHANGES_ROLE_RUNNING && follows_nobody {
+                E::step_up(self, &node.name, permit).await;
+                return Ok(());
+            }
+            if !E::CHANGES_ROLE_RUNNING && hosts.state(&node.name).await? == HostState::Down {
+                hosts.set_state(&node.name, HostState::Running, permit).await?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Brings all others behind the new primary, the old one first.
     async fn gather(&self, from: &str, to: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
         let others = self.names().filter(|name| *name != from && *name != to);

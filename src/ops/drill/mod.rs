@@ -8,6 +8,7 @@ mod look;
 mod operation;
 mod plan;
 pub mod record;
+mod role;
 mod spec;
 mod users;
 mod verdict;

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Evidence, Spec, Watch,
-    keys::{self, ELSEWHERE, Key},
+    keys::{self, Key},
     ledger::{Mark, Records},
     look,
     record::Recorder,
@@ -20,16 +20,16 @@ use super::{
 use crate::{
     error::Error,
     guard::{Look, Looked, Operation, Plan},
-    model::{Epoch, Method},
+    model::Epoch,
     ops::checkpoint,
     ports::{Clock, Database, Flow, HostState, Hosts, Means, Metrics, Permit, PortError, Topology},
 };
 
 /// How often the cluster is looked at while something is awaited of it.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a node may take to answer whose host runs, before it counts as silent.
-const ANSWERS: Duration = Duration::from_secs(10);
+pub(super) const ANSWERS: Duration = Duration::from_secs(10);
 
 /// How long a node whose host runs may take to be seen taking part: one slow answer says nothing.
 const TAKES_PART: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ impl Drill {
         }
         let clock = &self.ports.clock;
         let begun = clock.now();
-        while takes_part(&self.ports.database.topology().await, host).is_err() {
+        while self.takes_part(&self.ports.database.topology().await, host).await.is_err() {
             if clock.now().since(&begun) > TAKES_PART {
                 return Ok(left_by_us);
             }
@@ -121,7 +121,7 @@ impl Drill {
     ///
     /// # Errors
     /// Names the first one that has not, after [`ANSWERS`].
-    async fn all_seen(&self) -> Result<Topology, PortError> {
+    pub(super) async fn all_seen(&self) -> Result<Topology, PortError> {
         let Ports { database, hosts, clock, .. } = &self.ports;
         let begun = clock.now();
         loop {
@@ -140,20 +140,6 @@ impl Drill {
                 Some(_) => clock.sleep(LOOK).await,
             }
         }
-    }
-
-    /// Where the primary's role is. Of a host that is down it is with that host still, until somebody takes it over; only where
-    /// we promote, since a handover ends its primary as well, and is not undone by finding nobody.
-    async fn role(&self) -> Result<&str, PortError> {
-        let own = &self.spec.primary;
-        let topology = self.all_seen().await?;
-        let writable: Vec<&str> = topology.writable().map(|node| node.name.as_str()).collect();
-        let is_here = match writable.as_slice() {
-            [] => self.spec.method == Method::Promote && self.ports.hosts.state(own).await? != HostState::Running,
-            [one] => one == own,
-            _ => false,
-        };
-        Ok(if is_here { own } else { ELSEWHERE })
     }
 
     async fn set_host(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
@@ -200,7 +186,7 @@ impl Drill {
         let begun = clock.now();
         loop {
             let topology = database.topology().await;
-            let why = match takes_part(&topology, node) {
+            let why = match self.takes_part(&topology, node).await {
                 Ok(()) => return Ok(()),
                 Err(why) => why,
             };
@@ -212,61 +198,6 @@ impl Drill {
             }
             clock.sleep(LOOK).await;
         }
-    }
-
-    async fn set_role(&self, to: &str, permit: &dyn Permit) -> Result<(), PortError> {
-        let Ports { database, hosts, .. } = &self.ports;
-        let spec = &self.spec;
-        if to == spec.primary {
-            let from = self.at_primary().await?;
-            return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts, permit).await };
-        }
-        match (&spec.candidate, spec.method) {
-            (Some(candidate), Method::Switchover) => {
-                self.mark(Mark::Fault).await;
-                database.switch_over(&spec.primary, candidate, &**hosts, permit).await
-            }
-            (Some(candidate), Method::Promote) => database.promote(candidate, permit).await,
-            // The manager sees to it.
-            _ => Ok(()),
-        }
-    }
-
-    /// The only node that takes writes.
-    ///
-    /// # Errors
-    /// Where there is none, or several, also after [`ANSWERS`].
-    async fn at_primary(&self) -> Result<String, PortError> {
-        let begun = self.ports.clock.now();
-        loop {
-            let why = match self.ports.database.topology().await.primary() {
-                Ok(node) => return Ok(node.name.clone()),
-                Err(why) => why,
-            };
-            if self.ports.clock.now().since(&begun) > ANSWERS {
-                return Err(PortError::unreachable(&self.spec.database, why));
-            }
-            self.ports.clock.sleep(LOOK).await;
-        }
-    }
-}
-
-/// Whether a node is the only primary, or follows that one. Another node that does not answer may be a primary as well.
-fn takes_part(topology: &Topology, node: &str) -> Result<(), String> {
-    let primary = topology.primary()?;
-    if primary.name == node {
-        let silent =
-            topology.nodes.iter().find_map(|other| Some(format!("{}: {}", other.name, other.trouble.as_ref()?)));
-        return silent.map_or(Ok(()), Err);
-    }
-    let seen = topology.node(node).ok_or_else(|| format!("there is no {node}"))?;
-    if let Some(trouble) = &seen.trouble {
-        return Err(trouble.clone());
-    }
-    match &seen.follows {
-        Some(follows) if follows.streaming && follows.timeline == primary.timeline => Ok(()),
-        Some(follows) => Err(follows.trouble.clone().unwrap_or_else(|| "it does not stream yet".to_owned())),
-        None => Err("it follows nobody".to_owned()),
     }
 }
 
@@ -340,7 +271,7 @@ impl Operation for Drill {
         self.present.lock().await.recorder = None;
         match known(key) {
             Ok(Key::Primary) if prior.as_str() == Some(&self.spec.primary) => {
-                takes_part(&self.ports.database.topology().await, &self.spec.primary).is_ok()
+                self.takes_part(&self.ports.database.topology().await, &self.spec.primary).await.is_ok()
             }
             _ => true,
         }
@@ -348,6 +279,8 @@ impl Operation for Drill {
 
     async fn prepare_return(&self, key: &str, _: &Value, permit: &dyn Permit) -> Result<(), String> {
         let Ok(Key::Primary) = known(key) else { return Ok(()) };
+        let Ports { database, hosts, .. } = &self.ports;
+        database.take_role_back(&self.spec.primary, &**hosts, permit).await.map_err(|e| e.to_string())?;
         self.bring_back(&self.spec.primary, permit).await.map_err(|e| e.to_string())
     }
 
