@@ -53,7 +53,7 @@ lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) check --no-default-features
-	for script in .ci/run .ci/install tests/run tests/programs/build $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
+	for script in .ci/run .ci/install tests/run tests/suites tests/scheduler/check tests/scheduler/suites tests/programs/build $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
 
 fuzz: ## Change every byte of every diagram of the corpus to all 255 others
 	INTERLOCK_FUZZ=all $(CARGO) test --release $(FEATURES) --test sequence bad_input
