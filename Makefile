@@ -1,12 +1,15 @@
 # What people and the pipeline call. `make` alone lists it.
 
 CARGO ?= cargo
-# One set of features for every dev build, so that nothing is compiled twice.
+# One profile and one set of features for every build but those that measure, so that nothing is compiled twice: what `make demo`
+# has built, `make test` does not build again.
 FEATURES := --features cut-points
 # Where `make cluster` keeps its cluster; short, since unix sockets lie in it.
 CLUSTER ?= /tmp/interlock-cluster
 CLUSTER_SCRIPTS := $(addprefix tests/cluster/,build up down image check demo $(addprefix lib/,common contained control-plane \
   network node recorded))
+
+SCRIPTS := .ci/run .ci/install tests/run tests/suites tests/scheduler/check tests/scheduler/suites tests/programs/build $(CLUSTER_SCRIPTS)
 
 # What `make validate-sequences` reads.
 DOCUMENTS := README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs runbooks scenarios
@@ -20,14 +23,14 @@ help: ## List these targets
 demo: ## Start the lab, switch over, break it, and see it put back
 	@.ci/install prometheus || echo "going on without: the lab then reads its counters directly"
 	@.ci/install postgresql || echo "going on without: no database is drilled then"
-	$(CARGO) build --release --bin interlock
-	target/release/interlock lab demo
+	$(CARGO) build $(FEATURES) --bin interlock
+	target/debug/interlock lab demo
 
 demo-cluster: ## The same on a real Kubernetes, as root; its cluster is built from source once, and ended afterwards
-	$(CARGO) build --release --bin interlock
+	$(CARGO) build $(FEATURES) --bin interlock
 	@tests/cluster/up $(CLUSTER) && trap 'tests/cluster/down $(CLUSTER)' EXIT && \
-	  tests/cluster/image $(CLUSTER) interlock/interlock:1 target/release/interlock && \
-	  tests/cluster/demo $(CLUSTER) target/release/interlock
+	  tests/cluster/image $(CLUSTER) interlock/interlock:1 target/debug/interlock && \
+	  tests/cluster/demo $(CLUSTER) target/debug/interlock
 
 test: ## Run every suite beside the others, each under a deadline
 	@tests/run
@@ -53,7 +56,7 @@ lint: ## Check format, lints, scripts, and the build without the lab
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) check --no-default-features
-	for script in .ci/run .ci/install tests/run tests/programs/build $(CLUSTER_SCRIPTS); do bash -n $$script || exit 1; done
+	for script in $(SCRIPTS); do bash -n $$script || exit 1; done
 
 fuzz: ## Change every byte of every diagram of the corpus to all 255 others
 	INTERLOCK_FUZZ=all $(CARGO) test --release $(FEATURES) --test sequence bad_input
@@ -73,7 +76,7 @@ cluster-down: ## End that cluster, and delete all that belongs to it
 	tests/cluster/down $(CLUSTER)
 
 man: ## Write the manual pages to target/man
-	$(CARGO) run --release --quiet --bin interlock -- man target/man
+	$(CARGO) run --quiet $(FEATURES) --bin interlock -- man target/man
 	@echo "man -l target/man/interlock.1"
 
 install: ## Install what the suites need beside Rust

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use prometheus_http_query::{Client, Error as QueryError};
-use reqwest::Response;
+use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use super::http;
@@ -28,6 +27,7 @@ const LONGEST: u64 = 3600;
 #[derive(Clone)]
 pub struct Prometheus {
     client: Client,
+    url: Url,
     place: String,
     timeout: Duration,
 }
@@ -74,8 +74,7 @@ impl Prometheus {
         let url = http::address("prometheus", url)?;
         let place = http::place(&url);
         let client = http::client(&url, timeout, bearer)?;
-        let client = Client::from(client, url.as_str()).map_err(|e| PortError::odd(&place, e))?;
-        Ok(Self { client, place, timeout })
+        Ok(Self { client, url, place, timeout })
     }
 
     /// The value of a query now, series by series; NaN is kept.
@@ -98,21 +97,27 @@ impl Prometheus {
         end: Timestamp,
         step: Duration,
     ) -> Result<Vec<Series>, PortError> {
-        let asked = self.client.query_range(query, start.as_second(), end.as_second(), step.as_secs_f64());
-        self.read(asked.timeout(self.millis()).post_raw().await).await
+        let (start, end, step) = (start.as_second(), end.as_second(), step.as_secs_f64());
+        let when = [("start", start.to_string()), ("end", end.to_string()), ("step", step.to_string())];
+        self.post("query_range", query, &when).await
     }
 
     async fn ask(&self, query: &str) -> Result<Vec<Series>, PortError> {
-        self.read(self.client.query(query).timeout(self.millis()).post_raw().await).await
+        self.post("query", query, &[]).await
     }
 
-    fn millis(&self) -> i64 {
-        i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    async fn read(&self, answer: Result<Response, QueryError>) -> Result<Vec<Series>, PortError> {
+    /// Sent as a form, since a query may be longer than an address; <https://prometheus.io/docs/prometheus/latest/querying/api/>.
+    async fn post(&self, what: &str, query: &str, when: &[(&str, String)]) -> Result<Vec<Series>, PortError> {
         let name = self.name();
-        let response = answer.map_err(|e| PortError::unreachable(&name, self.explain(&e)))?;
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/api/v1/{what}", self.url.path().trim_end_matches('/')));
+        let timeout = format!("{}ms", self.timeout.as_millis());
+        let form: Vec<(&str, &str)> = [("query", query), ("timeout", timeout.as_str())]
+            .into_iter()
+            .chain(when.iter().map(|(key, value)| (*key, value.as_str())))
+            .collect();
+        let answer = self.client.post(url).form(&form).send().await;
+        let response = answer.map_err(|e| PortError::unreachable(&name, http::explain(&e, self.timeout)))?;
         let status = response.status();
         let body = http::body(&name, response, LARGEST, self.timeout).await?;
         let envelope: Result<Envelope, _> = serde_json::from_slice(&body);
@@ -136,17 +141,6 @@ impl Prometheus {
         }
         let data = envelope.data.ok_or_else(|| PortError::odd(&name, "there is no data in the answer"))?;
         series(data).map_err(|why| PortError::odd(&name, why))
-    }
-
-    fn explain(&self, error: &QueryError) -> String {
-        let mut cause: Option<&dyn std::error::Error> = Some(error);
-        while let Some(one) = cause {
-            if let Some(e) = one.downcast_ref::<reqwest::Error>() {
-                return http::explain(e, self.timeout);
-            }
-            cause = one.source();
-        }
-        error.to_string()
     }
 }
 

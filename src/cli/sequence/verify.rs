@@ -65,8 +65,7 @@ impl Args {
 
     fn told(&self, drawn: &Drawn<'_>, found: &Report, global: &Global) -> Result<Exit, Error> {
         if let Some(file) = &self.junit {
-            let xml = report::junit(drawn, found).map_err(|e| Error::usage(e.to_string(), "report this"))?;
-            write(file, &xml)?;
+            write(file, &report::junit(drawn, found))?;
         }
         if let Some(file) = &self.mermaid {
             let text = report::annotated(drawn, found).ok_or_else(|| {
