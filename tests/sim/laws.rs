@@ -1,0 +1,236 @@
+//! What has to be true at rest and at every write, whatever has happened. Each law is one function.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use interlock::{
+    error::Error,
+    guard::{Action, Entry, Mode, Outcome, Plan, Stored, load},
+    journal::{Disk as _, FolderStore, Machine, Owner, Sight, Store as _, Work},
+    model::{Moment, RunId, Timestamp},
+    ports::Clock,
+};
+use serde_json::Value;
+
+use crate::{
+    machine::ROOT,
+    memory_disk::{Left, MemoryDisk},
+    platform::{Message, Object, Request},
+    world::{State, World},
+};
+
+/// The run that every schedule is about.
+pub fn run_id() -> RunId {
+    RunId::parse("20261121-093000-1f2e").unwrap()
+}
+
+/// Whoever looks from outside, at once and with nobody else alive.
+struct Judge;
+
+#[async_trait]
+impl Clock for Judge {
+    fn now(&self) -> Moment {
+        Moment { wall: Timestamp::from_second(1_795_000_000).unwrap(), boot: Duration::from_secs(1_000_000) }
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Machine for Judge {
+    fn owner(&self) -> Result<Owner, Error> {
+        Owner::current()
+    }
+
+    fn look_for(&self, _: &Owner) -> Sight {
+        Sight { same_host: true, same_boot: true, here: true, alive: false }
+    }
+
+    fn spawn(&self, work: Work) -> std::io::Result<()> {
+        work();
+        Ok(())
+    }
+}
+
+/// The run as a disk has it; an error where it never began.
+pub fn stored(disk: &MemoryDisk) -> Result<Stored, Error> {
+    let store = FolderStore::of(Arc::new(Judge), Arc::new(disk.clone()), ROOT, Arc::new(Judge));
+    load(&store, &run_id()).now_or_never().expect("a judge waits for nothing")
+}
+
+/// Whether somebody holds the target.
+fn is_locked(disk: &MemoryDisk, plan: &Plan) -> bool {
+    let store = FolderStore::of(Arc::new(Judge), Arc::new(disk.clone()), ROOT, Arc::new(Judge));
+    let lock = store.lock(&plan.target).now_or_never().expect("a judge waits for nothing");
+    lock.ok().flatten().is_some_and(|lock| lock.run.is_some())
+}
+
+/// All that the journal has on a disk, as text.
+fn journal(disk: &MemoryDisk) -> String {
+    let folder = Path::new(ROOT).join(run_id().as_str());
+    let names = disk.list(&folder).unwrap_or_default();
+    let parts = names.iter().filter(|name| name.starts_with("journal"));
+    parts.map(|name| String::from_utf8_lossy(&disk.read(&folder.join(name)).unwrap_or_default()).into_owned()).collect()
+}
+
+/// The steps that write at a key.
+fn steps<'a>(plan: &'a Plan, key: &'a str) -> impl Iterator<Item = (usize, &'a Value)> {
+    plan.steps.iter().enumerate().filter_map(move |(index, step)| match &step.action {
+        Action::Change { key: at, to, .. } if at == key => Some((index, to)),
+        _ => None,
+    })
+}
+
+/// Law 1: the tokens that an object accepts never fall, and each belongs to one owner.
+pub fn accepts_token(_: &World, state: &mut State, process: usize, key: &str, epoch: u64) {
+    let name = state.processes[process].name.clone();
+    let object = state.platform.objects.get_mut(key).unwrap();
+    let highest = object.highest;
+    object.highest = highest.max(epoch);
+    if epoch < highest {
+        state.violates(format!("law 1: {key} took epoch {epoch} of {name} after epoch {highest}"));
+    }
+    let holder = *state.platform.claims.entry(epoch).or_insert(process);
+    if holder != process {
+        let other = state.processes[holder].name.clone();
+        state.violates(format!("law 1: {key} took epoch {epoch} of {name}, which {other} has used"));
+    }
+}
+
+/// What holds of each write that the platform takes: it begins with gates that are open, its capture is durable, and nothing of
+/// others is overwritten.
+pub fn accepts_write(world: &World, state: &mut State, message: &Message, found: &Value, foreign: Option<&Value>) {
+    let Message { process, key, request, .. } = message;
+    let name = state.processes[*process].name.clone();
+    state.platform.writes += 1;
+    gates_were_asked(state, &name, key);
+    let plan = world.subject.plan(&world.scenario);
+    let durable = journal(&state.disk.after_power_cut(Left::Nothing));
+    let captured: Vec<_> =
+        steps(&plan, key).map(|(step, _)| format!(r#""captured":{{"step":{step},"prior":"#)).collect();
+    // Law 2.
+    if !captured.iter().any(|text| durable.contains(text)) {
+        state
+            .violates(format!("law 2: {name} wrote at {key}, and no power cut would leave what stood there ({found})"));
+    }
+    // Law 4.
+    let Some(foreign) = foreign else { return };
+    let writes = match request {
+        Request::Put { to, .. } | Request::Command { to, last: true, .. } => to,
+        _ => return,
+    };
+    let is_known = captured.iter().any(|text| durable.contains(&format!("{text}{foreign}}}")));
+    if foreign == found && writes != found && !is_known {
+        state.violates(format!("law 4: {name} replaced {found} at {key} by {writes}, which somebody else had written"));
+    }
+}
+
+/// Law of the gates: what was shut when the target was locked lets nobody begin.
+fn gates_were_asked(state: &mut State, name: &str, key: &str) {
+    let (Some(shut), Some(locked)) = (state.platform.shut_since, state.platform.locked_at) else { return };
+    if shut <= locked {
+        state.violates(format!("gates: {name} wrote at {key}, and the gate was shut before the target was locked"));
+    }
+}
+
+/// Law 6: the exit code says what the journal says.
+pub fn exits_as_the_journal(state: &mut State, process: usize, outcome: &Outcome) {
+    let name = state.processes[process].name.clone();
+    let is_there = match stored(&state.disk) {
+        Ok(stored) => stored.entries.iter().any(|entry| match entry {
+            Entry::Finished { outcome: found } => found == outcome,
+            Entry::Held { why } => *outcome == Outcome::Held { why: why.clone() },
+            _ => false,
+        }),
+        Err(_) => false,
+    };
+    if !is_there {
+        state.violates(format!("law 6: {name} ended with `{outcome}`, and the journal does not"));
+    }
+}
+
+/// No journal counts as tampered with that nobody has touched.
+pub fn nobody_has_tampered(state: &mut State, process: usize, error: &Error) {
+    if matches!(error, Error::Tampered { .. }) {
+        let name = state.processes[process].name.clone();
+        state.violates(format!("store: {name} ended with `{error}`"));
+    }
+}
+
+/// What has to be true once nothing happens any more.
+pub fn at_rest(world: &World, state: &mut State) -> String {
+    let plan = world.subject.plan(&world.scenario);
+    let stored = match stored(&state.disk) {
+        Ok(stored) => stored,
+        Err(e) => {
+            if matches!(e, Error::Tampered { .. }) {
+                state.violates(format!("store: {e}"));
+            }
+            if state.platform.writes > 0 {
+                state.violates(format!("law 2: the platform was written to, and the journal is gone: {e}"));
+            }
+            return "never began".to_owned();
+        }
+    };
+    let mode = stored.mode();
+    comes_to_rest(state, &mode, is_locked(&state.disk, &plan));
+    let Mode::Finished(outcome) = &mode else { return "open".to_owned() };
+    let is_settled = stored.entries.iter().any(|entry| matches!(entry, Entry::Resolved { .. }));
+    if !is_settled {
+        stands_as_it_ended(state, &plan, &stored.entries, outcome);
+    }
+    outcome.word().to_owned()
+}
+
+/// Law 5: every run comes to its end, and gives its target free unless a person is needed.
+fn comes_to_rest(state: &mut State, mode: &Mode, is_locked: bool) {
+    match mode {
+        Mode::Finished(outcome) if outcome.needs_person() => {
+            if !state.trouble {
+                state.violates(format!("law 5: nobody was in its way, and it is {outcome}"));
+            }
+        }
+        Mode::Finished(_) if !is_locked => {}
+        Mode::Finished(outcome) => state.violates(format!("law 5: {outcome}, and its target is locked for ever")),
+        other => state.violates(format!("law 5: it never comes to an end: {other:?}")),
+    }
+}
+
+/// Law 3: kept is as planned, undone is as captured, and stuck names what differs.
+fn stands_as_it_ended(state: &mut State, plan: &Plan, entries: &[Entry], outcome: &Outcome) {
+    let objects: Vec<(String, Object)> = state.platform.objects.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
+    for (key, object) in objects.into_iter().filter(|(key, _)| key != "gate") {
+        // What somebody else has written last is theirs.
+        if object.foreign.is_some() {
+            continue;
+        }
+        let captured = entries.iter().find_map(|entry| match entry {
+            Entry::Captured { step, prior } if steps(plan, &key).any(|(index, _)| index == *step) => Some(prior),
+            _ => None,
+        });
+        let applied = entries.iter().rev().find_map(|entry| match entry {
+            Entry::Applied { step } => steps(plan, &key).find(|(index, _)| index == step).map(|(_, to)| to),
+            _ => None,
+        });
+        let before = captured.unwrap_or(&object.first);
+        let value = &object.value;
+        match outcome {
+            Outcome::Kept { .. } => {
+                let planned = applied.unwrap_or(before);
+                if value != planned {
+                    state.violates(format!("law 3: kept, and {key} is {value} where {planned} was planned"));
+                }
+            }
+            Outcome::Stuck { why } => {
+                if value != before && !why.contains(key.as_str()) {
+                    state.violates(format!("law 3: stuck names `{why}`, and {key} is {value} where it was {before}"));
+                }
+            }
+            _ => {
+                if value != before {
+                    state.violates(format!("law 3: {}, and {key} is {value} where it was {before}", outcome.word()));
+                }
+            }
+        }
+    }
+}

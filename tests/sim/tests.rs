@@ -1,0 +1,55 @@
+//! What is searched, and what has to be found.
+
+use crate::{
+    choices::Choices,
+    mutants::Mutant,
+    scenario::Subject,
+    schedule::play,
+    search::{explain_seed, search, subject},
+};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The seed that `INTERLOCK_SIM_SEED` names, told in full.
+#[test]
+fn one_seed() {
+    let Some(seed) = number("INTERLOCK_SIM_SEED") else { return };
+    let report = play(subject(seed), Mutant::None, Choices::of_seed(seed), true);
+    println!("seed {seed}: {}, {} steps\n{}", report.ended, report.steps, report.violations.join("\n"));
+    if report.violations.is_empty() {
+        println!("{}", crate::diagram::mermaid(&report.told));
+    } else {
+        panic!("{}", explain_seed(seed, Mutant::None));
+    }
+}
+
+#[test]
+fn what_nothing_disturbs_is_kept() {
+    for subject in [Subject::Pair, Subject::Keys, Subject::Command, Subject::Switchover] {
+        let report = play(subject, Mutant::None, Choices::of_list(&[]), true);
+        let story = crate::diagram::mermaid(&report.told);
+        assert_eq!((report.ended.as_str(), &report.violations[..]), ("kept", &[][..]), "{subject:?}\n{story}");
+        println!("{subject:?}: {} steps, {} choices", report.steps, report.choices.taken.len());
+    }
+}
+
+#[test]
+fn no_schedule_violates_a_law() {
+    let count = number("INTERLOCK_SIM_SCHEDULES").unwrap_or(20_000);
+    let found = search(0..count, Mutant::None, 3, None);
+    println!(
+        "{} schedules, {} steps, in {:.1} s; {:?}",
+        found.schedules,
+        found.steps,
+        found.took.as_secs_f64(),
+        found.ends
+    );
+    for (what, count) in &found.struck {
+        println!("{count:6} {what:?}");
+    }
+    if let Some(seed) = found.bad.first() {
+        panic!("{:?}\n{}", found.bad, explain_seed(*seed, Mutant::None));
+    }
+}
