@@ -49,6 +49,16 @@ pub const KINDS: [&str; 12] = [
 ];
 
 impl Fate {
+    /// Whether a process, or its signs of life, can be held up for longer than a pause between two acts of a command. Whoever
+    /// wakes inside one acts once more before it learns that it has lost its run, which nothing at the object can refuse.
+    pub const fn holds_up(self) -> bool {
+        match self {
+            Self::Paused(_) => true,
+            Self::Slow(length) | Self::StoppedInside(length) => length > 4_000,
+            _ => false,
+        }
+    }
+
     /// Its place in [`KINDS`].
     pub const fn kind(self) -> Option<usize> {
         Some(match self {

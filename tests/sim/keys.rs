@@ -108,7 +108,8 @@ impl Operation for Keys {
     }
 
     async fn look(&self, look: Look<'_>) -> Looked {
-        interlock::ports::Clock::sleep(&self.0, Duration::from_secs(1)).await;
+        let length = Duration::from_secs(if look.held { 10 } else { 1 });
+        interlock::ports::Clock::sleep(&self.0, length).await;
         let seen = look.evidence.and_then(Value::as_u64).unwrap_or(0) + 1;
         let which = match look.what.as_str() {
             Some("before") => 0,

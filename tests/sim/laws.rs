@@ -81,6 +81,16 @@ fn steps<'a>(plan: &'a Plan, key: &'a str) -> impl Iterator<Item = (usize, &'a V
     })
 }
 
+/// What a journal's text has captured at a key, as it is written there.
+fn captured(durable: &str, plan: &Plan, key: &str) -> Vec<String> {
+    let priors = durable.split(r#""captured":{"prior":"#).skip(1).filter_map(|rest| rest.split_once(r#","step":"#));
+    let of_key = |step: &str| {
+        let step = step.split('}').next().and_then(|step| step.parse::<usize>().ok());
+        steps(plan, key).any(|(index, _)| Some(index) == step)
+    };
+    priors.filter(|(_, step)| of_key(step)).map(|(prior, _)| prior.to_owned()).collect()
+}
+
 /// Law 1: the tokens that an object accepts never fall, and each belongs to one owner.
 pub fn accepts_token(_: &World, state: &mut State, process: usize, key: &str, epoch: u64) {
     let name = state.processes[process].name.clone();
@@ -106,10 +116,9 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     gates_were_asked(state, &name, key);
     let plan = world.subject.plan(&world.scenario);
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
-    let captured: Vec<_> =
-        steps(&plan, key).map(|(step, _)| format!(r#""captured":{{"step":{step},"prior":"#)).collect();
+    let captured = captured(&durable, &plan, key);
     // Law 2.
-    if !captured.iter().any(|text| durable.contains(text)) {
+    if captured.is_empty() {
         state
             .violates(format!("law 2: {name} wrote at {key}, and no power cut would leave what stood there ({found})"));
     }
@@ -119,7 +128,7 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
         Request::Put { to, .. } | Request::Command { to, last: true, .. } => to,
         _ => return,
     };
-    let is_known = captured.iter().any(|text| durable.contains(&format!("{text}{foreign}}}")));
+    let is_known = captured.contains(&foreign.to_string());
     if foreign == found && writes != found && !is_known {
         state.violates(format!("law 4: {name} replaced {found} at {key} by {writes}, which somebody else had written"));
     }
@@ -173,6 +182,10 @@ pub fn at_rest(world: &World, state: &mut State) -> String {
         }
     };
     let mode = stored.mode();
+    let is_touched = stored.entries.iter().any(|entry| matches!(entry, Entry::Captured { .. }));
+    if !is_touched && state.platform.writes == 0 && !is_locked(&state.disk, &plan) {
+        return if let Mode::Finished(outcome) = mode { outcome.word().to_owned() } else { "never began".to_owned() };
+    }
     comes_to_rest(state, &mode, is_locked(&state.disk, &plan));
     let Mode::Finished(outcome) = &mode else { return "open".to_owned() };
     let is_settled = stored.entries.iter().any(|entry| matches!(entry, Entry::Resolved { .. }));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use interlock::guard::{Mode, Outcome};
+use interlock::guard::{Mode, Outcome, Resume};
 
 use crate::{
     actors,
@@ -33,8 +33,9 @@ pub fn play(subject: Subject, mutant: Mutant, choices: Choices, tells: bool) -> 
     runtime.block_on(goes_on(&world));
     // Whoever still waits is dropped before the world is judged.
     drop(runtime);
+    let left = std::mem::take(&mut world.state().queue);
+    drop(left);
     let mut state = world.state();
-    state.queue.clear();
     let ended = laws::at_rest(&world, &mut state);
     Report {
         violations: std::mem::take(&mut state.violations),
@@ -144,10 +145,11 @@ fn happens(world: &World, what: Happening) {
             state.calm = true;
             state.disk.leave_room(None);
             state.outage_until = 0;
-            if !has_guardian(&state) {
+            let is_left = laws::stored(&state.disk).is_ok_and(|stored| stored.lock.is_some());
+            if is_left && !has_guardian(&state) {
                 state.after(1_000, Event::Begins(Act::Guardian));
             }
-            state.after(100_000, Event::Happens(Happening::Mediates));
+            state.after(15_000, Event::Happens(Happening::Mediates));
         }
         Happening::Mediates => mediates(world, &mut state),
     }
@@ -167,9 +169,14 @@ fn mediates(world: &World, state: &mut State) {
             }
             state.after(0, Event::Begins(Act::Recover));
         }
-        Mode::Held { declared: true, .. } => state.after(0, Event::Begins(Act::Resume(world.scenario.decides))),
+        Mode::Held { declared: true, .. } => {
+            // Who has watched once more for nothing puts it back.
+            let decided = std::mem::replace(&mut state.decided, true);
+            let how = if decided { Resume::Undo } else { world.scenario.decides };
+            state.after(0, Event::Begins(Act::Resume(how)));
+        }
         _ if !has_guardian(state) => state.after(0, Event::Begins(Act::Guardian)),
         _ => {}
     }
-    state.after(100_000, Event::Happens(Happening::Mediates));
+    state.after(40_000, Event::Happens(Happening::Mediates));
 }

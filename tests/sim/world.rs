@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// From here on nothing goes wrong any more, in milliseconds.
-pub const CALM: u64 = 150_000;
+pub const CALM: u64 = 100_000;
 /// By then everything has come to rest.
-const END: u64 = 3_000_000;
+const END: u64 = 1_200_000;
 /// How long a client waits for the platform.
 pub const PATIENCE: u64 = 5_000;
 
@@ -119,6 +119,9 @@ pub struct State {
     pub steps: u64,
     /// A person has asked once more.
     pub asked_again: bool,
+    /// A person has decided once.
+    pub decided: bool,
+    subject: Subject,
 }
 
 /// The simulated world.
@@ -156,6 +159,8 @@ impl World {
             stop,
             steps: 0,
             asked_again: false,
+            decided: false,
+            subject,
         };
         let world = Arc::new(Self { state: Mutex::new(state), subject, mutant, scenario });
         {
@@ -174,6 +179,8 @@ impl World {
 
     /// What happens next.
     pub fn next(&self) -> Option<Event> {
+        // Threads that were stopped want the state in order to end, so that they are dropped once it is free.
+        let mut dead = Vec::new();
         let mut state = self.state();
         loop {
             let ((time, _), event) = state.queue.pop_first()?;
@@ -189,6 +196,7 @@ impl World {
             if let Some(process) = process {
                 let Process { alive, paused_until, .. } = state.processes[process];
                 if !alive {
+                    dead.push(event);
                     continue;
                 }
                 if paused_until > time {
@@ -239,6 +247,9 @@ impl State {
             return Fate::Goes;
         }
         let fate = self.choices.fate(fates);
+        if self.subject == Subject::Command && fate.holds_up() {
+            return Fate::Goes;
+        }
         if let Some(kind) = fate.kind() {
             *self.struck.entry((call, KINDS[kind])).or_default() += 1;
             let name = self.processes[process].name.clone();
