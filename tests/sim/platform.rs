@@ -62,6 +62,8 @@ pub struct Object {
     pub version: u64,
     /// What somebody else has written here last, and nobody since.
     pub foreign: Option<Value>,
+    /// Somebody else has written last.
+    pub theirs: bool,
     /// The highest token that was accepted.
     pub highest: u64,
 }
@@ -87,7 +89,7 @@ pub struct Platform {
 impl Platform {
     pub fn new(subject: Subject, scenario: &Scenario) -> Self {
         let object =
-            |value: Value| Object { first: value.clone(), value, epoch: 0, version: 0, foreign: None, highest: 0 };
+            |value: Value| Object { first: value.clone(), value, epoch: 0, version: 0, foreign: None, theirs: false, highest: 0 };
         let gate = [("gate".to_owned(), object(json!("open")))];
         let objects = subject.objects().into_iter().map(|(key, value)| (key.to_owned(), object(value))).chain(gate);
         let objects = objects.collect();
@@ -188,7 +190,7 @@ pub fn arrives(world: &World, message: Message, ticket: Option<u64>) {
     let arrivals = state.platform.arrivals;
     while let Some(at) = state.platform.meddlings.iter().position(|meddling| meddling.arrival == arrivals) {
         let meddling = state.platform.meddlings.remove(at);
-        meddle(&mut state, &meddling);
+        meddle(world, &mut state, &meddling);
     }
     let answer = take(world, &mut state, &message);
     if message.stray {
@@ -208,10 +210,13 @@ fn outcome(answer: &Result<Seen, PortError>) -> String {
 }
 
 /// Somebody else writes.
-fn meddle(state: &mut State, meddling: &Meddling) {
+fn meddle(world: &World, state: &mut State, meddling: &Meddling) {
+    let is_planned = laws::is_planned(&world.subject.plan(&world.scenario), &meddling.key, &meddling.value);
     let Some(object) = state.platform.objects.get_mut(&meddling.key) else { return };
     object.value = meddling.value.clone();
-    object.foreign = Some(meddling.value.clone());
+    // Who writes the very value that the run writes is not told from it.
+    object.foreign = (!is_planned).then(|| meddling.value.clone());
+    object.theirs = true;
     object.version += 1;
     state.trouble = true;
     state.tell("somebody", Some("platform"), || format!("put {} = {}", meddling.key, meddling.value), false);
@@ -246,6 +251,7 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             object.version += 1;
             let found = std::mem::replace(&mut object.value, to.clone());
             let foreign = object.foreign.take();
+            object.theirs = false;
             laws::accepts_token(world, state, *process, key, *epoch);
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
@@ -256,6 +262,7 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             if *last {
                 object.value = to.clone();
                 object.foreign = None;
+                object.theirs = false;
             }
             laws::accepts_token(world, state, *process, key, *epoch);
             laws::accepts_write(world, state, message, &found, foreign.as_ref());

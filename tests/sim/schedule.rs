@@ -145,7 +145,7 @@ fn happens(world: &World, what: Happening) {
             state.calm = true;
             state.disk.leave_room(None);
             state.outage_until = 0;
-            let is_left = laws::stored(&state.disk).is_ok_and(|stored| stored.lock.is_some());
+            let is_left = !laws::is_closed(&state.disk);
             if is_left && !has_guardian(&state) {
                 state.after(1_000, Event::Begins(Act::Guardian));
             }
@@ -157,6 +157,9 @@ fn happens(world: &World, what: Happening) {
 
 /// A person decides on what is held, and asks once more where the run is stuck.
 fn mediates(world: &World, state: &mut State) {
+    if laws::is_closed(&state.disk) {
+        return;
+    }
     let Ok(stored) = laws::stored(&state.disk) else { return };
     if stored.lock.is_none() {
         return;

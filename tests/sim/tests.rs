@@ -35,6 +35,19 @@ fn what_nothing_disturbs_is_kept() {
     }
 }
 
+/// How long each subject takes.
+#[test]
+fn pace() {
+    for subject in [Subject::Pair, Subject::Keys, Subject::Command, Subject::Switchover] {
+        let begun = std::time::Instant::now();
+        let mut steps = 0;
+        for seed in 0..100 {
+            steps += play(subject, Mutant::None, Choices::of_seed(seed), false).steps;
+        }
+        println!("{subject:?}: {:?} each, {steps} steps", begun.elapsed() / 100);
+    }
+}
+
 #[test]
 fn no_schedule_violates_a_law() {
     let count = number("INTERLOCK_SIM_SCHEDULES").unwrap_or(20_000);
