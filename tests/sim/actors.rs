@@ -100,7 +100,7 @@ pub async fn act(node: Node, act: Act) {
 async fn operate(node: &Node) -> Result<Outcome, Error> {
     let context = context(node);
     let (store, clock): (_, Arc<dyn Clock>) = (context.store.clone(), Arc::new(node.clone()));
-    let plan = node.world.subject.plan(&node.world.scenario);
+    let plan = node.world.plan.clone();
     let gates = Gates(node.clone(), std::sync::Mutex::default());
     let before = gates.ask(None).await?;
     refusal(&before, &[])?;

@@ -118,12 +118,13 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     let name = state.processes[*process].name.clone();
     state.platform.writes += 1;
     gates_were_asked(state, &name, key);
-    let plan = world.subject.plan(&world.scenario);
+    let plan = &world.plan;
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
-    let captured = captured(&durable, &plan, key);
+    let captured = captured(&durable, plan, key);
     // The one write that is made over another's, and without a capture: where somebody has scaled the old slot to nothing,
     // traffic cannot go back unless it is scaled up first.
     if key.starts_with("scale/") && *found == 0 && matches!(request, Request::Put { to, .. } if *to != 0) {
+        state.platform.objects.get_mut(key).unwrap().revived = true;
         return;
     }
     // Law 2.
@@ -134,7 +135,8 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     // Law 4.
     let Some(foreign) = foreign else { return };
     let writes = match request {
-        Request::Put { to, .. } | Request::Command { to, last: true, .. } => to,
+        Request::Put { to, .. } => to,
+        // Nothing makes a command depend on what stands there when it ends.
         _ => return,
     };
     let is_known = captured.contains(&foreign.to_string());
@@ -174,7 +176,7 @@ pub fn nobody_has_tampered(state: &mut State, process: usize, error: &Error) {
 
 /// What has to be true once nothing happens any more.
 pub fn at_rest(world: &World, state: &mut State) -> String {
-    let plan = world.subject.plan(&world.scenario);
+    let plan = &world.plan;
     let stored = match stored(&state.disk) {
         Ok(stored) => stored,
         Err(e) => {
@@ -196,7 +198,7 @@ pub fn at_rest(world: &World, state: &mut State) -> String {
     let Mode::Finished(outcome) = &mode else { return "open".to_owned() };
     let is_settled = stored.entries.iter().any(|entry| matches!(entry, Entry::Resolved { .. }));
     if !is_settled {
-        stands_as_it_ended(state, &plan, &stored.entries, outcome);
+        stands_as_it_ended(state, plan, &stored.entries, outcome);
     }
     outcome.word().to_owned()
 }
@@ -220,7 +222,7 @@ fn stands_as_it_ended(state: &mut State, plan: &Plan, entries: &[Entry], outcome
     let objects: Vec<(String, Object)> = state.platform.objects.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
     for (key, object) in objects.into_iter().filter(|(key, _)| key != "gate") {
         // What somebody else has written last is theirs.
-        if object.theirs {
+        if object.theirs || object.revived {
             continue;
         }
         let captured = entries.iter().find_map(|entry| match entry {

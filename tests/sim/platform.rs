@@ -64,6 +64,8 @@ pub struct Object {
     pub foreign: Option<Value>,
     /// Somebody else has written last.
     pub theirs: bool,
+    /// It was scaled up so that traffic can go back there.
+    pub revived: bool,
     /// The highest token that was accepted.
     pub highest: u64,
 }
@@ -88,8 +90,16 @@ pub struct Platform {
 
 impl Platform {
     pub fn new(subject: Subject, scenario: &Scenario) -> Self {
-        let object =
-            |value: Value| Object { first: value.clone(), value, epoch: 0, version: 0, foreign: None, theirs: false, highest: 0 };
+        let object = |value: Value| Object {
+            first: value.clone(),
+            value,
+            epoch: 0,
+            version: 0,
+            foreign: None,
+            theirs: false,
+            revived: false,
+            highest: 0,
+        };
         let gate = [("gate".to_owned(), object(json!("open")))];
         let objects = subject.objects().into_iter().map(|(key, value)| (key.to_owned(), object(value))).chain(gate);
         let objects = objects.collect();
@@ -211,7 +221,7 @@ fn outcome(answer: &Result<Seen, PortError>) -> String {
 
 /// Somebody else writes.
 fn meddle(world: &World, state: &mut State, meddling: &Meddling) {
-    let is_planned = laws::is_planned(&world.subject.plan(&world.scenario), &meddling.key, &meddling.value);
+    let is_planned = laws::is_planned(&world.plan, &meddling.key, &meddling.value);
     let Some(object) = state.platform.objects.get_mut(&meddling.key) else { return };
     object.value = meddling.value.clone();
     // Who writes the very value that the run writes is not told from it.

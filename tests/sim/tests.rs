@@ -48,6 +48,50 @@ fn pace() {
     }
 }
 
+/// The budget of a mend that is taken out: how many schedules may pass before it shows.
+const BUDGET: u64 = 4_000;
+
+/// With a mend taken out a law is violated.
+fn finds(mutant: Mutant, law: &str) {
+    let found = search(0..BUDGET, mutant, 1, None);
+    let Some(seed) = found.bad.first() else {
+        panic!("{mutant:?}: none of {} schedules violates a law", found.schedules);
+    };
+    let told = explain_seed(*seed, mutant);
+    println!("{mutant:?} shows in schedule {seed}, the {}th of this search\n{told}", found.schedules);
+    assert!(told.contains(law), "{mutant:?} should violate {law}:\n{told}");
+}
+
+#[test]
+fn a_fence_that_only_reads_is_found() {
+    finds(Mutant::FenceReads, "law ");
+}
+
+#[test]
+fn an_owner_that_ignores_its_loss_is_found() {
+    finds(Mutant::IgnoresLoss, "law 1");
+}
+
+#[test]
+fn a_disk_that_syncs_nothing_is_found() {
+    finds(Mutant::SyncsNothing, "law ");
+}
+
+#[test]
+fn an_epoch_that_two_can_claim_is_found() {
+    finds(Mutant::LinksOver, "law 1");
+}
+
+#[test]
+fn a_write_over_what_somebody_else_wrote_is_found() {
+    finds(Mutant::Overwrites, "law 4");
+}
+
+#[test]
+fn gates_that_are_not_asked_again_are_found() {
+    finds(Mutant::StaleGates, "gates");
+}
+
 #[test]
 fn no_schedule_violates_a_law() {
     let count = number("INTERLOCK_SIM_SCHEDULES").unwrap_or(20_000);

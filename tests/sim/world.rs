@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use interlock::{journal::Work, process::Identity};
+use interlock::{guard::Plan, journal::Work, process::Identity};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -130,6 +130,7 @@ pub struct World {
     pub subject: Subject,
     pub mutant: Mutant,
     pub scenario: Scenario,
+    pub plan: Plan,
 }
 
 impl World {
@@ -162,7 +163,8 @@ impl World {
             decided: false,
             subject,
         };
-        let world = Arc::new(Self { state: Mutex::new(state), subject, mutant, scenario });
+        let world =
+            Arc::new(Self { state: Mutex::new(state), subject, mutant, plan: subject.plan(&scenario), scenario });
         {
             let mut state = world.state();
             for (at, event) in world.scenario.events() {
