@@ -203,14 +203,14 @@ impl Choices {
         self.note(chosen, of)
     }
 
-    /// What becomes of a call.
-    pub fn fate(&mut self, fates: &[Fate]) -> Fate {
+    /// What becomes of a call, so many times as often as it would.
+    pub fn fate(&mut self, fates: &[Fate], weight: u64) -> Fate {
         let of = u32::try_from(fates.len()).unwrap();
         let chosen = self.listed(of).unwrap_or_else(|| {
             let Source::Seed { state, rate, kinds, left } = &mut self.source else { unreachable!("a list says it") };
             let which = usize::try_from(draw(state) % u64::from(of)).unwrap();
             let is_of_kinds = fates[which].kind().is_some_and(|kind| *kinds >> kind & 1 == 1);
-            if draw(state) % 10_000 >= *rate || *left == 0 || !is_of_kinds {
+            if draw(state) % 10_000 >= *rate * weight || *left == 0 || !is_of_kinds {
                 return 0;
             }
             *left -= 1;

@@ -65,6 +65,20 @@ impl Node {
     }
 }
 
+impl Keys {
+    /// Whether nobody has claimed a later epoch: asked before each act that nothing at the object could refuse.
+    async fn is_ours(&self, epoch: u64) -> Result<(), PortError> {
+        let lock = self.0.store().lock(&self.0.world.plan.target).await;
+        match lock {
+            Ok(Some(lock)) if lock.epoch.0 > epoch && self.0.world.mutant != Mutant::IgnoresLoss => {
+                Err(PortError::Superseded { ours: epoch, theirs: lock.epoch.0 })
+            }
+            Ok(_) => Ok(()),
+            Err(e) => Err(PortError::unreachable("the run store", e)),
+        }
+    }
+}
+
 #[async_trait]
 impl Operation for Keys {
     async fn read(&self, key: &str) -> Result<Value, PortError> {
@@ -91,6 +105,7 @@ impl Operation for Keys {
         }
         for act in 1..=ACTS {
             let request = Request::Command { to: to.clone(), epoch: epoch.0, last: act == ACTS };
+            self.is_ours(epoch.0).await?;
             self.0.ask("command", key, request).await?;
             if act < ACTS {
                 interlock::ports::Clock::sleep(&self.0, PAUSE).await;

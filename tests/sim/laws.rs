@@ -107,7 +107,7 @@ pub fn accepts_token(_: &World, state: &mut State, process: usize, key: &str, ep
     let holder = *state.platform.claims.entry(epoch).or_insert(process);
     if holder != process {
         let other = state.processes[holder].name.clone();
-        state.violates(format!("law 1: {key} took epoch {epoch} of {name}, which {other} has used"));
+        state.violates(format!("law 1 (claims): {key} took epoch {epoch} of {name}, which {other} has used"));
     }
 }
 

@@ -108,6 +108,10 @@ impl Scenario {
             }
         }
         let mut people = Vec::new();
+        // A second guardian, such as one that a person has posted.
+        if choices.seldom(2, 2) == 1 {
+            people.push((1_500, Act::Guardian));
+        }
         for _ in 0..2 {
             let at = u64::from(choices.seldom(4, 120));
             if at > 0 {
