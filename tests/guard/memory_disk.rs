@@ -77,9 +77,9 @@ fn missing() -> io::Error {
 impl State {
     fn find(&self, path: &Path) -> io::Result<u64> {
         let mut at = 0;
-        for name in path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()) {
-            if name != "/" {
-                at = *self.folders.get(&at).ok_or_else(missing)?.names.get(&name).ok_or_else(missing)?;
+        for name in path.to_str().unwrap_or_default().split('/') {
+            if !name.is_empty() {
+                at = *self.folders.get(&at).ok_or_else(missing)?.names.get(name).ok_or_else(missing)?;
             }
         }
         Ok(at)

@@ -120,6 +120,13 @@ pub const WORK: &[Fate] = &[
 /// What can become of who waits.
 pub const WAIT: &[Fate] = &[Fate::Goes, Fate::Paused(3_000), Fate::Paused(13_000), Fate::Paused(60_000), Fate::Killed];
 
+/// The calls that each of these lists is for, as the count of what struck what names them.
+pub const CALLS: [(&[&str], &[Fate]); 3] = [
+    (&["read", "fence", "write", "command", "look", "request", "gate"], MESSAGE),
+    (&["open", "take over", "beat", "check", "release", "append", "load", "lock"], WORK),
+    (&["sleep", "pause"], WAIT),
+];
+
 /// Where choices come from.
 #[derive(Debug, Clone)]
 enum Source {

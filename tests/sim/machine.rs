@@ -146,6 +146,12 @@ impl Disk for NodeDisk {
     }
 
     fn create(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        if self.0.world.mutant == Mutant::NothingIsExclusive {
+            return self.call(|disk| {
+                let _ = disk.remove(path);
+                disk.create(path, content)
+            });
+        }
         self.call(|disk| disk.create(path, content))
     }
 
@@ -176,7 +182,7 @@ impl Disk for NodeDisk {
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if self.0.world.mutant == Mutant::LinksOver {
+        if self.0.world.mutant == Mutant::NothingIsExclusive {
             return self.call(|disk| {
                 let _ = disk.remove(to);
                 disk.link(from, to)

@@ -12,8 +12,8 @@ pub enum Mutant {
     IgnoresLoss,
     /// A disk that syncs nothing.
     SyncsNothing,
-    /// A name is given to a second file, so that two processes can claim one epoch.
-    LinksOver,
+    /// A file that has to be new replaces the one that is there, so that two processes can claim one epoch.
+    NothingIsExclusive,
     /// A write takes what it finds, whatever that is.
     Overwrites,
     /// Under the lock the gates answer what they answered before.

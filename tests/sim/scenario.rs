@@ -109,7 +109,7 @@ impl Scenario {
         }
         let mut people = Vec::new();
         // A second guardian, such as one that a person has posted.
-        if choices.seldom(2, 2) == 1 {
+        if choices.seldom(3, 2) == 1 {
             people.push((1_500, Act::Guardian));
         }
         for _ in 0..2 {

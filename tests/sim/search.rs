@@ -29,6 +29,8 @@ pub struct Found {
     pub ends: BTreeMap<String, u64>,
     /// Seeds that violate a law.
     pub bad: Vec<u64>,
+    /// Lists that do.
+    pub lists: Vec<Vec<u32>>,
     pub took: Duration,
 }
 
@@ -73,6 +75,53 @@ pub fn search(seeds: std::ops::Range<u64>, mutant: Mutant, enough: usize, until:
     let mut found = found.into_inner().unwrap();
     found.took = begun.elapsed();
     found.bad.sort_unstable();
+    found
+}
+
+/// What can go wrong in a schedule behind its last choice; and in which other ways the last thing can.
+fn next_lists(subject: Subject, list: &[u32]) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    let Choices { taken, of, fates, .. } = play(subject, Mutant::None, Choices::of_list(list), false).choices;
+    let with = |at: usize| {
+        let taken = &taken;
+        (1..of[at]).map(move |chosen| taken[..at].iter().copied().chain([chosen]).collect::<Vec<_>>())
+    };
+    let things = (list.len()..taken.len()).filter(|at| fates.contains(at)).flat_map(with).collect();
+    // Where inside some work it strikes is chosen right behind it.
+    let is_rest = !list.is_empty() && list.len() < taken.len() && !fates.contains(&list.len());
+    let ways = if is_rest { with(list.len()).collect() } else { Vec::new() };
+    (things, ways)
+}
+
+/// Plays all schedules in which one thing goes wrong, in all its ways; or also those in which two do, the first way of each.
+pub fn exhaust(subject: Subject, deep: bool) -> Found {
+    let begun = Instant::now();
+    let singles = next_lists(subject, &[]).0;
+    let mut open = singles.clone();
+    for list in &singles {
+        let (pairs, ways) = next_lists(subject, list);
+        open.extend(ways);
+        if deep {
+            open.extend(pairs);
+        }
+    }
+    let (next, found) = (AtomicU64::new(0), Mutex::new(Found::default()));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(list) = open.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
+                    let report = play(subject, Mutant::None, Choices::of_list(list), false);
+                    let mut found = found.lock().unwrap();
+                    found.schedules += 1;
+                    if !report.violations.is_empty() {
+                        found.lists.push(list.clone());
+                    }
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap();
+    found.took = begun.elapsed();
     found
 }
 

@@ -332,8 +332,9 @@ impl State {
 /// What is called seldom is struck more often: an epoch is claimed a few times in a run.
 fn weight(call: &str) -> u64 {
     match call {
-        "open" | "take over" | "release" => 8,
-        "fence" | "write" | "command" | "append" => 2,
+        "open" | "take over" | "release" | "command" => 8,
+        "fence" | "write" | "append" => 2,
+        "read" => 3,
         _ => 1,
     }
 }
