@@ -7,9 +7,10 @@ use std::{
 
 use crate::{
     choices::{CALLS, Choices, KINDS},
+    diagram::mermaid,
     mutants::Mutant,
     scenario::Subject,
-    schedule::play,
+    schedule::{Report, play},
     search::{exhaust, explain, explain_seed, search, subject},
 };
 
@@ -24,7 +25,7 @@ fn one_seed() {
     let report = play(subject(seed), Mutant::None, Choices::of_seed(seed), true);
     println!("seed {seed}: {}, {} steps\n{}", report.ended, report.steps, report.violations.join("\n"));
     if report.violations.is_empty() {
-        println!("{}", crate::diagram::mermaid(&report.told));
+        println!("{}", mermaid(&report.told));
     } else {
         panic!("{}", explain_seed(seed, Mutant::None));
     }
@@ -34,9 +35,24 @@ fn one_seed() {
 fn what_nothing_disturbs_is_kept() {
     for subject in [Subject::Pair, Subject::Keys, Subject::Command, Subject::Switchover] {
         let report = play(subject, Mutant::None, Choices::of_list(&[]), true);
-        let story = crate::diagram::mermaid(&report.told);
+        let story = mermaid(&report.told);
         assert_eq!((report.ended.as_str(), &report.violations[..]), ("kept", &[][..]), "{subject:?}\n{story}");
         println!("{subject:?}: {} steps, {} choices", report.steps, report.choices.taken.len());
+    }
+}
+
+/// A seed is one schedule, and so is the list of choices that it draws.
+#[test]
+fn a_schedule_is_played_again_exactly() {
+    for seed in 0..150 {
+        let play = |choices| {
+            let Report { told, steps, ended, violations, choices, .. } =
+                play(subject(seed), Mutant::None, choices, true);
+            (mermaid(&told), steps, ended, violations, choices.taken)
+        };
+        let first = play(Choices::of_seed(seed));
+        assert_eq!(play(Choices::of_seed(seed)), first, "seed {seed}");
+        assert_eq!(play(Choices::of_list(&first.4)), first, "the list of seed {seed}");
     }
 }
 
