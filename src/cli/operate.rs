@@ -109,10 +109,11 @@ impl Prepared {
         events: Arc<dyn Events>,
     ) -> Result<Outcome, Error> {
         let stop = stop_signal()?;
+        let clock = app::clock();
         let answers = (&self.gates[..], &self.overrides[..]);
-        ask_again(&**store, grant, &*self.preconditions, answers, &*events).await?;
+        ask_again((&**store, &*clock), grant, &*self.preconditions, answers, &*events).await?;
         let guardian = match self.plan.guard {
-            Strength::Local => Some(hold(&**store, grant, watchdog.post()).await?),
+            Strength::Local => Some(hold((&**store, &*clock), grant, watchdog.post()).await?),
             Strength::InCluster | Strength::None => None,
         };
         let guardian = match guardian.transpose() {
@@ -127,7 +128,7 @@ impl Prepared {
         let context = Context {
             store: store.clone(),
             operation: self.operation,
-            clock: app::clock(),
+            clock,
             events: events.clone(),
             notify: self.notify,
             stop,

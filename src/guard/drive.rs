@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    journal::{Grant, Owner, Store},
+    journal::{Grant, Store},
     model::Moment,
     ports::{Clock, Notice, Notify, PortError},
 };
@@ -176,7 +176,7 @@ impl<'a> Driver<'a> {
     async fn renew(&mut self) -> Result<(), Error> {
         let Context { store, .. } = self.context;
         let role = fold(self.plan, &self.history).role;
-        let owner = Owner::current()?;
+        let owner = store.owner()?;
         for _ in 0..RENEW_TRIES {
             store.check(&self.grant).await?;
             let Some(lock) = store.lock(&self.grant.target).await? else { break };
@@ -304,9 +304,10 @@ impl<'a> Driver<'a> {
         // A reason that is already known was recorded before; only a new one ends the look.
         stop.mark_unchanged();
         let looked = tokio::select! {
+            biased;
+            Some(lost) = self.heart.stopped() => return Err(lost),
             looked = self.context.operation.look(look) => looked,
             Ok(()) = stop.changed() => return Ok(Step::Again),
-            Some(lost) = self.heart.stopped() => return Err(lost),
         };
         let ms = u64::try_from(self.context.clock.now().since(&begun).as_millis()).unwrap_or(u64::MAX);
         let Looked { evidence, verdict, line } = looked;

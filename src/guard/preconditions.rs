@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Exit},
     journal::{Grant, Store},
     model::RunId,
+    ports::Clock,
 };
 
 /// The gates of one operation, which can be asked more than once.
@@ -31,13 +32,13 @@ pub trait Preconditions: Send + Sync {
 /// # Errors
 /// Where a gate is shut now, or cannot be asked any more: the run is given up then, with nothing touched.
 pub async fn ask_again(
-    store: &dyn Store,
+    (store, clock): (&dyn Store, &dyn Clock),
     grant: &Grant,
     preconditions: &dyn Preconditions,
     (before, overrides): (&[Gate], &[Override]),
     events: &dyn Events,
 ) -> Result<(), Error> {
-    let verdict = match hold(store, grant, preconditions.ask(Some(&grant.run))).await? {
+    let verdict = match hold((store, clock), grant, preconditions.ask(Some(&grant.run))).await? {
         Ok(now) => {
             for (gate, change) in changes(before, &now) {
                 events.event(&Event::Remark(&change));
@@ -59,20 +60,24 @@ pub async fn ask_again(
 ///
 /// # Errors
 /// [`Error::Superseded`] where another owner has taken the run over meanwhile.
-pub async fn hold<T>(store: &dyn Store, grant: &Grant, work: impl Future<Output = T>) -> Result<T, Error> {
+pub async fn hold<T>(
+    (store, clock): (&dyn Store, &dyn Clock),
+    grant: &Grant,
+    work: impl Future<Output = T>,
+) -> Result<T, Error> {
     let lost = async {
-        let mut ticks = tokio::time::interval(grant.ttl / 5);
         loop {
-            ticks.tick().await;
             // A store that does not answer for once is no loss of the run.
             if let Err(lost @ Error::Superseded { .. }) = store.beat(grant).await {
                 return lost;
             }
+            clock.pause(grant.ttl / 5).await;
         }
     };
     tokio::select! {
-        done = work => Ok(done),
+        biased;
         lost = lost => Err(lost),
+        done = work => Ok(done),
     }
 }
 

@@ -67,7 +67,7 @@ pub async fn begin(
     gates: &[Gate],
     overrides: &[Override],
 ) -> Result<Grant, Error> {
-    let owner = Owner::current()?;
+    let owner = store.owner()?;
     let grant = open(store, run, plan, &owner).await?;
     let gated = gates.iter().map(|gate| Entry::gated(gate, overrides));
     let opening = std::iter::once(Entry::Planned { plan: Box::new(plan.clone()) })
@@ -191,7 +191,7 @@ pub(super) async fn seize(store: &dyn Store, stored: &Stored, role: Role) -> Res
 }
 
 async fn take_from(store: &dyn Store, lock: &Lock, role: Role) -> Result<Grant, Error> {
-    let owner = Owner::current()?;
+    let owner = store.owner()?;
     let grant = store.take_over(lock, &owner).await?;
     append(store, &grant, &Entry::Owned { owner, role }).await?;
     Ok(grant)

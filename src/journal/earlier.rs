@@ -37,5 +37,6 @@ pub(super) fn rebuilt(run: &RunId, target: &Target, records: &[Record]) -> Optio
         beat_at: last.at,
         ttl: TTL,
         remote: false,
+        ended: false,
     })
 }

@@ -203,6 +203,7 @@ impl Files {
             beat_at: at.wall,
             ttl: claim.map_or(Duration::ZERO, |claim| claim.ttl),
             remote: false,
+            ended: false,
         };
         let temporary = path.with_extension(format!("{:010}", epoch.0));
         let written = serde_json::to_vec_pretty(&lock).map_err(io::Error::other);

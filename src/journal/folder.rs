@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::{
-    Digest, Grant, Lock, Owner, Record, Store,
+    Digest, Grant, Lock, Machine, Owner, Record, Store, ThisMachine,
     disk::{Disk, SystemDisk, failed},
     files::Files,
     locks::Locks,
@@ -53,7 +53,12 @@ impl FolderStore {
 
     /// A store in a folder of another disk.
     pub fn on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { files: Arc::new(Files::new(Locks::new(root.into(), clock.clone(), disk))), clock }
+        Self::of(Arc::new(ThisMachine), disk, root, clock)
+    }
+
+    /// A store in a folder of another machine's disk.
+    pub fn of(machine: Arc<dyn Machine>, disk: Arc<dyn Disk>, root: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self { files: Arc::new(Files::new(Locks::new(root.into(), clock.clone(), disk, machine))), clock }
     }
 
     /// The folder of a run.
@@ -70,9 +75,9 @@ impl FolderStore {
     ) -> Result<T, Error> {
         let (send, receive) = oneshot::channel();
         let files = self.files.clone();
-        let begun = std::thread::Builder::new().name("run store".to_owned()).spawn(move || {
+        let begun = self.files.locks.machine.spawn(Box::new(move || {
             let _ = send.send(work(&files));
-        });
+        }));
         begun.map_err(|e| failed(self.root(), &e))?;
         receive.await.unwrap_or_else(|e| Err(failed(self.root(), &io::Error::other(e))))
     }
@@ -84,6 +89,10 @@ impl FolderStore {
 
 #[async_trait]
 impl Store for FolderStore {
+    fn owner(&self) -> Result<Owner, Error> {
+        self.files.locks.machine.owner()
+    }
+
     async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
         let (run, target, owner) = (run.clone(), target.clone(), owner.clone());
         self.on_thread(move |files| files.open(&run, &target, &owner, ttl)).await

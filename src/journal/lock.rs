@@ -90,14 +90,16 @@ pub struct Lock {
     /// alone.
     #[serde(skip)]
     pub remote: bool,
+    /// The owner's process was looked for when this was read, and had ended.
+    #[serde(skip)]
+    pub ended: bool,
 }
 
 impl Lock {
     /// Whether the owner is gone: its process ended, or it gave no sign of life for the time to live.
     #[must_use]
     pub fn is_abandoned(&self, now: &Moment) -> bool {
-        let Some(owner) = &self.owner else { return true };
-        (!self.remote && !owner.process.is_alive()) || now.boot.saturating_sub(self.beat) > self.ttl
+        self.owner.is_none() || self.ended || now.boot.saturating_sub(self.beat) > self.ttl
     }
 }
 
@@ -142,7 +144,7 @@ pub fn held(lock: &Lock, run: &RunId) -> Error {
 mod tests {
     use super::*;
 
-    fn lock(owner: Owner, remote: bool) -> Lock {
+    fn lock(owner: Owner, remote: bool, ended: bool) -> Lock {
         Lock {
             target: Target::parse("tenant").unwrap(),
             epoch: Epoch(1),
@@ -152,6 +154,7 @@ mod tests {
             beat_at: "2026-11-21T09:30:00Z".parse().unwrap(),
             ttl: Duration::from_secs(10),
             remote,
+            ended,
         }
     }
 
@@ -161,11 +164,10 @@ mod tests {
 
     #[test]
     fn of_an_owner_elsewhere_only_silence_counts() {
-        let mut ended = Owner::current().unwrap();
-        ended.process.start_ticks -= 1;
-        assert!(lock(ended.clone(), false).is_abandoned(&at(100)), "its process is gone, as anyone here can see");
-        assert!(!lock(ended.clone(), true).is_abandoned(&at(110)));
-        assert!(lock(ended, true).is_abandoned(&at(111)));
+        let owner = Owner::current().unwrap();
+        assert!(lock(owner.clone(), false, true).is_abandoned(&at(100)), "its process is gone, as anyone here can see");
+        assert!(!lock(owner.clone(), true, false).is_abandoned(&at(110)));
+        assert!(lock(owner, true, false).is_abandoned(&at(111)));
     }
 
     #[test]

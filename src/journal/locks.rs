@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Lock, Owner,
+    Lock, Machine, Owner,
     claim::{Beat, Claim, Claims},
     disk::{Disk, failed},
     earlier,
@@ -42,12 +42,13 @@ pub(super) struct Locks {
     pub(super) root: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) machine: Arc<dyn Machine>,
     seen: Mutex<HashMap<Target, FirstSeen>>,
 }
 
 impl Locks {
-    pub(super) fn new(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Self {
-        Self { root, clock, disk, seen: Mutex::default() }
+    pub(super) fn new(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>, machine: Arc<dyn Machine>) -> Self {
+        Self { root, clock, disk, machine, seen: Mutex::default() }
     }
 
     pub(super) fn folder(&self, run: &RunId) -> PathBuf {
@@ -90,7 +91,7 @@ impl Locks {
                 self.is_closed(run, lock.epoch)? || (lock.is_abandoned(&self.clock.now()) && self.never_began(run)?)
             }
         };
-        let lock = if is_free { Lock { run: None, owner: None, remote: false, ..lock } } else { lock };
+        let lock = if is_free { Lock { run: None, owner: None, remote: false, ended: false, ..lock } } else { lock };
         Ok(Some(Found { lock, claim, claimed }))
     }
 
@@ -155,9 +156,11 @@ impl Locks {
         let now = self.clock.now();
         let silent = Duration::try_from(now.wall.duration_since(lock.beat_at)).unwrap_or_default();
         // Of a boot before this one, unless another machine has the same name and gives signs of life.
-        let is_gone = owner.is_of_this_host() && !owner.is_of_this_boot() && silent > lock.ttl;
-        lock.remote = !owner.is_here() && !is_gone;
-        if !has_beat || !owner.is_of_this_boot() {
+        let sight = self.machine.look_for(owner);
+        let is_gone = sight.same_host && !sight.same_boot && silent > lock.ttl;
+        lock.remote = !sight.here && !is_gone;
+        lock.ended = !lock.remote && !sight.alive;
+        if !has_beat || !sight.same_boot {
             lock.beat = self.first_seen(&lock, now.boot);
         }
         lock
@@ -191,13 +194,14 @@ impl Locks {
         let Some((lock, has_beat)) = holder else {
             let (run, owner) = (None, None);
             let (beat, beat_at, ttl, remote) = (now.boot, now.wall, Duration::ZERO, false);
-            let lock = Lock { target: target.clone(), epoch, run, owner, beat, beat_at, ttl, remote };
+            let lock = Lock { target: target.clone(), epoch, run, owner, beat, beat_at, ttl, remote, ended: false };
             return Ok(Found { lock, claim: None, claimed: least });
         };
         let is_last = lock.epoch == epoch;
         let mut lock = self.placed(Lock { epoch, ..lock }, has_beat && is_last);
         // Whoever claimed the last term is not known: its silence has to show that it is gone.
         lock.remote |= !is_last && lock.owner.is_some();
+        lock.ended &= !lock.remote;
         Ok(Found { lock, claim: None, claimed: least })
     }
 
@@ -246,5 +250,5 @@ impl Locks {
 fn to_lock(claim: &Claim, beat: Beat) -> Lock {
     let Claim { target, epoch, run, owner, ttl, .. } = claim.clone();
     let owner: Option<Owner> = Some(owner);
-    Lock { target, epoch, run: Some(run), owner, beat: beat.boot, beat_at: beat.wall, ttl, remote: false }
+    Lock { target, epoch, run: Some(run), owner, beat: beat.boot, beat_at: beat.wall, ttl, remote: false, ended: false }
 }

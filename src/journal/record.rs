@@ -25,12 +25,9 @@ impl Digest {
     /// The digest of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let hex = Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            use fmt::Write as _;
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        Self(hex)
+        let digits =
+            |byte: u8| [byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
+        Self(Sha256::digest(bytes).into_iter().flat_map(digits).collect())
     }
 
     /// The digest as text.

@@ -13,6 +13,13 @@ use crate::{
 /// The one authoritative place of a run's lock and journal.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// The process that acts through this store.
+    ///
+    /// # Errors
+    /// Where it cannot be told from a later process.
+    fn owner(&self) -> Result<Owner, Error> {
+        Owner::current()
+    }
     /// Locks `target` for a new run and opens its journal.
     ///
     /// # Errors

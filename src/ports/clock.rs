@@ -13,4 +13,9 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
     /// Waits by the boot clock.
     async fn sleep(&self, length: Duration);
+    /// Waits beside other work, such as between two signs of life. A clock that sleeps move on, as tests have it, is not
+    /// moved on by this.
+    async fn pause(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
 }

@@ -50,7 +50,7 @@ async fn ask(before: &[Gate], now: Result<Vec<Gate>, fn() -> Error>, overrides: 
     let grant = begin(&store, &run_id(), &plan(), before, overrides).await.unwrap();
     let opened = load(&store, &run_id()).await.unwrap().entries.len();
     let (remarks, answers) = (Remarks::default(), Answers(now, Mutex::default()));
-    let verdict = ask_again(&store, &grant, &answers, (before, overrides), &remarks).await;
+    let verdict = ask_again((&store, &HandClock::default()), &grant, &answers, (before, overrides), &remarks).await;
     assert_eq!(*answers.1.lock().unwrap(), Some(run_id()));
     assert_eq!(shelf.values(), untouched);
     let stored = load(&store, &run_id()).await.unwrap();

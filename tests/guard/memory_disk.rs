@@ -31,8 +31,8 @@ pub const LEFT: [Left; 4] = [Left::Nothing, Left::Names, Left::Half, Left::All];
 
 #[derive(Debug, Clone, Default)]
 struct File {
-    content: Vec<u8>,
-    durable: Vec<u8>,
+    content: Arc<Vec<u8>>,
+    durable: Arc<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -77,9 +77,9 @@ fn missing() -> io::Error {
 impl State {
     fn find(&self, path: &Path) -> io::Result<u64> {
         let mut at = 0;
-        for name in path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()) {
-            if name != "/" {
-                at = *self.folders.get(&at).ok_or_else(missing)?.names.get(&name).ok_or_else(missing)?;
+        for name in path.to_str().unwrap_or_default().split('/') {
+            if !name.is_empty() {
+                at = *self.folders.get(&at).ok_or_else(missing)?.names.get(name).ok_or_else(missing)?;
             }
         }
         Ok(at)
@@ -166,9 +166,9 @@ impl MemoryDisk {
         for file in state.files.values_mut() {
             match left {
                 Left::Nothing | Left::Names => file.content = file.durable.clone(),
-                Left::Half if file.content.starts_with(&file.durable) => {
+                Left::Half if file.content.starts_with(&file.durable[..]) => {
                     let more = file.content.len() - file.durable.len();
-                    file.content.truncate(file.durable.len() + more / 2);
+                    Arc::make_mut(&mut file.content).truncate(file.durable.len() + more / 2);
                 }
                 Left::Half | Left::All => {}
             }
@@ -220,7 +220,8 @@ impl MemoryDisk {
     pub fn put(&self, path: &Path, content: &[u8]) {
         let mut state = self.state();
         let file = state.file(path).unwrap();
-        (file.content, file.durable) = (content.to_vec(), content.to_vec());
+        file.content = Arc::new(content.to_vec());
+        file.durable = file.content.clone();
     }
 
     /// All files below a folder.
@@ -251,7 +252,7 @@ impl MemoryDisk {
 
 impl Disk for MemoryDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.state().file(path).map(|file| file.content.clone())
+        self.state().file(path).map(|file| file.content.to_vec())
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -280,7 +281,7 @@ impl Disk for MemoryDisk {
         state.last += 1;
         let node = state.last;
         state.name(path, node)?;
-        state.files.insert(node, File { content: content.to_vec(), durable: Vec::new() });
+        state.files.insert(node, File { content: Arc::new(content.to_vec()), durable: Arc::default() });
         Ok(())
     }
 
@@ -293,14 +294,15 @@ impl Disk for MemoryDisk {
         let file = state.file(path)?;
         // Half of what does not fit goes in all the same.
         let content = if fits.is_ok() { content } else { &content[..content.len() / 2] };
-        file.content.resize(length.max(offset + content.len()), 0);
-        file.content[offset..offset + content.len()].copy_from_slice(content);
+        let held = Arc::make_mut(&mut file.content);
+        held.resize(length.max(offset + content.len()), 0);
+        held[offset..offset + content.len()].copy_from_slice(content);
         fits
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
         let mut state = self.change()?;
-        state.file(path)?.content.truncate(usize::try_from(length).unwrap());
+        Arc::make_mut(&mut state.file(path)?.content).truncate(usize::try_from(length).unwrap());
         Ok(())
     }
 

@@ -168,6 +168,7 @@ fn as_lock(target: &Target, standing: &Standing, hold: &Hold) -> Lock {
         beat_at: standing.renewed,
         ttl: standing.ttl,
         remote: !hold.owner.is_here(),
+        ended: hold.owner.is_here() && !hold.owner.process.is_alive(),
     }
 }
 

@@ -124,6 +124,7 @@ impl Locks {
 
 fn to_lock(target: &Target, standing: Standing, beat: Duration) -> Lock {
     let remote = standing.hold.as_ref().is_some_and(|hold| !hold.owner.is_here());
+    let ended = standing.hold.as_ref().is_some_and(|hold| !remote && !hold.owner.process.is_alive());
     let (run, owner) = standing.hold.map(|hold| (hold.run, hold.owner)).unzip();
     Lock {
         target: target.clone(),
@@ -134,5 +135,6 @@ fn to_lock(target: &Target, standing: Standing, beat: Duration) -> Lock {
         beat_at: standing.renewed,
         ttl: standing.ttl,
         remote,
+        ended,
     }
 }

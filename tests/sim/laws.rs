@@ -1,0 +1,257 @@
+//! What has to be true at rest and at every write, whatever has happened. Each law is one function.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use interlock::{
+    error::Error,
+    guard::{Action, Entry, Mode, Outcome, Plan, Stored, load},
+    journal::{Disk as _, FolderStore, Machine, Owner, Sight, Work},
+    model::{Moment, RunId, Timestamp},
+    ports::Clock,
+};
+use serde_json::Value;
+
+use crate::{
+    machine::ROOT,
+    memory_disk::{Left, MemoryDisk},
+    platform::{Message, Object, Request},
+    world::{State, World},
+};
+
+/// The run that every schedule is about.
+pub fn run_id() -> RunId {
+    RunId::parse("20261121-093000-1f2e").unwrap()
+}
+
+/// Whoever looks from outside, at once and with nobody else alive.
+struct Judge;
+
+#[async_trait]
+impl Clock for Judge {
+    fn now(&self) -> Moment {
+        Moment { wall: Timestamp::from_second(1_795_000_000).unwrap(), boot: Duration::from_secs(1_000_000) }
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Machine for Judge {
+    fn owner(&self) -> Result<Owner, Error> {
+        Owner::current()
+    }
+
+    fn look_for(&self, _: &Owner) -> Sight {
+        Sight { same_host: true, same_boot: true, here: true, alive: false }
+    }
+
+    fn spawn(&self, work: Work) -> std::io::Result<()> {
+        work();
+        Ok(())
+    }
+}
+
+/// The run as a disk has it; an error where it never began.
+pub fn stored(disk: &MemoryDisk) -> Result<Stored, Error> {
+    let store = FolderStore::of(Arc::new(Judge), Arc::new(disk.clone()), ROOT, Arc::new(Judge));
+    load(&store, &run_id()).now_or_never().expect("a judge waits for nothing")
+}
+
+/// Whether the run has given its target free, at a glance.
+pub fn is_closed(disk: &MemoryDisk) -> bool {
+    let names = disk.list(&Path::new(ROOT).join(run_id().as_str())).unwrap_or_default();
+    names.iter().any(|name| name.starts_with("closed-"))
+}
+
+/// All that the journal has on a disk, as text.
+fn journal(disk: &MemoryDisk) -> String {
+    let folder = Path::new(ROOT).join(run_id().as_str());
+    let names = disk.list(&folder).unwrap_or_default();
+    let parts = names.iter().filter(|name| name.starts_with("journal"));
+    parts.map(|name| String::from_utf8_lossy(&disk.read(&folder.join(name)).unwrap_or_default()).into_owned()).collect()
+}
+
+/// The steps that write at a key.
+fn steps<'a>(plan: &'a Plan, key: &'a str) -> impl Iterator<Item = (usize, &'a Value)> {
+    plan.steps.iter().enumerate().filter_map(move |(index, step)| match &step.action {
+        Action::Change { key: at, to, .. } if at == key => Some((index, to)),
+        _ => None,
+    })
+}
+
+/// Whether the plan writes this value there.
+pub fn is_planned(plan: &Plan, key: &str, value: &Value) -> bool {
+    steps(plan, key).any(|(_, to)| to == value)
+}
+
+/// What a journal's text has captured at a key, as it is written there.
+fn captured(durable: &str, plan: &Plan, key: &str) -> Vec<String> {
+    let priors = durable.split(r#""captured":{"prior":"#).skip(1).filter_map(|rest| rest.split_once(r#","step":"#));
+    let of_key = |step: &str| {
+        let step = step.split('}').next().and_then(|step| step.parse::<usize>().ok());
+        steps(plan, key).any(|(index, _)| Some(index) == step)
+    };
+    priors.filter(|(_, step)| of_key(step)).map(|(prior, _)| prior.to_owned()).collect()
+}
+
+/// Law 1: the tokens that an object accepts never fall, and each belongs to one owner.
+pub fn accepts_token(_: &World, state: &mut State, process: usize, key: &str, epoch: u64) {
+    let name = state.processes[process].name.clone();
+    let object = state.platform.objects.get_mut(key).unwrap();
+    let highest = object.highest;
+    object.highest = highest.max(epoch);
+    if epoch < highest {
+        state.violates(format!("law 1: {key} took epoch {epoch} of {name} after epoch {highest}"));
+    }
+    let holder = *state.platform.claims.entry(epoch).or_insert(process);
+    if holder != process {
+        let other = state.processes[holder].name.clone();
+        state.violates(format!("law 1 (claims): {key} took epoch {epoch} of {name}, which {other} has used"));
+    }
+}
+
+/// What holds of each write that the platform takes: it begins with gates that are open, its capture is durable, and nothing of
+/// others is overwritten.
+pub fn accepts_write(world: &World, state: &mut State, message: &Message, found: &Value, foreign: Option<&Value>) {
+    let Message { process, key, request, .. } = message;
+    let name = state.processes[*process].name.clone();
+    state.platform.writes += 1;
+    gates_were_asked(state, &name, key);
+    let plan = &world.plan;
+    let durable = journal(&state.disk.after_power_cut(Left::Nothing));
+    let captured = captured(&durable, plan, key);
+    // The one write that is made over another's, and without a capture: where somebody has scaled the old slot to nothing,
+    // traffic cannot go back unless it is scaled up first.
+    if key.starts_with("scale/") && *found == 0 && matches!(request, Request::Put { to, .. } if *to != 0) {
+        state.platform.objects.get_mut(key).unwrap().revived = true;
+        return;
+    }
+    // Law 2.
+    if captured.is_empty() {
+        state
+            .violates(format!("law 2: {name} wrote at {key}, and no power cut would leave what stood there ({found})"));
+    }
+    // Law 4.
+    let Some(foreign) = foreign else { return };
+    let writes = match request {
+        Request::Put { to, .. } => to,
+        // Nothing makes a command depend on what stands there when it ends.
+        _ => return,
+    };
+    let is_known = captured.contains(&foreign.to_string());
+    if foreign == found && writes != found && !is_known {
+        state.violates(format!("law 4: {name} replaced {found} at {key} by {writes}, which somebody else had written"));
+    }
+}
+
+/// Law of the gates: what was shut when the target was locked lets nobody begin.
+fn gates_were_asked(state: &mut State, name: &str, key: &str) {
+    let (Some(shut), Some(locked)) = (state.platform.shut_since, state.platform.locked_at) else { return };
+    if shut <= locked {
+        state.violates(format!("gates: {name} wrote at {key}, and the gate was shut before the target was locked"));
+    }
+}
+
+/// Law 6: the exit code says what the journal says.
+pub fn exits_as_the_journal(state: &mut State, process: usize, outcome: &Outcome) {
+    let name = state.processes[process].name.clone();
+    let finished = serde_json::json!({ "finished": { "outcome": outcome } }).to_string();
+    let held = serde_json::json!({ "held": { "why": outcome.why() } }).to_string();
+    let text = journal(&state.disk);
+    let is_held = matches!(outcome, Outcome::Held { .. }) && text.contains(&held);
+    let is_there = is_held || text.contains(&finished);
+    if !is_there {
+        state.violates(format!("law 6: {name} ended with `{outcome}`, and the journal does not"));
+    }
+}
+
+/// No journal counts as tampered with that nobody has touched.
+pub fn nobody_has_tampered(state: &mut State, process: usize, error: &Error) {
+    if matches!(error, Error::Tampered { .. }) {
+        let name = state.processes[process].name.clone();
+        state.violates(format!("store: {name} ended with `{error}`"));
+    }
+}
+
+/// What has to be true once nothing happens any more.
+pub fn at_rest(world: &World, state: &mut State) -> String {
+    let plan = &world.plan;
+    let stored = match stored(&state.disk) {
+        Ok(stored) => stored,
+        Err(e) => {
+            if matches!(e, Error::Tampered { .. }) {
+                state.violates(format!("store: {e}"));
+            }
+            if state.platform.writes > 0 {
+                state.violates(format!("law 2: the platform was written to, and the journal is gone: {e}"));
+            }
+            return "never began".to_owned();
+        }
+    };
+    let mode = stored.mode();
+    let is_touched = stored.entries.iter().any(|entry| matches!(entry, Entry::Captured { .. }));
+    if !is_touched && state.platform.writes == 0 && stored.lock.is_none() {
+        return if let Mode::Finished(outcome) = mode { outcome.word().to_owned() } else { "never began".to_owned() };
+    }
+    comes_to_rest(state, &mode, stored.lock.is_some());
+    let Mode::Finished(outcome) = &mode else { return "open".to_owned() };
+    let is_settled = stored.entries.iter().any(|entry| matches!(entry, Entry::Resolved { .. }));
+    if !is_settled {
+        stands_as_it_ended(state, plan, &stored.entries, outcome);
+    }
+    outcome.word().to_owned()
+}
+
+/// Law 5: every run comes to its end, and gives its target free unless a person is needed.
+fn comes_to_rest(state: &mut State, mode: &Mode, is_locked: bool) {
+    match mode {
+        Mode::Finished(outcome) if outcome.needs_person() => {
+            if !state.trouble {
+                state.violates(format!("law 5: nobody was in its way, and it is {outcome}"));
+            }
+        }
+        Mode::Finished(_) if !is_locked => {}
+        Mode::Finished(outcome) => state.violates(format!("law 5: {outcome}, and its target is locked for ever")),
+        other => state.violates(format!("law 5: it never comes to an end: {other:?}")),
+    }
+}
+
+/// Law 3: kept is as planned, undone is as captured, and stuck names what differs.
+fn stands_as_it_ended(state: &mut State, plan: &Plan, entries: &[Entry], outcome: &Outcome) {
+    let objects: Vec<(String, Object)> = state.platform.objects.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
+    for (key, object) in objects.into_iter().filter(|(key, _)| key != "gate") {
+        // What somebody else has written last is theirs.
+        if object.theirs || object.revived {
+            continue;
+        }
+        let captured = entries.iter().find_map(|entry| match entry {
+            Entry::Captured { step, prior } if steps(plan, &key).any(|(index, _)| index == *step) => Some(prior),
+            _ => None,
+        });
+        let applied = entries.iter().rev().find_map(|entry| match entry {
+            Entry::Applied { step } => steps(plan, &key).find(|(index, _)| index == step).map(|(_, to)| to),
+            _ => None,
+        });
+        let before = captured.unwrap_or(&object.first);
+        let value = &object.value;
+        match outcome {
+            Outcome::Kept { .. } => {
+                let planned = applied.unwrap_or(before);
+                if value != planned {
+                    state.violates(format!("law 3: kept, and {key} is {value} where {planned} was planned"));
+                }
+            }
+            Outcome::Stuck { why } => {
+                if value != before && !why.contains(key.as_str()) {
+                    state.violates(format!("law 3: stuck names `{why}`, and {key} is {value} where it was {before}"));
+                }
+            }
+            _ => {
+                if value != before {
+                    state.violates(format!("law 3: {}, and {key} is {value} where it was {before}", outcome.word()));
+                }
+            }
+        }
+    }
+}

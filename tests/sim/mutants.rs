@@ -1,0 +1,23 @@
+//! What is taken out to see whether the search finds it: each stands for one of the mends that the laws rest on. They lie in
+//! the doubles around the ports, and the code under test is the same.
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// Nothing.
+    None,
+    /// A fence reads, and raises no epoch: what is under way lands after the run.
+    FenceReads,
+    /// Nobody ends what an earlier owner has intended.
+    SettlesNothing,
+    /// An owner goes on that has been told that its run is another's.
+    IgnoresLoss,
+    /// A disk that syncs nothing.
+    SyncsNothing,
+    /// A file that has to be new replaces the one that is there, so that two processes can claim one epoch.
+    NothingIsExclusive,
+    /// A write takes what it finds, whatever that is.
+    Overwrites,
+    /// Under the lock the gates answer what they answered before.
+    StaleGates,
+}

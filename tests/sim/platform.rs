@@ -1,0 +1,315 @@
+//! A simulated platform: objects that fence each for itself, and messages to them that are lost, late, and doubled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock::ports::PortError;
+use serde_json::{Value, json};
+
+use crate::{
+    choices::{Fate, MESSAGE},
+    laws,
+    scenario::{Meddling, Scenario, Subject},
+    world::{Event, Node, PATIENCE, State, World},
+};
+
+/// What a message asks for.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// What stands there, with its epoch and version.
+    Get,
+    /// Raises the epoch; where a version is named, only at that one.
+    Fence { epoch: u64, version: Option<u64> },
+    /// Writes at a version.
+    Put { to: Value, epoch: u64, version: u64 },
+    /// One act of a command, which nothing at the object can refuse; the last one writes.
+    Command { id: String, to: Value, epoch: u64, last: bool },
+    /// Reads what knows no epochs, in a term that whoever is beneath it must not act in any more.
+    Look { epoch: u64 },
+    /// Ends a command, whose process is on this machine: one that waits at its gate as well.
+    End { id: String },
+}
+
+/// A message on its way to an object.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub process: usize,
+    pub key: String,
+    pub request: Request,
+    /// Its sender has given up, or it is a second copy.
+    pub stray: bool,
+}
+
+/// What an object answers.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub value: Value,
+    pub epoch: u64,
+    pub version: u64,
+}
+
+/// What a wait ends with.
+#[derive(Debug)]
+pub enum Answer {
+    Woken,
+    Says(Result<Seen, PortError>),
+}
+
+/// One object.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub value: Value,
+    /// What stood there in the beginning.
+    pub first: Value,
+    pub epoch: u64,
+    pub version: u64,
+    /// What somebody else has written here last, and nobody since.
+    pub foreign: Option<Value>,
+    /// Somebody else has written last.
+    pub theirs: bool,
+    /// It was scaled up so that traffic can go back there.
+    pub revived: bool,
+    /// The highest token that was accepted.
+    pub highest: u64,
+    /// Commands whose processes were ended.
+    pub ended: BTreeSet<String>,
+}
+
+/// The platform.
+pub struct Platform {
+    pub objects: BTreeMap<String, Object>,
+    /// How many messages have arrived.
+    arrivals: u32,
+    meddlings: Vec<Meddling>,
+    /// Who has used an epoch.
+    pub claims: BTreeMap<u64, usize>,
+    /// Since when the gate is shut.
+    pub shut_since: Option<u64>,
+    /// When the target was locked.
+    pub locked_at: Option<u64>,
+    /// How many writes were accepted.
+    pub writes: u32,
+    /// Live requests so far.
+    pub turn: u64,
+    /// Commands so far.
+    pub commands: u64,
+}
+
+impl Platform {
+    pub fn new(subject: Subject, scenario: &Scenario) -> Self {
+        let object = |value: Value| Object {
+            first: value.clone(),
+            value,
+            epoch: 0,
+            version: 0,
+            foreign: None,
+            theirs: false,
+            revived: false,
+            ended: BTreeSet::new(),
+            highest: 0,
+        };
+        let gate = [("gate".to_owned(), object(json!("open")))];
+        let objects = subject.objects().into_iter().map(|(key, value)| (key.to_owned(), object(value))).chain(gate);
+        let objects = objects.collect();
+        Self {
+            objects,
+            arrivals: 0,
+            meddlings: scenario.meddlings.clone(),
+            claims: BTreeMap::new(),
+            shut_since: None,
+            locked_at: None,
+            writes: 0,
+            turn: 0,
+            commands: 0,
+        }
+    }
+}
+
+fn unreachable(why: &str) -> PortError {
+    PortError::unreachable("the platform", why)
+}
+
+impl Node {
+    /// Sends a message to an object and waits for the answer.
+    pub async fn ask(&self, call: &'static str, key: &str, request: Request) -> Result<Seen, PortError> {
+        let ticket = self.send(call, key, request);
+        match self.wait(ticket).await {
+            Answer::Says(said) => said,
+            Answer::Woken => Err(unreachable("no answer")),
+        }
+    }
+
+    fn send(&self, call: &'static str, key: &str, request: Request) -> u64 {
+        let mut state = self.state();
+        let ticket = state.ticket();
+        let process = self.process;
+        let fate = state.fate(process, call, MESSAGE);
+        let message = Message { process, key: key.to_owned(), request, stray: false };
+        let stray = || Message { stray: true, ..message.clone() };
+        let name = state.processes[process].name.clone();
+        let is_lost = fate == Fate::LostBefore || state.outage_until > state.now;
+        state.tell(&name, Some("platform"), || text(&message), is_lost);
+        if state.outage_until > state.now {
+            let heard = Answer::Says(Err(unreachable("connection refused")));
+            state.after(100, Event::Wakes { process, ticket, heard });
+            return ticket;
+        }
+        let gives_up = |state: &mut State| {
+            let heard = Answer::Says(Err(unreachable("no answer")));
+            state.after(PATIENCE, Event::Wakes { process, ticket, heard });
+        };
+        match fate {
+            Fate::Slow(length) => state.after(length, Event::Arrives { message, ticket: Some(ticket) }),
+            Fate::Paused(length) => {
+                state.pause(process, length);
+                state.after(length + 5, Event::Arrives { message, ticket: Some(ticket) });
+            }
+            Fate::Killed => state.kill(process),
+            Fate::KilledAfter => {
+                state.after(5, Event::Arrives { message: stray(), ticket: None });
+                state.kill(process);
+            }
+            Fate::LostBefore => gives_up(&mut state),
+            Fate::LostAfter => {
+                state.after(5, Event::Arrives { message: stray(), ticket: None });
+                gives_up(&mut state);
+            }
+            Fate::Late(length) => {
+                state.after(length, Event::Arrives { message: stray(), ticket: None });
+                gives_up(&mut state);
+            }
+            Fate::Twice(length) => {
+                state.after(length, Event::Arrives { message: stray(), ticket: None });
+                state.after(5, Event::Arrives { message, ticket: Some(ticket) });
+            }
+            _ => state.after(5, Event::Arrives { message, ticket: Some(ticket) }),
+        }
+        ticket
+    }
+}
+
+fn text(message: &Message) -> String {
+    let Message { key, request, .. } = message;
+    match request {
+        Request::Get => format!("get {key}"),
+        Request::Fence { epoch, version: None } => format!("fence {key} with epoch {epoch}"),
+        Request::Fence { epoch, version: Some(version) } => format!("fence {key} v{version} with epoch {epoch}"),
+        Request::Put { to, epoch, version } => format!("put {key} v{version} = {to} in epoch {epoch}"),
+        Request::Command { id, to, epoch, last } => {
+            format!("command {id}: {key} to {to} in epoch {epoch}{}", if *last { ", the last act" } else { "" })
+        }
+        Request::Look { epoch } => format!("look at {key} in epoch {epoch}"),
+        Request::End { id } => format!("end command {id} at {key}"),
+    }
+}
+
+/// A message arrives.
+pub fn arrives(world: &World, message: Message, ticket: Option<u64>) {
+    let mut state = world.state();
+    state.platform.arrivals += 1;
+    let arrivals = state.platform.arrivals;
+    while let Some(at) = state.platform.meddlings.iter().position(|meddling| meddling.arrival == arrivals) {
+        let meddling = state.platform.meddlings.remove(at);
+        meddle(world, &mut state, &meddling);
+    }
+    let answer = take(world, &mut state, &message);
+    if message.stray {
+        state.note("platform", || format!("arrives: {}: {}", text(&message), outcome(&answer)));
+    }
+    let Some(ticket) = ticket else { return };
+    let name = state.processes[message.process].name.clone();
+    state.tell("platform", Some(&name), || outcome(&answer), false);
+    state.after(0, Event::Wakes { process: message.process, ticket, heard: Answer::Says(answer) });
+}
+
+fn outcome(answer: &Result<Seen, PortError>) -> String {
+    match answer {
+        Ok(seen) => format!("{} (v{}, epoch {})", seen.value, seen.version, seen.epoch),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Somebody else writes.
+fn meddle(world: &World, state: &mut State, meddling: &Meddling) {
+    let is_planned = laws::is_planned(&world.plan, &meddling.key, &meddling.value);
+    let Some(object) = state.platform.objects.get_mut(&meddling.key) else { return };
+    object.value = meddling.value.clone();
+    // Who writes the very value that the run writes is not told from it.
+    object.foreign = (!is_planned).then(|| meddling.value.clone());
+    object.theirs = true;
+    object.version += 1;
+    state.trouble = true;
+    state.tell("somebody", Some("platform"), || format!("put {} = {}", meddling.key, meddling.value), false);
+}
+
+fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, PortError> {
+    let Message { process, key, request, .. } = message;
+    let Some(object) = state.platform.objects.get_mut(key) else {
+        return Err(PortError::NotFound { what: key.clone() });
+    };
+    match request {
+        Request::Get => {}
+        Request::Fence { epoch, version } => {
+            if *epoch < object.epoch {
+                return Err(PortError::Superseded { ours: *epoch, theirs: object.epoch });
+            }
+            if version.is_some_and(|version| version != object.version) {
+                return Err(PortError::Conflict { found: json!(object.version), expected: json!(version) });
+            }
+            object.epoch = *epoch;
+            object.version += 1;
+            laws::accepts_token(world, state, *process, key, *epoch);
+        }
+        Request::Put { to, epoch, version } => {
+            if *epoch < object.epoch {
+                return Err(PortError::Superseded { ours: *epoch, theirs: object.epoch });
+            }
+            if *version != object.version {
+                return Err(PortError::Conflict { found: object.value.clone(), expected: json!(version) });
+            }
+            object.epoch = *epoch;
+            object.version += 1;
+            let found = std::mem::replace(&mut object.value, to.clone());
+            let foreign = object.foreign.take();
+            object.theirs = false;
+            laws::accepts_token(world, state, *process, key, *epoch);
+            laws::accepts_write(world, state, message, &found, foreign.as_ref());
+        }
+        Request::Command { id, .. } if object.ended.contains(id) => return Err(unreachable("its process was ended")),
+        Request::Command { to, epoch, last, .. } => {
+            object.version += 1;
+            let foreign = object.foreign.clone();
+            let found = object.value.clone();
+            if *last {
+                object.value = to.clone();
+                object.foreign = None;
+                object.theirs = false;
+            }
+            laws::accepts_token(world, state, *process, key, *epoch);
+            laws::accepts_write(world, state, message, &found, foreign.as_ref());
+        }
+        Request::Look { epoch } => laws::accepts_token(world, state, *process, key, *epoch),
+        Request::End { id } => {
+            object.ended.insert(id.clone());
+            end_command(state, key, id);
+        }
+    }
+    let object = &state.platform.objects[key];
+    Ok(Seen { value: object.value.clone(), epoch: object.epoch, version: object.version })
+}
+
+/// Ends the process of a command.
+fn end_command(state: &mut State, key: &str, ended: &str) {
+    let is_ended = |event: &Event| match event {
+        Event::Arrives { message: Message { key: at, request: Request::Command { id, .. }, .. }, .. } => {
+            at == key && id == ended
+        }
+        _ => false,
+    };
+    let ended: Vec<_> = state.queue.iter().filter(|(_, event)| is_ended(event)).map(|(at, _)| *at).collect();
+    for at in ended {
+        if let Some(Event::Arrives { message, ticket: Some(ticket) }) = state.queue.remove(&at) {
+            let heard = Answer::Says(Err(unreachable("the command was ended")));
+            state.after(0, Event::Wakes { process: message.process, ticket, heard });
+        }
+    }
+}
