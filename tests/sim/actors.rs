@@ -137,7 +137,7 @@ async fn command(node: &Node, act: Act) -> Result<Outcome, Error> {
     match act {
         Act::Abort => abort(&context, &stored).await,
         Act::Resume(how) => resume(&context, &stored, how).await,
-        Act::Resolve(how) => resolve(&*context.store, &stored, how, "by hand").await,
+        Act::Resolve(how) => resolve(&*context.store, Some(&*context.operation), &stored, how, "by hand").await,
         _ => recover(&context, &stored, Role::Recover).await,
     }
 }
