@@ -275,8 +275,10 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
         Request::Command { id, .. } if object.ended.contains(id) => return Err(unreachable("its process was ended")),
-        Request::Command { to, epoch, last, .. } => {
+        Request::Command { id, to, epoch, last } => {
             object.version += 1;
+            // A process acts once.
+            object.ended.insert(id.clone());
             let foreign = object.foreign.clone();
             let found = object.value.clone();
             if *last {
@@ -287,7 +289,8 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             laws::accepts_token(world, state, *process, key, *epoch);
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
-        Request::Look { epoch } => laws::accepts_token(world, state, *process, key, *epoch),
+        // Who looks in an earlier term does no harm.
+        Request::Look { epoch } => object.highest = object.highest.max(*epoch),
         Request::End { id } => {
             object.ended.insert(id.clone());
             end_command(state, key, id);
