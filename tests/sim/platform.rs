@@ -279,7 +279,10 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
         }
         Request::EndCommands { epoch } => {
             object.version += 1;
-            laws::accepts_token(world, state, *process, key, *epoch);
+            // A second copy of an earlier one ends nothing any more.
+            if *epoch >= object.highest {
+                laws::accepts_token(world, state, *process, key, *epoch);
+            }
             end_commands(state, key, *epoch);
         }
     }

@@ -69,7 +69,7 @@ fn finds(mutant: Mutant, law: &str) {
         panic!("{mutant:?}: none of {} schedules violates a law", found.schedules);
     };
     let told = explain_seed(*seed, mutant);
-    println!("{mutant:?} shows in schedule {seed}, the {}th of this search\n{told}", found.schedules);
+    say(&format!("{mutant:?} shows in schedule {seed}, the {}th of this search\n{told}", found.schedules));
     assert!(told.contains(law), "{mutant:?} should violate {law}:\n{told}");
 }
 
