@@ -36,6 +36,8 @@ pub enum Act {
     Recover,
     Resume(Resume),
     Resolve(Settled),
+    /// Somebody who wants the target for a run of their own, and gives it up at once.
+    Contender,
 }
 
 impl Act {
@@ -47,6 +49,7 @@ impl Act {
             Self::Recover => "recover",
             Self::Resume(_) => "resume",
             Self::Resolve(_) => "resolve",
+            Self::Contender => "contender",
         }
     }
 }
@@ -118,6 +121,10 @@ impl Scenario {
                 let at = if at > 60 { at * 1_000 - 40_000 } else { at * 250 };
                 people.push((at, PEOPLE[choices.any(8) as usize]));
             }
+        }
+        let contends = choices.seldom(6, 80);
+        if contends > 0 {
+            people.push((u64::from(contends - 1) * 250, Act::Contender));
         }
         let mut happenings = Vec::new();
         let mut happens = |choices: &mut Choices, once_in: u32, what: &dyn Fn(&mut Choices) -> Happening| {
