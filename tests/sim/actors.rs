@@ -7,7 +7,7 @@ use interlock::{
     error::Error,
     guard::{
         Context, Events, Gate, Guard, Operation, Outcome, Plan, Preconditions, Rebuild, Role, Silent, abort, ask_again,
-        begin, drive, keep_guard, load, recover, refusal, resolve, resume,
+        begin, drive, give_up, keep_guard, load, recover, refusal, resolve, resume,
     },
     model::RunId,
     ports::{Clock, Notify},
@@ -81,6 +81,7 @@ pub async fn act(node: Node, act: Act) {
     let ended = match act {
         Act::Operator => operate(&node).await,
         Act::Guardian => guard(&node).await,
+        Act::Contender => contend(&node).await,
         _ => command(&node, act).await,
     };
     let mut state = node.state();
@@ -90,6 +91,7 @@ pub async fn act(node: Node, act: Act) {
         Err(e) => format!("ends with an error: {e}"),
     });
     match &ended {
+        Ok(_) if act == Act::Contender => {}
         Ok(outcome) => laws::exits_as_the_journal(&mut state, node.process, outcome),
         Err(e) => laws::nobody_has_tampered(&mut state, node.process, e),
     }
@@ -111,11 +113,32 @@ async fn operate(node: &Node) -> Result<Outcome, Error> {
     {
         let mut state = node.state();
         state.platform.locked_at = Some(state.now);
+        laws::has_the_target(&mut state, node.process, Act::Operator);
     }
     ask_again((&*store, &*clock), &grant, &gates, (&before, &[]), &Silent).await?;
     node.state().after(100, Event::Begins(Act::Guardian));
     node.sleep("post", 200).await;
     drive(&context, &grant).await
+}
+
+/// Begins another run on the same target, and gives it up.
+async fn contend(node: &Node) -> Result<Outcome, Error> {
+    let store = node.store();
+    let run = RunId::parse("20261121-093000-ffff").unwrap();
+    for _ in 0..4 {
+        let Ok(grant) = begin(&*store, &run, &node.world.plan, &[], &[]).await else {
+            node.sleep("thinks", 4_000).await;
+            continue;
+        };
+        laws::has_the_target(&mut node.state(), node.process, Act::Contender);
+        node.sleep("thinks", 1_000).await;
+        // Given up already where it is another's by now.
+        laws::leaves_the_target(&mut node.state());
+        let outcome = Outcome::Refused { why: "it was only asked".to_owned() };
+        give_up(&*store, &grant, outcome.clone()).await?;
+        return Ok(outcome);
+    }
+    Ok(Outcome::Refused { why: "others had the target".to_owned() })
 }
 
 async fn guard(node: &Node) -> Result<Outcome, Error> {

@@ -17,6 +17,7 @@ use crate::{
     machine::ROOT,
     memory_disk::{Left, MemoryDisk},
     platform::{Message, Object, Request},
+    scenario::Act,
     world::{State, World},
 };
 
@@ -151,6 +152,25 @@ fn gates_were_asked(state: &mut State, name: &str, key: &str) {
     if shut <= locked {
         state.violates(format!("gates: {name} wrote at {key}, and the gate was shut before the target was locked"));
     }
+}
+
+/// Law of the lock: no two runs have the target at once. The run that all is about has it while it has touched something and
+/// has not given it free; the other one, for a second.
+pub fn has_the_target(state: &mut State, process: usize, act: Act) {
+    let name = state.processes[process].name.clone();
+    let is_taken = match act {
+        Act::Contender => journal(&state.disk).contains(r#""captured":"#) && !is_closed(&state.disk),
+        _ => state.platform.contended,
+    };
+    if is_taken {
+        state.violates(format!("lock: {name} has the target, and so has another run"));
+    }
+    state.platform.contended |= act == Act::Contender;
+}
+
+/// The other run gives the target free.
+pub fn leaves_the_target(state: &mut State) {
+    state.platform.contended = false;
 }
 
 /// Law 6: the exit code says what the journal says.

@@ -73,7 +73,10 @@ impl Machine for Node {
         let state = self.state();
         let same_host = owner.host == "sim";
         let same_boot = same_host && owner.process.boot_id == boot_id(state.boot);
-        Sight { same_host, same_boot, here: same_boot, alive: state.is_alive(&owner.process) }
+        drop(state);
+        let here = same_boot && (!self.world.scenario.apart || owner.process == self.identity());
+        let alive = self.state().is_alive(&owner.process);
+        Sight { same_host, same_boot, here, alive }
     }
 
     fn spawn(&self, work: Work) -> io::Result<()> {

@@ -86,6 +86,8 @@ pub struct Platform {
     pub shut_since: Option<u64>,
     /// When the target was locked.
     pub locked_at: Option<u64>,
+    /// Another run has the target.
+    pub contended: bool,
     /// How many writes were accepted.
     pub writes: u32,
     /// Live requests so far.
@@ -117,6 +119,7 @@ impl Platform {
             claims: BTreeMap::new(),
             shut_since: None,
             locked_at: None,
+            contended: false,
             writes: 0,
             turn: 0,
             commands: 0,

@@ -36,6 +36,8 @@ pub enum Act {
     Recover,
     Resume(Resume),
     Resolve(Settled),
+    /// Somebody who wants the target for a run of their own, and gives it up at once.
+    Contender,
 }
 
 impl Act {
@@ -47,6 +49,7 @@ impl Act {
             Self::Recover => "recover",
             Self::Resume(_) => "resume",
             Self::Resolve(_) => "resolve",
+            Self::Contender => "contender",
         }
     }
 }
@@ -67,6 +70,8 @@ pub struct Scenario {
     pub blind: Blind,
     /// The way back has to be prepared first.
     pub unready: bool,
+    /// No process sees another one, as in pods: who is gone shows by its silence alone.
+    pub apart: bool,
     pub meddlings: Vec<Meddling>,
     /// How a person decides on what is held in the end.
     pub decides: Resume,
@@ -98,6 +103,7 @@ impl Scenario {
         let verdicts = [0; 3].map(|_| choices.seldom(4, 4));
         let blind = if choices.seldom(3, 2) == 0 { Blind::Hold } else { Blind::Remove };
         let unready = choices.seldom(4, 2) == 1;
+        let apart = choices.seldom(5, 2) == 1;
         let mut meddlings = Vec::new();
         for _ in 0..2 {
             let arrival = choices.seldom(5, 60);
@@ -119,6 +125,10 @@ impl Scenario {
                 people.push((at, PEOPLE[choices.any(8) as usize]));
             }
         }
+        let contends = choices.seldom(6, 80);
+        if contends > 0 {
+            people.push((u64::from(contends - 1) * 250, Act::Contender));
+        }
         let mut happenings = Vec::new();
         let mut happens = |choices: &mut Choices, once_in: u32, what: &dyn Fn(&mut Choices) -> Happening| {
             let at = u64::from(choices.seldom(once_in, 100)) * 200;
@@ -139,7 +149,7 @@ impl Scenario {
             0 => None,
             at => Some(u64::from(at) * 500),
         };
-        Self { verdicts, blind, unready, meddlings, decides, confirm, shuts_at, happenings, people }
+        Self { verdicts, blind, unready, apart, meddlings, decides, confirm, shuts_at, happenings, people }
     }
 
     fn quiet() -> Self {
@@ -147,6 +157,7 @@ impl Scenario {
             verdicts: [0; 3],
             blind: Blind::Hold,
             unready: false,
+            apart: false,
             meddlings: Vec::new(),
             decides: Resume::Undo,
             confirm: 0,

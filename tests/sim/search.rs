@@ -37,8 +37,9 @@ pub struct Found {
 /// Which subject a seed is about: most are about what is quick.
 pub fn subject(seed: u64) -> Subject {
     match seed % 20 {
-        0 | 10 => Subject::Switchover,
+        0 => Subject::Switchover,
         1..=3 => Subject::Command,
+        4..=7 => Subject::Pair,
         _ => Subject::Keys,
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use interlock::sequence::mermaid::{Mode, parse};
+
 use crate::{
     choices::{CALLS, Choices, KINDS},
     diagram::mermaid,
@@ -37,6 +39,8 @@ fn what_nothing_disturbs_is_kept() {
         let report = play(subject, Mutant::None, Choices::of_list(&[]), true);
         let story = mermaid(&report.told);
         assert_eq!((report.ended.as_str(), &report.violations[..]), ("kept", &[][..]), "{subject:?}\n{story}");
+        let parsed = parse(&story, Mode::Strict);
+        assert!(parsed.found.is_empty(), "{:?}\n{story}", parsed.found);
         println!("{subject:?}: {} steps, {} choices", report.steps, report.choices.taken.len());
     }
 }
@@ -69,7 +73,7 @@ fn finds(mutant: Mutant, law: &str) {
         panic!("{mutant:?}: none of {} schedules violates a law", found.schedules);
     };
     let told = explain_seed(*seed, mutant);
-    println!("{mutant:?} shows in schedule {seed}, the {}th of this search\n{told}", found.schedules);
+    say(&format!("{mutant:?} shows in schedule {seed}, the {}th of this search\n{told}", found.schedules));
     assert!(told.contains(law), "{mutant:?} should violate {law}:\n{told}");
 }
 
