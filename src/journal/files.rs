@@ -264,7 +264,12 @@ impl Files {
         let after = After { segment: older.name(), bytes, records, hash };
         let epoch = claim.epoch;
         let line = Header { claim, after }.seal().map_err(|e| failed(&path, &io::Error::other(e)))?;
+        // The owner before may have died between a line and its sync: what is counted here must outlast a power cut, or the
+        // line that counts it would not fit what is left.
+        let before_path = folder.join(before.segment.name());
         let begin = || {
+            disk.sync(&before_path)?;
+            disk.sync_folder(&folder)?;
             create_synced(disk, &path, line.as_bytes())?;
             disk.sync_folder(&folder).inspect_err(|_| {
                 let _ = disk.remove(&path);

@@ -89,6 +89,28 @@ async fn a_power_cut_at_any_write_leaves_what_recovery_needs() {
     }
 }
 
+/// An owner is killed between a line and its sync; whoever takes over counts the line, and then the power fails.
+#[tokio::test]
+async fn what_a_successor_counts_outlasts_a_power_cut() {
+    for left in LEFT {
+        let (clock, disk) = (Arc::new(HandClock::default()), MemoryDisk::default());
+        let owner = Owner::current().unwrap();
+        let first = store(&disk, &clock);
+        let grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
+        first.append(&grant, serde_json::json!({ "applied": { "step": 0 } })).await.unwrap();
+        disk.break_syncs(Some("journal.jsonl"));
+        first.append(&grant, serde_json::json!({ "applied": { "step": 1 } })).await.unwrap_err();
+        disk.break_syncs(None);
+        let successor = store(&disk, &clock);
+        let seen = successor.lock(&plan().target).await.unwrap().unwrap();
+        successor.take_over(&seen, &owner).await.unwrap();
+        let counted = successor.load(&run_id()).await.unwrap();
+        assert_eq!(counted.len(), 2, "the line is there for every process");
+        let after = store(&disk.after_power_cut(left), &clock);
+        assert_eq!(after.load(&run_id()).await.unwrap(), counted, "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_outlasts_a_power_cut_right_after_it() {
     let (clock, disk) = (Arc::new(HandClock::default()), MemoryDisk::default());

@@ -144,6 +144,8 @@ impl Operation for Keys {
         };
         let why = || format!("look {seen}");
         let verdict = match self.0.world.scenario.verdicts[which] {
+            // A release that fails while a person thinks.
+            _ if look.held && self.0.world.scenario.verdicts[0] == 3 => Verdict::Breach { why: why() },
             _ if look.held || look.first => Verdict::Wait,
             0 => Verdict::Pass { reserve: None },
             1 if which == 0 => Verdict::Unfit { why: why() },

@@ -122,6 +122,10 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     let plan = &world.plan;
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
     let captured = captured(&durable, plan, key);
+    // Law of the word: whoever has settled a run by hand has the last word.
+    if durable.contains(r#""resolved":"#) {
+        state.violates(format!("settled: {name} wrote at {key} after a person had settled the run by hand"));
+    }
     // The one write that is made over another's, and without a capture: where somebody has scaled the old slot to nothing,
     // traffic cannot go back unless it is scaled up first.
     if key.starts_with("scale/") && *found == 0 && matches!(request, Request::Put { to, .. } if *to != 0) {

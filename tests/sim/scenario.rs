@@ -83,7 +83,8 @@ pub struct Scenario {
     people: Vec<(u64, Act)>,
 }
 
-const PEOPLE: [Act; 8] = [
+const PEOPLE: [Act; 9] = [
+    Act::Resolve(Settled::Kept),
     Act::Abort,
     Act::Recover,
     Act::Guardian,
@@ -122,7 +123,7 @@ impl Scenario {
             let at = u64::from(choices.seldom(4, 120));
             if at > 0 {
                 let at = if at > 60 { at * 1_000 - 40_000 } else { at * 250 };
-                people.push((at, PEOPLE[choices.any(8) as usize]));
+                people.push((at, PEOPLE[choices.any(9) as usize]));
             }
         }
         let contends = choices.seldom(6, 80);
