@@ -121,7 +121,6 @@ pub struct State {
     pub asked_again: bool,
     /// A person has decided once.
     pub decided: bool,
-    subject: Subject,
 }
 
 /// The simulated world.
@@ -161,7 +160,6 @@ impl World {
             steps: 0,
             asked_again: false,
             decided: false,
-            subject,
         };
         let world =
             Arc::new(Self { state: Mutex::new(state), subject, mutant, plan: subject.plan(&scenario), scenario });
