@@ -13,7 +13,6 @@ mod host;
 pub mod http;
 pub mod identity;
 pub mod load;
-mod memory;
 pub mod operate;
 mod page;
 pub mod state;
@@ -28,7 +27,6 @@ pub use contact::{Lab, end, start};
 pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use extent::{Extent, GatewayDefect, Untraced};
 pub use fault::{Deviation, Fault, Faults};
-pub use memory::{MemoryClock, MemoryPlatform};
 pub use state::{DEFAULT_FOLDER, Folder, FullLab, LabFile};
 pub use status::{PartStatus, Release, SlotStatus, Standing, Status};
 

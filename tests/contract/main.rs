@@ -6,5 +6,7 @@ mod contract;
 mod folder;
 mod lab;
 mod memory;
+#[path = "../support/platform/mod.rs"]
+mod platform;
 mod process;
 mod store;

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use interlock::{
-    lab::{MemoryClock, MemoryPlatform},
     model::{Epoch, Slot, Weights},
     ports::{Clock, Fence, InFlight, PortError, Requests, Route, Traffic, Workload},
 };
 
-use crate::contract;
+use crate::{
+    contract,
+    platform::{MemoryClock, MemoryPlatform},
+};
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {

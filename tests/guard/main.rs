@@ -5,21 +5,18 @@ mod again;
 mod cut_store;
 mod cuts;
 mod ends;
-#[cfg(feature = "lab")]
 mod gates;
 mod guardians;
 mod intents;
-#[cfg(feature = "lab")]
 mod late;
 mod memory_disk;
+#[path = "../support/platform/mod.rs"]
+mod platform;
 mod power;
 mod sample;
 mod shelf;
 mod stopped;
-#[cfg(feature = "lab")]
 mod switchover;
 mod told;
-#[cfg(feature = "lab")]
 mod verdicts;
-#[cfg(feature = "lab")]
 mod world;

@@ -11,7 +11,6 @@ use interlock::{
     error::Error,
     guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, recover},
     journal::{FolderStore, Store},
-    lab::{MemoryClock, MemoryPlatform},
     model::{Slot, Span, Timestamp, Weights},
     ops::switchover::{Fuses, Ports, Smoke, Spec, Switch, plan},
     ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series},
@@ -20,6 +19,7 @@ use interlock::{
 
 use crate::{
     cut_store::{Cut, CutStore},
+    platform::{MemoryClock, MemoryPlatform},
     shelf::{context, run_id},
     told::told,
 };

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::{
+use interlock::{
     model::{Moment, Timestamp},
     ports::Clock,
 };

@@ -1,6 +1,6 @@
 //! Writes to the platform in memory that may be held up on their way.
 
-use crate::{
+use interlock::{
     model::{Slot, Weights},
     ports::{Fence, PortError},
 };

@@ -1,4 +1,5 @@
 //! A platform and a clock that live in memory, for tests that want to break things between any two calls.
+#![allow(dead_code, reason = "no suite uses all of it")]
 
 mod clock;
 mod mark;
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use mark::Mark;
 use order::{Order, Sent, heard};
 
-use crate::{
+use interlock::{
     model::{Epoch, Slot, Weights},
     ports::{
         Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route, Traffic,

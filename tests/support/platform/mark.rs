@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use interlock::{
     model::Epoch,
     ports::{Fence, PortError},
 };
