@@ -107,6 +107,8 @@ async fn an_owner_that_is_stopped_inside_a_sync_for_ever_keeps_nobody_out() {
         tokio::spawn(async move { store.append(&grant, entry(1)).await })
     };
     bench.disk.wait_until_stopped().await;
+    // It is the owner that is stopped, and not the disk, which whoever takes over syncs the same file with.
+    bench.disk.stop_nobody_else();
 
     bench.clock.pass(TTL * 2);
     let seen = bench.lock().await;

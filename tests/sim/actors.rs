@@ -113,7 +113,6 @@ async fn operate(node: &Node) -> Result<Outcome, Error> {
     {
         let mut state = node.state();
         state.platform.locked_at = Some(state.now);
-        laws::has_the_target(&mut state, node.process, Act::Operator);
     }
     ask_again((&*store, &*clock), &grant, &gates, (&before, &[]), &Silent).await?;
     node.state().after(100, Event::Begins(Act::Guardian));
@@ -130,7 +129,7 @@ async fn contend(node: &Node) -> Result<Outcome, Error> {
             node.sleep("thinks", 4_000).await;
             continue;
         };
-        laws::has_the_target(&mut node.state(), node.process, Act::Contender);
+        laws::another_has_the_target(&mut node.state(), node.process);
         node.sleep("thinks", 1_000).await;
         // Given up already where it is another's by now.
         laws::leaves_the_target(&mut node.state());

@@ -17,7 +17,6 @@ use crate::{
     machine::ROOT,
     memory_disk::{Left, MemoryDisk},
     platform::{Message, Object, Request},
-    scenario::Act,
     world::{State, World},
 };
 
@@ -122,6 +121,9 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     let plan = &world.plan;
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
     let captured = captured(&durable, plan, key);
+    if state.platform.contended {
+        state.violates(format!("lock: {name} wrote at {key} while another run had the target"));
+    }
     // Law of the word: whoever has settled a run by hand has the last word.
     if durable.contains(r#""resolved":"#) {
         state.violates(format!("settled: {name} wrote at {key} after a person had settled the run by hand"));
@@ -158,18 +160,14 @@ fn gates_were_asked(state: &mut State, name: &str, key: &str) {
     }
 }
 
-/// Law of the lock: no two runs have the target at once. The run that all is about has it while it has touched something and
-/// has not given it free; the other one, for a second.
-pub fn has_the_target(state: &mut State, process: usize, act: Act) {
+/// Law of the lock: no other run gets the target while this one has touched something and has not given it free; nor does
+/// this one write while the other has it.
+pub fn another_has_the_target(state: &mut State, process: usize) {
     let name = state.processes[process].name.clone();
-    let is_taken = match act {
-        Act::Contender => journal(&state.disk).contains(r#""captured":"#) && !is_closed(&state.disk),
-        _ => state.platform.contended,
-    };
-    if is_taken {
+    if journal(&state.disk).contains(r#""captured":"#) && !is_closed(&state.disk) {
         state.violates(format!("lock: {name} has the target, and so has another run"));
     }
-    state.platform.contended |= act == Act::Contender;
+    state.platform.contended = true;
 }
 
 /// The other run gives the target free.
