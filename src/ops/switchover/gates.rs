@@ -143,7 +143,7 @@ async fn smoke(switch: &Switch) -> Gate {
         );
     }
     for smoke in &spec.smoke {
-        if let Err(why) = probes::passes(switch, spec.to, smoke).await {
+        if let Err(why) = probes::passes(switch, spec.to, smoke, probes::PATIENT).await {
             return Gate::shut("smoke", why, format!("mend {} before it gets traffic", spec.to));
         }
     }
