@@ -16,6 +16,9 @@ mod guardians;
 mod lossy;
 mod owners;
 mod people;
+#[cfg(feature = "lab")]
+#[path = "../support/platform/mod.rs"]
+mod platform;
 mod server;
 #[path = "../guard/shelf.rs"]
 #[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
@@ -27,7 +30,6 @@ mod switch;
 #[path = "../guard/told.rs"]
 #[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
 mod told;
-#[cfg(feature = "lab")]
 #[path = "../guard/world.rs"]
 #[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]
 mod world;
