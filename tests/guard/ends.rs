@@ -283,6 +283,8 @@ async fn what_a_guardian_has_begun_meanwhile_is_not_decided_over() {
             _ => resolve(&*store, None, &stored, Settled::Kept, "looks fine").await,
         };
         assert_eq!(refused.map_err(|e| e.exit()), Err(Exit::Refused), "{decision}");
+        // The person is gone, and somebody comes who puts it back to the end.
+        bench.clock.pass(Duration::from_hours(1));
         let now = load(&*store, &run_id()).await.unwrap();
         assert_eq!(now.mode(), Mode::Unwinding, "{decision}");
         assert_eq!(recover(&context, &now, Role::Recover).await.unwrap().exit(), Exit::Interrupted, "{decision}");
