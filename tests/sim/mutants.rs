@@ -10,7 +10,7 @@ pub enum Mutant {
     FenceReads,
     /// Nobody ends what an earlier owner has intended.
     SettlesNothing,
-    /// An owner goes on that has been told that its run is another's.
+    /// An owner goes on that has been told that its run is another's, and its acts ask nobody.
     IgnoresLoss,
     /// A disk that syncs nothing.
     SyncsNothing,
