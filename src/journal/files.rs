@@ -173,11 +173,11 @@ impl Files {
         }
         let others = claims.epochs().map_err(|e| failed(&claims.folder, &e))?;
         match others.into_iter().rev().find(|other| *other > claimed && *other != claim.epoch) {
-            Some(later) if later > claim.epoch => Err(lost(later)),
-            // Of a lower term, and not there when this one was chosen: its owner has the target.
-            Some(between) => {
+            // A later one, or one of a lower term that was not there when this one was chosen: its owner has the target. Where
+            // that one has seen ours as well, both give way, and whoever tries again first gets it.
+            Some(other) => {
                 claims.withdraw(claim.epoch);
-                Err(lost(between))
+                Err(lost(other))
             }
             None => {
                 claims.prune(claim.epoch);
