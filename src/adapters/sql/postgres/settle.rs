@@ -57,18 +57,15 @@ pub async fn await_promotion(wire: &mut Wire, until: Instant) -> Result<Option<S
         };
         let now = Instant::now();
         match told {
-            Some(false) if now.duration_since(told_last) >= SHOWS => return Ok(None),
-            Some(false) => {}
+            Some(true) if now >= until => return Ok(Some("a promotion was told, and has not begun".to_owned())),
             Some(true) => told_last = now,
-            None => {}
-        }
-        if now >= until.max(told_last + SHOWS) {
-            return Ok(Some(match told {
-                Some(_) => "a promotion was told, and has not begun".to_owned(),
-                None => "a promotion may have been told, and our user may not look: grant execute on function \
-                         pg_read_file(text, bigint, bigint, boolean) to it"
-                    .to_owned(),
-            }));
+            Some(false) if now.duration_since(told_last) >= SHOWS => return Ok(None),
+            None if now >= until => {
+                let why = "a promotion may have been told, and our user may not look: grant execute on function \
+                           pg_read_file(text, bigint, bigint, boolean) to it";
+                return Ok(Some(why.to_owned()));
+            }
+            Some(false) | None => {}
         }
         tokio::time::sleep(PAUSE).await;
     }
