@@ -213,12 +213,8 @@ impl Journals {
             }
             let has_landed =
                 sealed.chain.head().is_some_and(|head| head.contradiction(&records, &found.chain).is_none());
-            if has_landed && found.epoch > grant.epoch {
-                // Whoever has begun that term has read it, and it is theirs to act on.
-                self.forget(run);
-                return Err(superseded(grant, found.epoch));
-            }
-            if has_landed {
+            // Where a later term has begun its owner has read it, and it is theirs to act on.
+            if has_landed && found.epoch <= grant.epoch {
                 self.tails().insert(run.clone(), found);
                 return Ok(sealed.record);
             }
