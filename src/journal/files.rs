@@ -181,35 +181,9 @@ impl Files {
             }
             None => {
                 claims.prune(claim.epoch);
-                self.note_for_earlier_releases(&claim.target, claim.epoch, Some(claim));
+                self.locks.note_for_earlier_releases(&claim.target, claim.epoch, Some(claim));
                 Ok(())
             }
-        }
-    }
-
-    /// An owner of an earlier release looks at its own lock file only.
-    fn note_for_earlier_releases(&self, target: &Target, epoch: Epoch, claim: Option<&Claim>) {
-        let path = self.locks.earlier_path(target);
-        if self.locks.disk.size(&path).is_err() {
-            return;
-        }
-        let at = claim.map_or_else(|| self.now().into(), |claim| claim.at);
-        let lock = Lock {
-            target: target.clone(),
-            epoch,
-            run: claim.map(|claim| claim.run.clone()),
-            owner: claim.map(|claim| claim.owner.clone()),
-            beat: at.boot,
-            beat_at: at.wall,
-            ttl: claim.map_or(Duration::ZERO, |claim| claim.ttl),
-            remote: false,
-            ended: false,
-        };
-        let temporary = path.with_extension(format!("{:010}", epoch.0));
-        let written = serde_json::to_vec_pretty(&lock).map_err(io::Error::other);
-        let written = written.and_then(|text| replace(&*self.locks.disk, &path, &temporary, &text));
-        if let Err(e) = written {
-            tracing::debug!("{} was not replaced: {e}", path.display());
         }
     }
 
@@ -307,7 +281,7 @@ impl Files {
         match claims.highest().map_err(|e| failed(&claims.folder, &e))? {
             Some(highest) if highest > grant.epoch => Err(superseded(grant, highest)),
             _ => {
-                self.note_for_earlier_releases(&grant.target, grant.epoch, None);
+                self.locks.note_for_earlier_releases(&grant.target, grant.epoch, None);
                 Ok(())
             }
         }

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Lock, Machine, Owner,
     claim::{Beat, Claim, Claims},
-    disk::{Disk, failed},
+    disk::{Disk, failed, replace},
     earlier,
     segment::Segment,
     verify::{is_journal, newest, read_journal},
@@ -224,6 +224,32 @@ impl Locks {
         }
         let records = read_journal(&*self.disk, &folder).map(|(records, _)| records).unwrap_or_default();
         Ok(earlier::rebuilt(run, target, &records).map(|lock| (lock, false)))
+    }
+
+    /// An owner of an earlier release looks at its own lock file only.
+    pub(super) fn note_for_earlier_releases(&self, target: &Target, epoch: Epoch, claim: Option<&Claim>) {
+        let path = self.earlier_path(target);
+        if self.disk.size(&path).is_err() {
+            return;
+        }
+        let at = claim.map_or_else(|| self.clock.now().into(), |claim| claim.at);
+        let lock = Lock {
+            target: target.clone(),
+            epoch,
+            run: claim.map(|claim| claim.run.clone()),
+            owner: claim.map(|claim| claim.owner.clone()),
+            beat: at.boot,
+            beat_at: at.wall,
+            ttl: claim.map_or(Duration::ZERO, |claim| claim.ttl),
+            remote: false,
+            ended: false,
+        };
+        let temporary = path.with_extension(format!("{:010}", epoch.0));
+        let written = serde_json::to_vec_pretty(&lock).map_err(io::Error::other);
+        let written = written.and_then(|text| replace(&*self.disk, &path, &temporary, &text));
+        if let Err(e) = written {
+            tracing::debug!("{} was not replaced: {e}", path.display());
+        }
     }
 
     /// The highest term that a run's journal names, beside the claims.
