@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use interlock::{
     error::{Error, Exit},
-    guard::{Entry, Event, Events, Gate, Mode, Outcome, Override, Preconditions, ask_again, begin, load},
+    guard::{Entry, Gate, Mode, Outcome, Override, Preconditions, ask_again, begin, load},
     journal::{FolderStore, Store},
     model::RunId,
     ports::PortError,
 };
 
-use crate::shelf::{HandClock, plan, run_id, start};
+use crate::{
+    shelf::{HandClock, plan, run_id, start},
+    told::Remarks,
+};
 
 /// Gates that answer so, and remember for which run they were asked.
 struct Answers(Result<Vec<Gate>, fn() -> Error>, Mutex<Option<RunId>>);
@@ -21,17 +24,6 @@ impl Preconditions for Answers {
     async fn ask(&self, ours: Option<&RunId>) -> Result<Vec<Gate>, Error> {
         *self.1.lock().unwrap() = ours.cloned();
         self.0.clone().map_err(|error| error())
-    }
-}
-
-#[derive(Default)]
-struct Remarks(Mutex<Vec<String>>);
-
-impl Events for Remarks {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Remark(text) = event {
-            self.0.lock().unwrap().push((*text).to_owned());
-        }
     }
 }
 

@@ -9,46 +9,20 @@ use std::{
 use interlock::{
     error::{Error, Exit},
     guard::{
-        Action, Entry, Mode, Outcome, Resume, Role, Settled, Stored, Verdict, abort, begin, drive, load, recover,
-        resolve, resume,
+        Action, Entry, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve,
+        resume,
     },
-    journal::{FolderStore, Owner, Store},
+    journal::Store,
     model::{Epoch, Target},
-    ports::{ByHand, PortError},
+    ports::ByHand,
 };
 use serde_json::json;
 
 use crate::{
-    shelf::{HandClock, Shelf, context, plan, run_id, start},
-    told::{OnEntry, told},
+    bench::Bench,
+    shelf::{context, plan, run_id, start},
+    told::OnEntry,
 };
-
-struct Bench {
-    folder: tempfile::TempDir,
-    clock: Arc<HandClock>,
-    shelf: Arc<Shelf>,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: Arc::default(), shelf: start() }
-    }
-
-    fn store(&self) -> Arc<FolderStore> {
-        Arc::new(FolderStore::new(self.folder.path(), self.clock.clone()))
-    }
-
-    async fn run(&self) -> Result<Outcome, Error> {
-        let store = self.store();
-        let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await?;
-        drive(&context(store, self.shelf.clone(), self.clock.clone()), &grant).await
-    }
-
-    async fn history(&self) -> String {
-        let stored = load(&*self.store(), &run_id()).await.unwrap();
-        stored.entries.iter().map(told).collect::<Vec<_>>().join("\n")
-    }
-}
 
 #[tokio::test]
 async fn a_healthy_change_is_kept() {
@@ -257,70 +231,6 @@ async fn a_stuck_run_is_settled_by_a_person_and_gives_its_target_free() {
     let outcome = resolve(&*store, Some(&*bench.shelf), &stored, Settled::Undone, "moved by hand").await.unwrap();
     assert_eq!(outcome.exit(), Exit::RolledBack);
     assert!(store.lock(&plan().target).await.unwrap().unwrap().run.is_none());
-}
-
-/// A run that is held, as a person has read it.
-async fn held(bench: &Bench) -> Stored {
-    bench.shelf.say("after", Verdict::Blind { why: "no data".to_owned() });
-    assert_eq!(bench.run().await.unwrap().exit(), Exit::Held);
-    load(&*bench.store(), &run_id()).await.unwrap()
-}
-
-#[tokio::test]
-async fn what_a_guardian_has_begun_meanwhile_is_not_decided_over() {
-    for decision in ["keep", "watch", "resolve"] {
-        let bench = Bench::new();
-        let stored = held(&bench).await;
-        let store = bench.store();
-        let lock = store.lock(&plan().target).await.unwrap().unwrap();
-        let guardian = store.take_over(&lock, &Owner::current().unwrap()).await.unwrap();
-        let begun = Entry::Interrupted { why: "green crashes".to_owned() };
-        store.append(&guardian, serde_json::to_value(begun).unwrap()).await.unwrap();
-        let context = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
-        let refused = match decision {
-            "keep" => resume(&context, &stored, Resume::Keep).await,
-            "watch" => resume(&context, &stored, Resume::Watch).await,
-            _ => resolve(&*store, None, &stored, Settled::Kept, "looks fine").await,
-        };
-        assert_eq!(refused.map_err(|e| e.exit()), Err(Exit::Refused), "{decision}");
-        // The person is gone, and somebody comes who puts it back to the end.
-        bench.clock.pass(Duration::from_hours(1));
-        let now = load(&*store, &run_id()).await.unwrap();
-        assert_eq!(now.mode(), Mode::Unwinding, "{decision}");
-        assert_eq!(recover(&context, &now, Role::Recover).await.unwrap().exit(), Exit::Interrupted, "{decision}");
-        assert_eq!(bench.shelf.values(), start().values(), "{decision}");
-    }
-}
-
-#[tokio::test]
-async fn what_a_guardian_has_sent_before_lands_no_more_once_a_person_has_decided() {
-    for decision in ["keep", "resolve"] {
-        let bench = Bench::new();
-        let stored = held(&bench).await;
-        let store = bench.store();
-        let theirs = ByHand(stored.lock.as_ref().unwrap().epoch);
-        if decision == "keep" {
-            bench.shelf.say("after", Verdict::Pass { reserve: None });
-            let context = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
-            assert_eq!(resume(&context, &stored, Resume::Keep).await.unwrap().exit(), Exit::Kept);
-        } else {
-            resolve(&*store, Some(&*bench.shelf), &stored, Settled::Kept, "looks fine").await.unwrap();
-        }
-        for (key, left, prior) in [("weights", json!(100), json!(0)), ("scale", json!(0), json!(2))] {
-            let late = interlock::guard::Operation::write(&*bench.shelf, key, &left, &prior, &theirs).await;
-            assert!(matches!(late, Err(PortError::Superseded { .. })), "{decision}: {key}: {late:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_was_put_back_before_a_person_has_decided_is_not_kept() {
-    let bench = Bench::new();
-    let stored = held(&bench).await;
-    bench.shelf.meddle("weights", json!(0));
-    let context = context(bench.store(), bench.shelf.clone(), bench.clock.clone());
-    let refused = resume(&context, &stored, Resume::Keep).await.unwrap_err();
-    assert!(refused.to_string().contains("weights is 0 now"), "{refused}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use interlock::{
     error::{Error, Exit},
-    guard::{Event, Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard},
+    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard},
     journal::{FolderStore, Store},
     model::RunId,
     ports::{Clock, Notify},
@@ -20,6 +20,7 @@ use interlock::{
 use crate::{
     cut_store::{Cut, CutStore},
     shelf::{HandClock, Shelf, context, plan, run_id, start},
+    told::Remarks,
 };
 
 /// How often the guardian looks: a quarter of an hour is over after some 700 looks that fail.
@@ -40,17 +41,6 @@ impl Rebuild for Away {
 
     fn notify(&self, _: &Plan) -> Vec<Arc<dyn Notify>> {
         Vec::new()
-    }
-}
-
-#[derive(Default)]
-struct Remarks(Mutex<Vec<String>>);
-
-impl Events for Remarks {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Remark(text) = event {
-            self.0.lock().unwrap().push((*text).to_owned());
-        }
     }
 }
 

@@ -2,13 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod again;
+mod bench;
 mod cut_store;
 mod cuts;
+mod decisions;
 mod ends;
 mod gates;
 mod guardians;
 mod intents;
 mod late;
+mod lost;
 mod memory_disk;
 #[path = "../support/platform/mod.rs"]
 mod platform;

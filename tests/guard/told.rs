@@ -1,6 +1,9 @@
 //! Entries as lines, and a hook on them: what tests read, and what they wait for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use interlock::guard::{Entry, Event, Events};
 
@@ -45,6 +48,18 @@ impl<F: Fn() + Send + Sync> Events for OnEntry<F> {
             && self.2.fetch_add(1, Ordering::SeqCst) == 0
         {
             (self.1)();
+        }
+    }
+}
+
+/// Keeps what is remarked.
+#[derive(Default)]
+pub struct Remarks(pub Mutex<Vec<String>>);
+
+impl Events for Remarks {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Remark(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
         }
     }
 }

@@ -21,6 +21,15 @@ fn alive(stage: &Stage) -> Vec<Identity> {
     traces::guardians(&stage.runs_folder()).into_iter().filter(Identity::is_alive).collect()
 }
 
+/// Kills operator and guardian; the operator is stopped first, since one that runs would post another guardian.
+fn kill_all(stage: &Stage, cli: Cli) {
+    cli.signal(interlock::process::Signal::SIGSTOP);
+    for guardian in alive(stage) {
+        assert!(guardian.kill().unwrap());
+    }
+    cli.kill_group();
+}
+
 #[test]
 fn going_back_needs_no_metrics() {
     let stage = Stage::with(Setup { prometheus: true, rate: 100, ..Setup::default() });
@@ -36,11 +45,7 @@ fn going_back_needs_no_metrics() {
 
     // A guardian that was posted by hand, from a shell without the secret.
     let (cli, run) = secret_bake(&stage);
-    cli.signal(interlock::process::Signal::SIGSTOP);
-    for guardian in alive(&stage) {
-        assert!(guardian.kill().unwrap());
-    }
-    cli.kill_group();
+    kill_all(&stage, cli);
     assert_eq!(stage.weights(), GREEN);
     let runs = stage.runs_folder();
     let put_back = stage.ask(&["guardian", "--run", run.as_str(), "--runs", runs.to_str().unwrap()]);
@@ -50,11 +55,7 @@ fn going_back_needs_no_metrics() {
 
     // Whoever watches again has to be able to.
     let (cli, run) = secret_bake(&stage);
-    cli.signal(interlock::process::Signal::SIGSTOP);
-    for guardian in alive(&stage) {
-        assert!(guardian.kill().unwrap());
-    }
-    cli.kill_group();
+    kill_all(&stage, cli);
     let resumed = stage.ask(&["runs", "resume", run.as_str()]);
     assert_eq!(resumed.code, Some(2), "{resumed:?}");
     let recovered = stage.ask(&["runs", "recover", run.as_str()]);
