@@ -17,7 +17,7 @@ const RUN: [&str; 13] = [
     "--max-bake",
     "60s",
     "--baseline",
-    "3s",
+    "6s",
     "--accept-local-guardian",
 ];
 
@@ -95,7 +95,7 @@ fn a_green_that_cannot_serve_is_refused_with_its_reason() {
 #[test]
 fn a_selector_that_somebody_edits_in_the_middle_is_left_to_a_person() {
     let Some(stage) = Stage::up("edited") else { return };
-    let load = stage.offer(300, 60, true);
+    let load = stage.offer(200, 60, true);
     let run = promoted(&stage);
     stage.kubectl(&["patch", "service", "tenant", "-p", r#"{"spec":{"selector":{"slot":"canary"}}}"#]);
     let done = run.wait();
@@ -138,7 +138,7 @@ fn an_autoscaler_of_the_old_slot_stands_in_the_way_of_scaling_it_down() {
 #[test]
 fn a_namespace_that_is_deleted_in_the_middle_ends_bounded_and_stuck() {
     let Some(stage) = Stage::up("deleted") else { return };
-    let load = stage.offer(300, 60, true);
+    let load = stage.offer(200, 60, true);
     let run = promoted(&stage);
     stage.kubectl(&["delete", "namespace", &stage.namespace, "--wait=false"]);
     let done = run.wait();

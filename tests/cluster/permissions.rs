@@ -18,7 +18,7 @@ use crate::stage::{Cli, Done, Stage, until};
 const PLAN: [&str; 7] =
     ["switchover", "plan", "tenant", "--to", "green", "--scale-down-old", "--accept-local-guardian"];
 const RUN: [&str; 12] =
-    ["switchover", "run", "tenant", "--to", "green", "--yes", "--bake", "3s", "--max-bake", "60s", "--baseline", "3s"];
+    ["switchover", "run", "tenant", "--to", "green", "--yes", "--bake", "3s", "--max-bake", "60s", "--baseline", "6s"];
 
 /// The objects of a folder of manifests, as kubectl sees them.
 fn built(folder: &str) -> Vec<Value> {

@@ -231,11 +231,13 @@ impl Stage {
         self.start(args).wait()
     }
 
-    /// Begins to offer load: `rate` requests a second over kept-alive connections, or over new ones each.
+    /// Begins to offer load: `rate` requests a second over kept-alive connections, or over new ones each. As many may be in
+    /// flight as are due within an answer's 10 s, so that a stall delays requests and loses none.
     pub fn offer(&self, rate: u32, seconds: u64, new: bool) -> Cli {
-        let (address, rate, duration) = (self.address("tenant"), rate.to_string(), format!("{seconds}s"));
-        let mut args =
-            vec!["lab", "load", "--address", &address, "--rate", &rate, "--duration", &duration, "-o", "json"];
+        let (address, in_flight) = (self.address("tenant"), (rate * 10).to_string());
+        let (rate, duration) = (rate.to_string(), format!("{seconds}s"));
+        let mut args = vec!["lab", "load", "--address", &address, "--rate", &rate, "--duration", &duration];
+        args.extend(["--in-flight", &in_flight, "-o", "json"]);
         if new {
             args.push("--new-connections");
         }
