@@ -1,6 +1,6 @@
 //! Changes a running platform only while its SLOs hold, and puts it back when they don't.
 //!
-//! Data flows one way: `cli -> ops -> guard -> ports <- adapters, lab`. A plan is data; the journal says what happened;
+//! Data flows one way: `cli -> app -> operation -> guard -> ports <- adapters, lab`. A plan is data; the journal says what happened;
 //! [`guard::next`] folds the two into the one thing to do next, and [`guard::drive`] does it. Whoever comes after a
 //! crash asks the same question:
 //!
@@ -48,7 +48,7 @@ pub mod journal;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod model;
-pub mod ops;
+pub mod operation;
 pub mod ports;
 pub mod process;
 pub mod report;

@@ -20,7 +20,7 @@ use interlock::{
     app,
     lab::{DEFAULT_FOLDER, Lab, LabDatabase},
     model::Epoch,
-    ops::drill::{
+    operation::drill::{
         ledger::{Mark, Measurement, measure},
         record::{Recorder, WriterSpec, read_back},
     },

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Build, Snapshot, misconfigured};
+use super::{Snapshot, misconfigured};
 use crate::{
     adapters::{
         Cluster, KubePlatform, PodPages, Reach, Routing, Scrape, ServiceInCluster, SystemClock, Telling, WorkloadName,
     },
     document::{KubernetesTarget, Metrics as MetricsDocument, Pods, Service, Traffic},
     error::Error,
-    ops::switchover::Ports,
+    operation::{Build, switchover::Ports},
     ports::{Metrics, PortError},
 };
 

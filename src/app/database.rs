@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Build, Snapshot, misconfigured, secret};
+use super::{Snapshot, misconfigured, secret};
 use crate::{
     adapters::{
         Admin, CommandHosts, Connect, HostCommands, SystemClock, Tls, mariadb_cluster, patroni_cluster,
@@ -10,7 +10,7 @@ use crate::{
     },
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
-    ops::drill::Ports,
+    operation::{Build, drill::Ports},
     ports::{Database, Flow, HostState, Hosts, PortError},
 };
 

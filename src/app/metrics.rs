@@ -10,17 +10,9 @@ use super::Snapshot;
 use crate::{
     error::Error,
     model::Timestamp,
+    operation::Build,
     ports::{Metrics, PortError, Selector, Series},
 };
-
-/// When the source of counters is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Build {
-    /// At once, with an error where it cannot be: nothing begins that could not be watched.
-    Now,
-    /// When the first look needs it; a look without it has no data, and says why.
-    WhenNeeded,
-}
 
 impl Snapshot {
     pub(super) async fn metrics_source(&self, build: Build) -> Result<Arc<dyn Metrics>, Error> {

@@ -3,7 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use crate::{
-    app::{Place, Snapshot},
+    app::{Place, Session, Snapshot},
     document::{Loaded, Target, find, load, locate},
     error::Error,
     journal::Store,
@@ -68,15 +68,33 @@ impl Global {
     /// Where it was not named and there is no platform file to say it, or where a folder was named for a platform that
     /// keeps its runs in its cluster.
     pub fn place(&self) -> Result<Place, Error> {
-        let Some(folder) = &self.store else { return Ok(Snapshot::of(&self.load()?)?.place()) };
-        // A folder that is named needs no platform file; one that is there and cannot be read is not asked either.
-        match self.load().map(|loaded| loaded.platform.target) {
-            Ok(Target::Kubernetes(_)) => Err(Error::usage(
+        match (&self.store, self.load()) {
+            (_, Ok(loaded)) => self.place_of(&loaded),
+            // A folder that is named needs no platform file; one that is there and cannot be read is not asked either.
+            (Some(folder), Err(_)) => Ok(Place::Folder(folder.clone())),
+            (None, Err(e)) => Err(e),
+        }
+    }
+
+    fn place_of(&self, loaded: &Loaded) -> Result<Place, Error> {
+        match (&self.store, &loaded.platform.target) {
+            (None, _) => Ok(Snapshot::of(loaded)?.place()),
+            (Some(folder), Target::Lab(_)) => Ok(Place::Folder(folder.clone())),
+            (Some(folder), Target::Kubernetes(_)) => Err(Error::usage(
                 format!("--store {}: a cluster keeps its runs itself, and in one place only", folder.display()),
                 "leave out --store and INTERLOCK_STORE",
             )),
-            _ => Ok(Place::Folder(folder.clone())),
         }
+    }
+
+    /// The platform file, read once, and the store of its runs.
+    ///
+    /// # Errors
+    /// As [`Global::load`] and [`Global::place`], and where a cluster cannot be found.
+    pub async fn session(&self) -> Result<Session, Error> {
+        let loaded = self.load()?;
+        let place = self.place_of(&loaded)?;
+        Session::open(loaded, place).await
     }
 
     /// The folder of what belongs to this machine alone: beside the platform file, else in the working directory.

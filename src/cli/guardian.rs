@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Global,
-    context::block_on,
-    operate::{outlast, stop_signal},
-    watchdog::{self, failed},
-};
+use super::{Global, context::block_on, operation::outlast};
 use crate::{
-    app::{self, Place, Rebuilder},
+    app::{
+        self, Place, Rebuilder, stop_signal,
+        watchdog::{self, failed},
+    },
     document::KubernetesTarget,
     error::{Error, Exit},
     guard::{Guard, keep_all, keep_guard},

@@ -8,17 +8,14 @@ mod doctor;
 mod drill;
 mod generate;
 mod guardian;
-mod history;
 #[cfg(feature = "lab")]
 mod lab;
-mod operate;
+mod operation;
 mod runs;
 mod schema;
 mod sequence;
 mod slo;
-mod surroundings;
 mod switchover;
-mod watchdog;
 
 use std::process::ExitCode;
 

@@ -7,17 +7,17 @@ use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use super::{
     Global,
     context::block_on,
-    operate::{close, cut_short, end, stop_signal},
-    watchdog::Watchdog,
+    operation::{close, end},
 };
 use crate::{
-    app::{self, Build, Rebuilder},
+    app::{self, Rebuilder, Watchdog, cut_short, stop_signal},
     error::{Error, Exit},
     guard::{
         Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, abort, load, recover, resolve, resume,
     },
     journal::{Digest, Store},
     model::{RunId, Target},
+    operation::{Build, kind_of},
     report::{self, Format, Reporter, Style},
 };
 
@@ -215,29 +215,14 @@ async fn abort_run(global: &Global, run: &RunId) -> Result<Exit, Error> {
     ended(driven, outcome, global.output).await
 }
 
-/// The newest run of a target.
-///
-/// # Errors
-/// Where the store cannot be read.
-#[cfg(feature = "sql")]
-pub async fn last_of(store: &dyn Store, target: &Target) -> Result<Option<Stored>, Error> {
-    for run in store.runs().await?.into_iter().rev() {
-        match load(store, &run).await {
-            Ok(stored) if stored.plan.target == *target => return Ok(Some(stored)),
-            // One that never began, or that was tampered with, is the business of `runs verify`.
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
 async fn report(global: &Global, run: &RunId) -> Result<Exit, Error> {
     let store = global.store().await?;
     let stored = load(&*store, run).await?;
     let records = store.load(run).await?;
+    let told = kind_of(&stored.plan)?.report(&stored, &records)?;
     match global.output {
-        Format::Json => report::print(&report::drill_json(&stored, &records)?),
-        Format::Table => report::say(&report::drill(&stored, &records, Style::stdout())?),
+        Format::Json => report::print(&told.json),
+        Format::Table => report::say(&report::of_run(&told, Style::stdout())),
     }
     Ok(Exit::Kept)
 }

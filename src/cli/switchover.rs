@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use clap::{Subcommand, builder::NonEmptyStringValueParser};
+use clap::Subcommand;
 
 use super::{
-    Global, confirm,
+    Global,
     context::block_on,
-    history,
-    operate::Prepared,
+    operation::{self, GateArgs, RunArgs, Wanted},
     runs,
-    surroundings::{self, World},
 };
 use crate::{
-    app::{self, Snapshot},
+    app::{self, Prepared, Session, Snapshot, Wishes},
     document::{Defaults, Loaded, Service, Traffic},
     error::{Error, Exit},
-    guard::{Gate, Override, Preconditions, load, value},
-    model::{RunId, Slot, Span, Target},
-    ops::{
-        around::History,
-        switchover::{Fuses, GATES, Smoke, Spec, Switch, check, gates, plan},
+    guard::{Override, load},
+    model::{Slot, Span, Target},
+    operation::{
+        Build, Kind as _, Platform as _,
+        switchover::{Fuses, GATES, Smoke, Spec, Switch, check},
     },
     report::{self, Format},
     slo::{Assume, ObjectiveRule, Rules},
@@ -36,7 +33,12 @@ pub enum Command {
     /// Print the plan and every gate's answer; changes nothing
     Plan(Box<Args>),
     /// Ask the gates, switch, watch, and keep or put back
-    Run(Box<RunArgs>),
+    Run {
+        #[command(flatten)]
+        args: Box<Args>,
+        #[command(flatten)]
+        run: RunArgs,
+    },
     /// Show where traffic goes, and the run that is at work
     Status(ServiceArgs),
     /// End the run that is at work, and put things back; never gated
@@ -87,16 +89,8 @@ pub struct Args {
     /// bursts
     #[arg(long, value_enum, default_value_t)]
     assume: AssumeArg,
-    /// On a cluster without a guardian of its own: make do with one on this machine, which does not survive the machine;
-    /// recorded
-    #[arg(long)]
-    accept_local_guardian: bool,
-    /// Go past a gate; needs --reason, and is recorded
-    #[arg(long = "override", value_name = "GATE", requires = "reason")]
-    overrides: Vec<String>,
-    /// Why gates are overridden
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    reason: Option<String>,
+    #[command(flatten)]
+    gates: GateArgs,
 }
 
 /// How errors may depend on each other
@@ -109,29 +103,12 @@ enum AssumeArg {
     Independent,
 }
 
-/// What to switch, and how
-#[derive(Debug, clap::Args)]
-pub struct RunArgs {
-    #[command(flatten)]
-    args: Args,
-    /// Print the plan and every gate's answer, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask for confirmation
-    #[arg(long, short)]
-    yes: bool,
-}
-
 impl Command {
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         block_on(async {
             match self {
-                Self::Plan(args) => show(global, &args).await,
-                Self::Run(run) if run.dry_run => show(global, &run.args).await,
-                Self::Run(run) => {
-                    confirm::possible(run.yes)?;
-                    prepare(global, &run.args).await?.run(global, run.yes).await
-                }
+                Self::Plan(args) => operation::plan(global, &*args).await,
+                Self::Run { args, run } => Ok(operation::run(global, &*args, &run).await?.exit),
                 Self::Status(args) => status(global, &args.service).await,
                 Self::Abort(args) => runs::abort_target(global, &target(&args.service)?).await,
             }
@@ -139,56 +116,25 @@ impl Command {
     }
 }
 
-async fn show(global: &Global, args: &Args) -> Result<Exit, Error> {
-    let prepared = prepare(global, args).await?;
-    prepared.show(global.output);
-    prepared.verdict().map(|()| Exit::Kept)
-}
-
-async fn prepare(global: &Global, args: &Args) -> Result<Prepared, Error> {
-    // Before the platform is asked: where it does not answer, not every gate is.
-    if let Some(gate) = args.overrides.iter().find(|gate| !GATES.contains(&gate.as_str())) {
-        return Err(Error::usage(format!("no gate is called `{gate}`"), format!("the gates are {}", GATES.join(", "))));
-    }
-    let loaded = global.load()?;
-    let snapshot = Snapshot::of(&loaded)?;
-    let service = snapshot.service(&args.service)?;
-    let overrides: Vec<_> = args
-        .overrides
-        .iter()
-        .map(|gate| Override { gate: gate.clone(), reason: args.reason.clone().unwrap_or_default() })
-        .collect();
-    let spec = spec(&loaded, service, args, &overrides)?;
-    let platform = value(&snapshot)?;
-    check(&spec)?;
-    check_weights(service, &spec)?;
-    let ports = snapshot.ports(&args.service, app::Build::Now).await?;
-    history::check_edges(&spec, &*ports.metrics).await?;
-    let guardian = surroundings::guardian(&snapshot, args.accept_local_guardian).await?;
-    let plan = plan(&spec, platform, surroundings::strength(&guardian), snapshot.ttl())?;
-    let switch = Arc::new(Switch::new(spec, ports));
-    let notify = snapshot.notify()?;
-    let guardian = (guardian, args.accept_local_guardian);
-    let world = World::new(global, snapshot.clone(), &plan, &service.freeze, guardian);
-    let preconditions = Asked { world, switch: switch.clone() };
-    Prepared::ask(plan, switch, Box::new(preconditions), overrides, notify).await
-}
-
-/// The gates of one switchover.
-struct Asked {
-    world: World,
-    switch: Arc<Switch>,
-}
-
-#[async_trait]
-impl Preconditions for Asked {
-    async fn ask(&self, ours: Option<&RunId>) -> Result<Vec<Gate>, Error> {
-        let spec = self.switch.spec();
-        let past = match self.world.snapshot().prometheus()? {
-            Some(source) => history::past(&spec.objectives, &spec.old_labels, spec.rules.cap, &source).await,
-            None => History::None,
-        };
-        Ok(gates(&self.switch, &self.world.around(past, ours).await?).await)
+impl Wanted for Args {
+    async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
+        let overrides = self.gates.overrides();
+        // Before the platform is asked: where it does not answer, not every gate is.
+        if let Some(Override { gate, .. }) = overrides.iter().find(|one| !GATES.contains(&one.gate.as_str())) {
+            return Err(Error::usage(
+                format!("no gate is called `{gate}`"),
+                format!("the gates are {}", GATES.join(", ")),
+            ));
+        }
+        let service = session.snapshot.service(&self.service)?;
+        let spec = spec(&session.loaded, service, self, &overrides)?;
+        check(&spec)?;
+        check_weights(service, &spec)?;
+        let freeze = service.freeze.clone();
+        let switch = Switch::connect(spec, &session.snapshot, Build::Now).await?;
+        app::check_edges(&switch.spec().objectives, switch.metrics()).await?;
+        let accept_local_guardian = self.gates.accept_local_guardian;
+        Prepared::ask(session, switch, Wishes { accept_local_guardian, overrides, freeze }).await
     }
 }
 
@@ -277,7 +223,7 @@ pub(super) fn target(service: &str) -> Result<Target, Error> {
 async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
     let snapshot = Snapshot::of(&global.load()?)?;
     snapshot.service(service)?;
-    let (ports, store) = (snapshot.ports(service, app::Build::WhenNeeded).await?, global.store().await?);
+    let (ports, store) = (snapshot.service_ports(service, Build::WhenNeeded).await?, global.store().await?);
     let unreachable = |e| Error::port(e, ports.preflight.look());
     let weights = ports.traffic.weights().await.map_err(unreachable)?;
     let mut slots = Vec::new();

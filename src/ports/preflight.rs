@@ -8,6 +8,8 @@ use crate::model::Slot;
 /// What an operation is going to write; nothing, for those who only look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Footprint {
+    /// The operation, after which the role is called that lets it.
+    pub operation: &'static str,
     /// It sets the shares of live traffic.
     pub weights: bool,
     /// It sets how many replicas these slots have.

@@ -3,7 +3,6 @@
 mod checkup;
 mod conformance;
 mod diagnostic;
-mod drill;
 mod event;
 mod json;
 mod lint;
@@ -20,7 +19,6 @@ pub use conformance::{
     Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json, states, states_json,
 };
 pub use diagnostic::{plain_wanted, render};
-pub use drill::{drill, drill_json, drill_metrics};
 pub use event::{Format, remark, say};
 pub use json::{line, print};
 pub use lint::{annotations, findings, findings_json};
@@ -28,4 +26,4 @@ pub use narrate::{Narrator, Told};
 pub use reporter::Reporter;
 pub use status::{SlotNow, status, status_json};
 pub use style::{Style, is_plain};
-pub use table::{closing, gates, history, plan, runs, show, standing};
+pub use table::{closing, gates, history, of_run, plan, runs, show, standing};

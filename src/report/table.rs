@@ -1,21 +1,13 @@
 //! Tables for people: plans, gates, runs, and the closing table with the evidence.
 
-use comfy_table::{Cell, CellAlignment, Color, Table};
-use serde::Deserialize as _;
+use comfy_table::{Cell, CellAlignment, Color};
 
-use super::{
-    Narrator, Style, Told,
-    drill::{evidence, figures},
-};
+use super::{Narrator, Style, Told};
 use crate::{
     guard::{Action, Answer, Entry, Event, Gate, Mode, Outcome, Plan, Stored},
     journal::Record,
     model::Moment,
-    ops::{
-        drill,
-        switchover::{Evidence, Spec, Watch},
-    },
-    slo::progress,
+    operation::{Part, Report, Table as Figures, kind_of},
 };
 
 /// The plan, step by step.
@@ -29,7 +21,10 @@ pub fn plan(plan: &Plan, style: Style) -> String {
                     only_if_clean.as_ref().map(|name| format!(", only if `{name}` passes cleanly")).unwrap_or_default();
                 format!("write {key} = {to}{only}")
             }
-            Action::Watch { what } => watches(plan, what).unwrap_or_else(|| what.to_string()),
+            Action::Watch { what } => {
+                let told = kind_of(plan).ok().and_then(|kind| kind.watch(what));
+                told.unwrap_or_else(|| what.to_string())
+            }
         };
         table.add_row([(at + 1).to_string(), step.name.clone(), does]);
     }
@@ -42,14 +37,6 @@ pub fn plan(plan: &Plan, style: Style) -> String {
             crate::guard::Blind::Remove => "takes the change back",
         }
     )
-}
-
-/// What a watch waits for, in the words of its operation.
-fn watches(plan: &Plan, what: &serde_json::Value) -> Option<String> {
-    match plan.operation.as_str() {
-        "drill" => drill::Watch::deserialize(what).map(|watch| watch.to_string()).ok(),
-        _ => Watch::deserialize(what).map(|watch| watch.to_string()).ok(),
-    }
 }
 
 /// The gates and their answers.
@@ -75,49 +62,33 @@ pub(super) fn coloured(text: &str, colour: Color, style: Style) -> Cell {
     if style.colour { cell.fg(colour) } else { cell }
 }
 
-/// The last evidence of a run: objective by objective, or a drill's figures; `None` where nothing was counted.
+/// The last evidence of a run; `None` where nothing was counted.
 #[must_use]
 pub fn closing(plan: &Plan, entries: &[Entry], style: Style) -> Option<String> {
-    if plan.operation == "drill" {
-        let cycles = evidence(entries).cycles;
-        return (!cycles.is_empty()).then(|| figures(&cycles, style));
-    }
-    let spec: Spec = serde_json::from_value(plan.spec.clone()).ok()?;
-    let last = entries.iter().rev().find_map(|entry| match entry {
-        Entry::Looked { evidence, .. } => serde_json::from_value::<Evidence>(evidence.clone()).ok(),
-        _ => None,
-    })?;
-    let counted = last.counted?;
-    let mut table =
-        style.table(&["objective", "requests", "bad", "share", "tolerated", "excluded above", "evidence", "bound"]);
-    for p in progress(&spec.rules, &counted.slo) {
-        let share = |share: f64| format!("{:.3} %", share * 100.0);
-        table.add_row([
-            p.name,
-            p.total.to_string(),
-            p.bad.to_string(),
-            share(p.share),
-            p.p0.map(share).unwrap_or_default(),
-            share(p.upper),
-            figure(p.e_value),
-            figure(p.bound),
-        ]);
-    }
-    align_right(&mut table, 1..8);
-    Some(table.to_string())
+    Some(drawn(&kind_of(plan).ok()?.figures(plan, entries)?, style))
 }
 
-fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
-    for at in columns {
+/// The report of one run.
+#[must_use]
+pub fn of_run(report: &Report, style: Style) -> String {
+    let part = |part: &Part| match part {
+        Part::Text(text) => text.clone(),
+        Part::Table(table) => drawn(table, style),
+    };
+    report.parts.iter().map(part).collect::<Vec<_>>().join("\n")
+}
+
+fn drawn(figures: &Figures, style: Style) -> String {
+    let mut table = style.table(&figures.head.iter().map(String::as_str).collect::<Vec<_>>());
+    for row in &figures.rows {
+        table.add_row(row);
+    }
+    for at in figures.figures_from..figures.head.len() {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-}
-
-/// A figure that may be very large or very small.
-fn figure(value: f64) -> String {
-    if value != 0.0 && !(0.001..1e6).contains(&value.abs()) { format!("{value:.1e}") } else { format!("{value:.2}") }
+    table.to_string()
 }
 
 /// How a run stands, in a few words.

@@ -230,7 +230,7 @@ fn notices_others(stage: &Stage, route: &Route, platform: &KubePlatform) {
 }
 
 fn managers_are_named(stage: &Stage, platform: &KubePlatform) {
-    let footprint = Footprint { weights: true, scales: Vec::new() };
+    let footprint = Footprint { operation: "switchover", weights: true, scales: Vec::new() };
     let managers = || stage.runtime.block_on(platform.managers(&footprint)).unwrap();
     assert_eq!(managers(), []);
     let file = stage.folder().join("route.yaml");

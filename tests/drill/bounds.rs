@@ -1,7 +1,7 @@
 //! Whatever the delays and whoever is asked: the interval holds the truth, and the rows add up.
 
 use interlock::{
-    ops::drill::ledger::{Head, Ledger, Line, Mark, Micros, Outage, Records, Stream, Verdict, judge, measure},
+    operation::drill::ledger::{Head, Ledger, Line, Mark, Micros, Outage, Records, Stream, Verdict, judge, measure},
     ports::{Unit, Written},
 };
 use proptest::prelude::*;

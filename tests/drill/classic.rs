@@ -2,7 +2,7 @@
 
 use interlock::{
     model::Span,
-    ops::drill::ledger::{
+    operation::drill::ledger::{
         Basis, Judgement, Line, Mark, Measurement, Micros, Objectives, Outage, Records, Verdict, judge,
     },
     ports::Sample,

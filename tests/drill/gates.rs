@@ -8,9 +8,10 @@ use interlock::{
     error::Exit,
     guard::{Answer, Gate, Look, Operation as _, Override, Verdict, refusal},
     model::{Epoch, Method, Restore, Span, Victim},
-    ops::{
-        around::Surroundings,
-        drill::{Before, Drill, GATES, Ports, Require, Spec, Writer, gates, ledger::Objectives},
+    operation::{
+        Kind as _,
+        drill::{Drill, GATES, Ports, Require, Spec, Writer, ledger::Objectives},
+        preconditions::Facts,
     },
     ports::{Database as _, Flow, HostState, Hosts, Permit, PortError},
 };
@@ -104,7 +105,7 @@ async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
 }
 
 async fn ask(fake: &Fake) -> Vec<Gate> {
-    gates(&drill(fake), &Surroundings::default(), &Before { last: None::<Duration> }).await
+    drill(fake).gates(&Facts::default()).await
 }
 
 fn names<'a>(gates: impl Iterator<Item = &'a Gate>) -> Vec<&'a str> {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use interlock::ops::drill::{
+use interlock::operation::drill::{
     ledger::{Mark, Measurement, Micros, Outage, Records, measure},
     record::{Recorder, WriterSpec, read_back},
 };

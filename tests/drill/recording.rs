@@ -9,7 +9,7 @@ use std::{
 
 use interlock::{
     error::Exit,
-    ops::drill::{
+    operation::drill::{
         ledger::{Mark, Micros, Records, measure, read},
         record::{Recorder, WriterSpec, read_back},
     },

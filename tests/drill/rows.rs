@@ -1,7 +1,7 @@
 //! What became of the rows, and what else records tell that is not about time.
 
 use interlock::{
-    ops::drill::ledger::{
+    operation::drill::ledger::{
         Flaw, Judgement, Line, Mark, Measurement, Micros, Miss, Objectives, Records, Verdict, Word, judge, measure,
     },
     ports::Written,

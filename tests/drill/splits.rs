@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use interlock::ops::drill::ledger::{Mark, Micros, Objectives, Outage, Verdict, judge, measure};
+use interlock::operation::drill::ledger::{Mark, Micros, Objectives, Outage, Verdict, judge, measure};
 use tokio::time::sleep;
 
 use crate::{

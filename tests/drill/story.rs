@@ -1,7 +1,7 @@
 //! Records of a made-up cluster whose course is known exactly.
 
 use interlock::{
-    ops::drill::ledger::{Head, Ledger, Line, Mark, Measurement, Micros, Records, Stream, measure},
+    operation::drill::ledger::{Head, Ledger, Line, Mark, Measurement, Micros, Records, Stream, measure},
     ports::{Sample, Unit, Written},
 };
 

@@ -6,9 +6,10 @@ use interlock::{
     error::Exit,
     guard::{Answer, Gate, Override, refusal},
     model::{Slot, Timestamp, Weights},
-    ops::{
-        around::{Credential, Freeze, History, Past, Surroundings},
-        switchover::{GATES, gates},
+    operation::{
+        Kind as _,
+        preconditions::{Credential, Facts, Freeze, History, Past},
+        switchover::GATES,
     },
     ports::PortError,
 };
@@ -22,15 +23,15 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// A world in which all gates are open, but that both slots still run the same release.
-fn world() -> (World, Surroundings) {
+fn world() -> (World, Facts) {
     let world = World::new(spec());
     world.platform.deploy(Slot::Green, "2.0.0");
-    (world, Surroundings { now: at(NOW), budget_floor: 0.1, ..Surroundings::default() })
+    (world, Facts { now: at(NOW), budget_floor: 0.1, ..Facts::default() })
 }
 
 /// The names of the gates that stand in the way, with what they say, and the exit code that they end in.
-async fn shut(world: &World, around: &Surroundings) -> (String, Option<Exit>) {
-    let all = gates(&world.switch(), around).await;
+async fn shut(world: &World, facts: &Facts) -> (String, Option<Exit>) {
+    let all = world.switch().gates(facts).await;
     let told = |gate: &Gate| match &gate.answer {
         Answer::Shut { why, .. } => Some(format!("{}: {why}", gate.name)),
         Answer::Unreachable { why, .. } => Some(format!("{} unreachable: {why}", gate.name)),
@@ -42,10 +43,10 @@ async fn shut(world: &World, around: &Surroundings) -> (String, Option<Exit>) {
 
 #[tokio::test]
 async fn all_gates_are_asked_and_open_where_nothing_is_in_the_way() {
-    let (world, around) = world();
-    let all = gates(&world.switch(), &around).await;
+    let (world, facts) = world();
+    let all = world.switch().gates(&facts).await;
     assert_eq!(all.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), GATES);
-    assert_eq!(shut(&world, &around).await, (String::new(), None));
+    assert_eq!(shut(&world, &facts).await, (String::new(), None));
     // Without a past the promise is measured at run, and the plan says so.
     assert!(all.iter().any(|gate| gate.name == "slo" && matches!(gate.answer, Answer::Later { .. })));
 }
@@ -60,9 +61,9 @@ async fn a_freeze_counts_also_where_it_begins_before_the_end() {
         ("2026-11-21T08:00:00Z", "2026-11-21T09:30:00Z", false),
     ];
     for (from, to, shuts) in cases {
-        let (world, mut around) = world();
-        around.freezes = vec![freeze(from, to)];
-        let (told, exit) = shut(&world, &around).await;
+        let (world, mut facts) = world();
+        facts.freezes = vec![freeze(from, to)];
+        let (told, exit) = shut(&world, &facts).await;
         assert_eq!(
             (told.starts_with("freeze"), exit),
             (shuts, shuts.then_some(Exit::Refused)),
@@ -86,9 +87,9 @@ async fn credentials_have_to_be_there_and_to_outlive_the_operation() {
         (token(true, Some(Err("soon"))), "credentials: when DEPLOY_TOKEN expires is given as `soon`, which is no time"),
     ];
     for (credential, wanted) in cases {
-        let (world, mut around) = world();
-        around.credentials = vec![credential];
-        let (told, _) = shut(&world, &around).await;
+        let (world, mut facts) = world();
+        facts.credentials = vec![credential];
+        let (told, _) = shut(&world, &facts).await;
         assert!(told.starts_with(wanted) && told.is_empty() == wanted.is_empty(), "{told}");
     }
 }
@@ -108,9 +109,9 @@ async fn the_past_shuts_where_blue_is_ill_or_the_budget_is_spent() {
         (past(Some(0.0), Some(-2.0)), "budget: availability has -200.00 %", Some(Exit::Refused)),
         (down, "slo unreachable: cannot reach prometheus", Some(Exit::Unreachable)),
     ] {
-        let (world, mut around) = world();
-        around.history = history;
-        let (told, ended) = shut(&world, &around).await;
+        let (world, mut facts) = world();
+        facts.history = history;
+        let (told, ended) = shut(&world, &facts).await;
         assert!(told.starts_with(wanted) && told.is_empty() == wanted.is_empty(), "{told}");
         assert_eq!(ended, exit, "{told}");
     }
@@ -128,9 +129,9 @@ async fn the_platform_shuts_where_it_is_not_as_a_switch_needs_it() {
         (|w| w.platform.answer(Slot::Green, 404, Duration::ZERO), "smoke: /version on green answers with status 404"),
     ];
     for (change, wanted) in cases {
-        let (world, around) = world();
+        let (world, facts) = world();
         change(&world);
-        let (told, exit) = shut(&world, &around).await;
+        let (told, exit) = shut(&world, &facts).await;
         assert!(told.starts_with(wanted), "wanted {wanted}, got {told}");
         assert_eq!(exit, Some(Exit::Refused), "{told}");
     }
@@ -138,18 +139,18 @@ async fn the_platform_shuts_where_it_is_not_as_a_switch_needs_it() {
 
 #[tokio::test]
 async fn a_platform_that_does_not_answer_is_told_once() {
-    let (world, around) = world();
+    let (world, facts) = world();
     world.platform.fail_next(1000, PortError::unreachable("the gateway", "connection refused"));
-    let (told, exit) = shut(&world, &around).await;
+    let (told, exit) = shut(&world, &facts).await;
     assert_eq!(told, "weights unreachable: cannot reach the gateway: connection refused");
     assert_eq!(exit, Some(Exit::Unreachable));
 }
 
 /// The names of the gates that were not asked, after a platform has answered its first question so.
 async fn not_asked(first: PortError) -> (Vec<String>, Vec<Gate>) {
-    let (world, around) = world();
+    let (world, facts) = world();
     world.platform.fail_next(1, first);
-    let all = gates(&world.switch(), &around).await;
+    let all = world.switch().gates(&facts).await;
     assert_eq!(all.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), GATES);
     let not_asked = all.iter().filter(|gate| matches!(gate.answer, Answer::NotAsked { .. }));
     (not_asked.map(|gate| gate.name.clone()).collect(), all)
@@ -184,9 +185,9 @@ async fn a_gate_that_cannot_be_asked_is_in_the_answer_and_is_passed_by_no_overri
 
 #[tokio::test]
 async fn whoever_holds_the_target_is_named() {
-    let (world, mut around) = world();
-    around.holder = Some("run 20261121-090000-aaaa of anna@laptop (pid 7) holds it".to_owned());
-    let (told, exit) = shut(&world, &around).await;
+    let (world, mut facts) = world();
+    facts.holder = Some("run 20261121-090000-aaaa of anna@laptop (pid 7) holds it".to_owned());
+    let (told, exit) = shut(&world, &facts).await;
     assert_eq!(told, "lock: run 20261121-090000-aaaa of anna@laptop (pid 7) holds it");
     assert_eq!(exit, Some(Exit::Refused));
 }

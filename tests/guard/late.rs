@@ -4,7 +4,7 @@ use interlock::{
     guard::{Outcome, begin, drive},
     journal::Store as _,
     model::{Slot, Span, Weights},
-    ops::switchover::Spec,
+    operation::switchover::Spec,
 };
 
 use crate::{

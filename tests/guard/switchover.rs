@@ -4,7 +4,7 @@ use interlock::{
     guard::{Action, Mode, Operation as _, Outcome, load},
     journal::verify,
     model::{Epoch, Span},
-    ops::switchover::Spec,
+    operation::switchover::Spec,
     ports::{ByHand, PortError},
 };
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use interlock::{
     guard::{Action, Look, Operation as _, Outcome, Resume, Verdict, load, resume},
     model::{Slot, Span, Weights},
-    ops::switchover::Spec,
+    operation::switchover::Spec,
     ports::{Clock as _, InFlight},
 };
 

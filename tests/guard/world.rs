@@ -12,7 +12,10 @@ use interlock::{
     guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, recover},
     journal::{FolderStore, Store},
     model::{Slot, Span, Timestamp, Weights},
-    ops::switchover::{Fuses, Ports, Smoke, Spec, Switch, plan},
+    operation::{
+        self,
+        switchover::{Fuses, Ports, Smoke, Spec, Switch},
+    },
     ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series},
     slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side},
 };
@@ -177,7 +180,7 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        plan(&self.spec, serde_json::Value::Null, Strength::None, Span::secs(10)).unwrap()
+        operation::plan::<Switch>(&self.spec, serde_json::Value::Null, Strength::None, Span::secs(10)).unwrap()
     }
 
     pub fn switch(&self) -> Switch {

@@ -19,15 +19,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("document", &["error", "model", "ports", "sequence", "slo"]),
     ("journal", &["error", "model", "ports", "process"]),
     ("guard", &["error", "journal", "model", "ports"]),
-    ("ops", &["error", "guard", "model", "ports", "slo", "stats"]),
+    ("operation", &["error", "guard", "journal", "model", "ports", "slo", "stats"]),
     ("adapters", &["error", "journal", "model", "ports", "process", "slo"]),
     ("lab", &["error", "model", "ports", "process"]),
-    ("report", &["document", "error", "guard", "journal", "model", "ops", "ports", "sequence", "slo"]),
-    ("app", &["adapters", "document", "error", "guard", "journal", "lab", "model", "ops", "ports", "process", "slo"]),
+    ("report", &["document", "error", "guard", "journal", "model", "operation", "ports", "sequence", "slo"]),
+    (
+        "app",
+        &["adapters", "document", "error", "guard", "journal", "lab", "model", "operation", "ports", "process", "slo"],
+    ),
 ];
 
 /// Modules that take no clock, no I/O and no async, beside what `ALLOWED` says.
-const PURE: &[&str] = &["model", "sequence", "slo", "stats", "guard/next.rs", "guard/undo.rs", "ops/drill/ledger"];
+const PURE: &[&str] =
+    &["model", "sequence", "slo", "stats", "guard/next.rs", "guard/undo.rs", "operation/drill/ledger"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

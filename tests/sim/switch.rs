@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use interlock::{
     guard::{Plan, Strength},
     model::{Epoch, Slot, Span, Timestamp, Weights},
-    ops::switchover::{Fuses, Ports, Smoke, Spec, Switch, plan as plan_of},
+    operation::{
+        self,
+        switchover::{Fuses, Ports, Smoke, Spec, Switch},
+    },
     ports::{
         Fence, Footprint, InFlight, Labels, Manager, Metrics, Missing, PortError, Preflight, Replica, Reply, Requests,
         Route, Selector, Series, Traffic, Workload,
@@ -42,7 +45,7 @@ fn spec() -> Spec {
 }
 
 pub fn plan(scenario: &Scenario) -> Plan {
-    let plan = plan_of(&spec(), Value::Null, Strength::Local, Span::secs(10)).unwrap();
+    let plan = operation::plan::<Switch>(&spec(), Value::Null, Strength::Local, Span::secs(10)).unwrap();
     Plan { blind: scenario.blind, ..plan }
 }
 

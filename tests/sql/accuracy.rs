@@ -11,7 +11,7 @@ use interlock::{
     app,
     lab::LabDatabase,
     model::Epoch,
-    ops::drill::{
+    operation::drill::{
         ledger::{Mark, Measurement, Micros, Outage, measure},
         record::{Recorder, WriterSpec, read_back},
     },

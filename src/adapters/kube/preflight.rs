@@ -142,7 +142,7 @@ impl Preflight for KubePlatform {
     fn grant(&self, footprint: &Footprint) -> String {
         format!(
             "`kubectl apply -k manifests/rbac/{} -n {}`, with your names in it, and bind the role to whom you are there",
-            if footprint.is_empty() { "read-only" } else { "switchover" },
+            if footprint.is_empty() { "read-only" } else { footprint.operation },
             self.cluster.namespace
         )
     }

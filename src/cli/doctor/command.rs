@@ -1,5 +1,6 @@
 //! The command: which parts are asked for, and the exit code that their answers end in.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use futures::future::join_all;
 
 #[cfg(feature = "lab")]
@@ -13,6 +14,8 @@ use crate::{
     app::Snapshot,
     document::{Loaded, Target},
     error::{Error, Exit},
+    operation::KINDS,
+    ports::Footprint,
     report::{self, Finding, Format, State, Style},
 };
 
@@ -23,30 +26,25 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Operations that have to be permitted; all of them when left out
-    #[arg(long = "for", value_enum, value_delimiter = ',', value_name = "OPERATION")]
-    operations: Vec<OperationArg>,
+    #[arg(long = "for", value_parser = operations(), value_delimiter = ',', value_name = "OPERATION")]
+    operations: Vec<String>,
 }
 
-/// An operation that needs permissions
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum OperationArg {
-    /// Looking: status, plan, slo, runs list
-    Read,
-    /// A switchover, and putting it back
-    Switchover,
+/// Looking, which no run is needed for.
+const READ: &str = "read";
+
+/// What permissions are needed for, each with what it writes of a service.
+pub(super) fn needs() -> Vec<(&'static str, Footprint)> {
+    let kinds = KINDS.into_iter().filter_map(|kind| Some((kind.name(), kind.footprint()?)));
+    std::iter::once((READ, Footprint::default())).chain(kinds).collect()
 }
 
-impl OperationArg {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Read, Self::Switchover];
-
-    /// As it is typed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Switchover => "switchover",
-        }
-    }
+fn operations() -> PossibleValuesParser {
+    let value = |(name, _): (&'static str, Footprint)| match name {
+        READ => PossibleValue::new(READ).help("Looking: status, plan, slo, runs list"),
+        name => PossibleValue::new(name).help(format!("A {name}, and putting it back")),
+    };
+    needs().into_iter().map(value).collect::<Vec<_>>().into()
 }
 
 impl Args {
@@ -55,7 +53,6 @@ impl Args {
     /// # Errors
     /// Where the platform file makes no sense.
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
-        let wanted = if self.operations.is_empty() { OperationArg::ALL.to_vec() } else { self.operations };
         let (found, exit) = match global.locate() {
             // What this machine has can be told all the same.
             Err(missing) => {
@@ -63,7 +60,7 @@ impl Args {
                 ([vec![file], machine::parts()].concat(), missing.exit())
             }
             Ok(_) => {
-                let found = block_on(platform(global, global.load()?, &wanted))?;
+                let found = block_on(platform(global, global.load()?, &self.operations))?;
                 let exit = exit(&found);
                 (found, exit)
             }
@@ -90,7 +87,7 @@ fn exit(found: &[Finding]) -> Exit {
     }
 }
 
-async fn platform(global: &Global, loaded: Loaded, wanted: &[OperationArg]) -> Result<Vec<Finding>, Error> {
+async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<Vec<Finding>, Error> {
     let mut found = vec![file(&loaded)];
     let snapshot = Snapshot::of(&loaded)?;
     let (target, answers) = match &loaded.platform.target {

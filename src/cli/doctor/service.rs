@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     asked::{Row, asked, failed, state},
-    command::OperationArg,
+    command::needs,
 };
 use crate::{
-    app::{Build, Snapshot},
+    app::Snapshot,
     document::{Loaded, Target},
     error::Error,
     model::{Slot, Timestamp},
-    ops::switchover::Ports,
+    operation::{Build, Platform as _, switchover::Ports},
     ports::{Footprint, PortError, Replica, Route},
     report::{Finding, State},
     slo::{Objective, Side},
@@ -23,17 +23,14 @@ const REPLY: Duration = Duration::from_secs(2);
 const RECENT: Duration = Duration::from_secs(120);
 
 /// The rows of a service.
-pub fn parts(snapshot: &Snapshot, loaded: &Loaded, name: &str, wanted: &[OperationArg]) -> Vec<Row> {
+pub fn parts(snapshot: &Snapshot, loaded: &Loaded, name: &str, wanted: &[String]) -> Vec<Row> {
     let mut rows = Vec::new();
     if matches!(snapshot.platform.target, Target::Kubernetes(_)) {
-        for operation in OperationArg::ALL {
-            let needed = wanted.contains(&operation);
-            rows.push(bound(
-                snapshot,
-                name,
-                &format!("may {} {name}", operation.name()),
-                move |ports, part| async move { vec![permissions(&ports, part, operation, needed).await] },
-            ));
+        for (operation, footprint) in needs() {
+            let needed = wanted.is_empty() || wanted.iter().any(|wanted| wanted == operation);
+            rows.push(bound(snapshot, name, &format!("may {operation} {name}"), move |ports, part| async move {
+                vec![permissions(&ports, part, &footprint, needed).await]
+            }));
         }
     }
     rows.push(bound(snapshot, name, &format!("{name} traffic"), |ports, part| async move {
@@ -71,19 +68,15 @@ where
 {
     let (snapshot, name, title) = (snapshot.clone(), name.to_owned(), part.to_owned());
     asked(part, async move {
-        match snapshot.ports(&name, Build::Now).await {
+        match snapshot.service_ports(&name, Build::Now).await {
             Ok(ports) => ask(Arc::new(ports), title).await,
             Err(e) => vec![failed(&title, &e)],
         }
     })
 }
 
-async fn permissions(ports: &Ports, part: String, operation: OperationArg, needed: bool) -> Finding {
-    let footprint = match operation {
-        OperationArg::Read => Footprint::default(),
-        OperationArg::Switchover => Footprint { weights: true, scales: Slot::ALL.into() },
-    };
-    let lacking = match ports.preflight.missing(&footprint).await {
+async fn permissions(ports: &Ports, part: String, footprint: &Footprint, needed: bool) -> Finding {
+    let lacking = match ports.preflight.missing(footprint).await {
         Ok(missing) => missing,
         Err(e) => return failed(&part, &Error::port(e, ports.preflight.look())),
     };
@@ -96,7 +89,7 @@ async fn permissions(ports: &Ports, part: String, operation: OperationArg, neede
     let state = if needed { State::Forbidden } else { State::Optional };
     let why = lacking.first().map(|missing| missing.why.as_str()).unwrap_or_default();
     let found = format!("not allowed: {} ({why})", all.join(", "));
-    Finding::not(part, state, found, ports.preflight.grant(&footprint))
+    Finding::not(part, state, found, ports.preflight.grant(footprint))
 }
 
 /// A slot's replicas, and whether it answers past the live path. A slot that is scaled to nothing is at rest.

@@ -1,0 +1,35 @@
+//! Builds what the platform file names, and leads a run from a plan to its end; no terminal is needed for that.
+
+mod cluster;
+#[cfg(feature = "sql")]
+mod database;
+#[cfg(feature = "sql")]
+mod drill;
+mod facts;
+mod history;
+mod metrics;
+mod notices;
+mod place;
+mod prepare;
+mod rebuild;
+mod run;
+mod session;
+mod snapshot;
+pub mod watchdog;
+
+pub use crate::adapters::requests;
+pub use cluster::reach;
+#[cfg(all(feature = "lab", feature = "sql"))]
+pub use database::lab_login;
+#[cfg(feature = "sql")]
+pub use drill::drill;
+pub use history::check_edges;
+pub use place::{Place, candidate, clock, cluster_store, store};
+pub use prepare::{Prepared, Wishes};
+pub use rebuild::Rebuilder;
+pub use run::{Begun, cut_short, stop_signal};
+pub use session::Session;
+pub use snapshot::Snapshot;
+pub use watchdog::Watchdog;
+
+use snapshot::{misconfigured, secret};

@@ -1,0 +1,226 @@
+//! The platform as a run keeps it, and the ports that it gives to operations.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Place, reach};
+use crate::{
+    adapters::{Prometheus, Scrape, SystemClock},
+    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
+    error::Error,
+    guard::Plan,
+    model::Span,
+    operation::{Build, Platform, drill, switchover::Ports},
+    ports::{Metrics, PortError},
+};
+
+/// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
+const LAB_TTL: Span = Span::secs(10);
+/// How long a question to the lab's own sources may take.
+const LAB_WITHIN: Duration = Duration::from_secs(2);
+
+/// The platform as a journal keeps it: the document with its overrides, and where its relative paths start from.
+///
+/// It holds no secret. A webhook's URL often is one, so it is left out, and read again from the platform file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// The document; secrets by the names of their variables only.
+    pub platform: Document,
+    /// The folder, absolute.
+    pub folder: PathBuf,
+    /// The platform file, absolute.
+    pub file: PathBuf,
+    #[serde(skip)]
+    pub(super) webhook: Option<String>,
+}
+
+impl Snapshot {
+    /// Takes a snapshot of what was loaded.
+    ///
+    /// # Errors
+    /// Where the folder of the platform file is gone.
+    pub fn of(loaded: &Loaded) -> Result<Self, Error> {
+        let absolute = |path: &Path| {
+            path.canonicalize()
+                .map_err(|e| Error::usage(format!("{}: {e}", path.display()), "does the platform file still exist?"))
+        };
+        let mut platform = loaded.platform.clone();
+        let webhook = platform.notify.webhook.as_mut().and_then(|webhook| webhook.url.take());
+        Ok(Self { platform, folder: absolute(&loaded.folder)?, file: absolute(&loaded.file)?, webhook })
+    }
+
+    pub(super) fn of_plan(plan: &Plan) -> Result<Self, Error> {
+        Self::deserialize(&plan.platform).map_err(|e| Error::Tampered {
+            what: format!("the plan's platform is not one that this release of interlock can read: {e}"),
+            mend: "use the release that wrote it, or a later one".to_owned(),
+        })
+    }
+
+    /// The service by its name.
+    ///
+    /// # Errors
+    /// Names the services that there are.
+    pub fn service(&self, name: &str) -> Result<&Service, Error> {
+        self.platform.services.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.platform.services.keys().map(String::as_str).collect();
+            Error::usage(
+                format!("the platform has no service `{name}`"),
+                format!("it has {}; services are declared under `services`", known.join(", ")),
+            )
+        })
+    }
+
+    /// Where the runs of this platform are kept, unless told otherwise.
+    #[must_use]
+    pub fn store_folder(&self) -> PathBuf {
+        self.folder.join(".interlock").join("runs")
+    }
+
+    /// Where the runs of this platform are kept: a lab's in a folder, a cluster's in the cluster.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.platform.target {
+            Target::Lab(_) => Place::Folder(self.store_folder()),
+            Target::Kubernetes(target) => Place::Cluster(reach(target)),
+        }
+    }
+
+    /// How long an owner may be silent before its guardian acts: in a cluster half as long again as an outage of the API
+    /// server that is to be tolerated, in which no owner can give a sign of life.
+    #[must_use]
+    pub fn ttl(&self) -> Span {
+        match &self.platform.target {
+            Target::Lab(_) => LAB_TTL,
+            Target::Kubernetes(target) => Span(target.outage.0 * 3 / 2),
+        }
+    }
+
+    #[cfg(feature = "lab")]
+    async fn lab_ports(&self, folder: &Path, metrics: Build) -> Result<Ports, Error> {
+        let lab = Arc::new(crate::lab::LabPlatform::open(folder)?);
+        let metrics = self.metrics_source(metrics).await?;
+        Ok(Ports {
+            traffic: lab.clone(),
+            workload: lab.clone(),
+            requests: lab.clone(),
+            preflight: lab,
+            metrics,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    #[cfg(not(feature = "lab"))]
+    async fn lab_ports(&self, _: &Path, _: Build) -> Result<Ports, Error> {
+        Err(Error::usage("this binary was built without the lab", "build it with the feature `lab`"))
+    }
+
+    /// The source of counters.
+    ///
+    /// # Errors
+    /// Where it is not configured in a way that can work.
+    pub async fn metrics(&self) -> Result<Arc<dyn Metrics>, Error> {
+        if let (Some(MetricsDocument::Pods(_)), Target::Kubernetes(target)) =
+            (&self.platform.metrics, &self.platform.target)
+        {
+            return self.pod_metrics(target).await;
+        }
+        if let Some(prometheus) = self.prometheus()? {
+            return Ok(Arc::new(prometheus));
+        }
+        let (urls, within) = match &self.platform.metrics {
+            Some(MetricsDocument::Scrape(source)) => (source.urls.clone(), source.timeout.0),
+            _ => (self.lab_pages()?, LAB_WITHIN),
+        };
+        Scrape::new(&urls, within).map(|scrape| Arc::new(scrape) as Arc<dyn Metrics>).map_err(misconfigured)
+    }
+
+    /// The Prometheus that the platform names, or that its lab runs; `None` where pages are scraped instead.
+    ///
+    /// # Errors
+    /// Where it is not configured in a way that can work.
+    pub fn prometheus(&self) -> Result<Option<Prometheus>, Error> {
+        let lab = match &self.platform.metrics {
+            Some(MetricsDocument::Prometheus(source)) => {
+                let token = source.bearer_token_env.as_deref().map(secret).transpose()?;
+                let prometheus = Prometheus::new(&source.url, token.as_deref(), source.timeout.0);
+                return prometheus.map(Some).map_err(misconfigured);
+            }
+            Some(MetricsDocument::Scrape(_) | MetricsDocument::Pods(_)) => return Ok(None),
+            Some(MetricsDocument::Lab(lab)) => lab.source,
+            None => LabSource::Auto,
+        };
+        match (lab, self.lab_prometheus()?) {
+            (LabSource::Scrape, _) | (LabSource::Auto, None) => Ok(None),
+            (_, Some(url)) => Prometheus::new(&url, None, LAB_WITHIN).map(Some).map_err(misconfigured),
+            (LabSource::Prometheus, None) => Err(Error::usage(
+                "the lab runs without a Prometheus",
+                "install the package `prometheus` and start the lab again, or use `source: scrape`",
+            )),
+        }
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab(&self) -> Result<crate::lab::Lab, Error> {
+        let Target::Lab(lab) = &self.platform.target else {
+            return Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"));
+        };
+        crate::lab::Lab::open(&self.folder.join(lab.folder()))
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_prometheus(&self) -> Result<Option<String>, Error> {
+        Ok(self.lab()?.file.prometheus.map(|at| format!("http://{at}")))
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_pages(&self) -> Result<Vec<String>, Error> {
+        Ok(vec![format!("http://{}/metrics", self.lab()?.file.admin)])
+    }
+
+    #[cfg(not(feature = "lab"))]
+    fn lab_prometheus(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    #[cfg(not(feature = "lab"))]
+    fn lab_pages(&self) -> Result<Vec<String>, Error> {
+        Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"))
+    }
+}
+
+#[async_trait]
+impl Platform for Snapshot {
+    async fn service_ports(&self, name: &str, metrics: Build) -> Result<Ports, Error> {
+        match &self.platform.target {
+            Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder()), metrics).await,
+            Target::Kubernetes(target) => self.cluster_ports(target, name, metrics).await,
+        }
+    }
+
+    #[cfg(feature = "sql")]
+    async fn database_ports(&self, name: &str, users: Option<Build>) -> Result<drill::Ports, Error> {
+        self.drill_ports(name, users).await
+    }
+
+    #[cfg(not(feature = "sql"))]
+    async fn database_ports(&self, _: &str, _: Option<Build>) -> Result<drill::Ports, Error> {
+        Err(Error::usage("this binary was built without databases", "build it with the feature `sql`"))
+    }
+}
+
+/// Reads a secret from the variable that the platform file names.
+pub(super) fn secret(name: &str) -> Result<String, Error> {
+    std::env::var(name)
+        .map_err(|_| Error::usage(format!("{name} is not set"), format!("export {name}; the platform file names it")))
+}
+
+pub(super) fn misconfigured(error: PortError) -> Error {
+    Error::usage(error.to_string(), "check the address in the platform file")
+}

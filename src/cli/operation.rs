@@ -1,0 +1,200 @@
+//! What the commands of all operations share: arguments, `plan`, `run`, and how the end of a run is told.
+
+use std::sync::Arc;
+
+use clap::builder::NonEmptyStringValueParser;
+
+use super::{
+    Global,
+    confirm::{self, confirm},
+};
+use crate::{
+    app::{Prepared, Session, requests},
+    error::{Error, Exit},
+    guard::{Entry, Outcome, Override, load},
+    journal::Store,
+    model::RunId,
+    report::{self, Format, Reporter, Style},
+};
+
+/// How gates are treated
+#[derive(Debug, clap::Args)]
+pub struct GateArgs {
+    /// On a cluster without a guardian of its own: make do with one on this machine, which does not survive the machine;
+    /// recorded
+    #[arg(long)]
+    pub accept_local_guardian: bool,
+    /// Go past a gate; needs --reason, and is recorded
+    #[arg(long = "override", value_name = "GATE", requires = "reason")]
+    pub overrides: Vec<String>,
+    /// Why gates are overridden
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    reason: Option<String>,
+}
+
+impl GateArgs {
+    /// The gates to go past, each with the reason.
+    pub fn overrides(&self) -> Vec<Override> {
+        let reason = self.reason.clone().unwrap_or_default();
+        self.overrides.iter().map(|gate| Override { gate: gate.clone(), reason: reason.clone() }).collect()
+    }
+}
+
+/// How a run is begun
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Print the plan and every gate's answer, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for confirmation
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What was typed of one operation.
+pub trait Wanted {
+    /// Resolves it, binds it to its platform, and asks its gates.
+    ///
+    /// # Errors
+    /// Where it makes no sense, or the platform cannot be asked.
+    async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error>;
+}
+
+/// `plan`: prints the plan and every gate's answer; changes nothing.
+///
+/// # Errors
+/// Where a gate is shut.
+pub async fn plan(global: &Global, wanted: &impl Wanted) -> Result<Exit, Error> {
+    let prepared = prepared(global, wanted).await?;
+    show(&prepared, global.output);
+    prepared.verdict().map(|()| Exit::Kept)
+}
+
+/// `run`: asks a person, locks, and drives the run to its end.
+///
+/// # Errors
+/// Where a gate is shut, nobody confirms, the target is locked, or no guardian can be posted.
+pub async fn run(global: &Global, wanted: &impl Wanted, args: &RunArgs) -> Result<Ended, Error> {
+    if args.dry_run {
+        return Ok(Ended { exit: plan(global, wanted).await?, run: None });
+    }
+    confirm::possible(args.yes)?;
+    let prepared = prepared(global, wanted).await?;
+    prepared.verdict()?;
+    confirm(|| text(&prepared), "Go on?", args.yes).await?;
+    let begun = prepared.begin().await?;
+    let (store, run) = (begun.store(), begun.run().clone());
+    let reporter = Reporter::new(global.output);
+    let outcome = begun.drive(reporter.events()).await;
+    let exit = end(reporter, &*store, &run, outcome, global.output).await?;
+    Ok(Ended { exit, run: Some((store, run)) })
+}
+
+/// How a command ended, and the run that it has begun.
+pub struct Ended {
+    pub exit: Exit,
+    pub run: Option<(Arc<dyn Store>, RunId)>,
+}
+
+async fn prepared(global: &Global, wanted: &impl Wanted) -> Result<Prepared, Error> {
+    wanted.prepare(Arc::new(global.session().await?)).await
+}
+
+/// Prints the plan and the gates, and what finding out has cost the cluster, if there is one.
+fn show(prepared: &Prepared, format: Format) {
+    let asked = requests();
+    match format {
+        Format::Json => {
+            let Prepared { plan, gates, .. } = prepared;
+            report::print(&serde_json::json!({ "plan": plan, "gates": gates, "requests": asked }));
+        }
+        Format::Table => report::say(&text(prepared)),
+    }
+    if asked > 0 && format == Format::Table {
+        report::remark(&format!("{asked} requests to the API server"));
+    }
+}
+
+fn text(prepared: &Prepared) -> String {
+    let style = Style::stdout();
+    format!("{}\n{}", report::plan(&prepared.plan, style), report::gates(&prepared.gates, style))
+}
+
+/// Says how a run ended, once all that was said of it before is written.
+///
+/// # Errors
+/// The error itself, where the run came to no outcome.
+pub async fn end(
+    reporter: Reporter,
+    store: &dyn Store,
+    run: &RunId,
+    ended: Result<Outcome, Error>,
+    format: Format,
+) -> Result<Exit, Error> {
+    let last = match &ended {
+        Ok(outcome) => Some(closing(store, run, outcome, format).await),
+        Err(_) => None,
+    };
+    // The progress line goes before the closing table comes.
+    outlast(move || {
+        reporter.finish();
+        if let Some(last) = last {
+            report::say(&last);
+        }
+    })
+    .await;
+    ended.map(|outcome| outcome.exit())
+}
+
+/// Writes what is left to be written. The run is over and its target free, so output waits for its reader now, as that of
+/// any program does; a signal ends the wait.
+pub async fn outlast(write: impl FnOnce() + Send + 'static) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signals: Vec<_> = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .collect();
+    let signalled = futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv())));
+    tokio::select! {
+        _ = tokio::task::spawn_blocking(write) => {}
+        _ = signalled => {}
+    }
+}
+
+/// How a run ended, with the evidence, and the hash that ends its journal.
+async fn closing(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) -> String {
+    let read = (load(store, run).await, store.head(run).await);
+    match (format, read) {
+        (Format::Json, (Ok(_), Ok(head))) => {
+            serde_json::json!({ "run": run, "outcome": outcome, "head": head }).to_string()
+        }
+        (Format::Json, _) => serde_json::json!({ "run": run, "outcome": outcome }).to_string(),
+        (Format::Table, (Ok(stored), Ok(head))) => {
+            // Where nothing was touched the evidence is only that of the measurement before.
+            let untouched = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
+            let table = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !untouched);
+            let told = format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short());
+            let next = what_next(run, outcome, &stored.entries);
+            table.into_iter().chain([outcome.to_string(), told]).chain(next).collect::<Vec<_>>().join("\n")
+        }
+        (Format::Table, _) => format!("{outcome}\nrun {run}, whose journal cannot be read"),
+    }
+}
+
+/// Says how a run ended that nobody was driving.
+pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Format) {
+    report::say(&closing(store, run, outcome, format).await);
+}
+
+fn what_next(run: &RunId, outcome: &Outcome, entries: &[Entry]) -> Option<String> {
+    let looked = entries.iter().any(|entry| matches!(entry, Entry::Looked { .. }));
+    match outcome {
+        Outcome::Held { .. } => Some(format!("decide: interlock runs resume {run} --keep, --undo or --watch")),
+        Outcome::Stuck { .. } => Some(format!(
+            "look: interlock runs show {run}; then interlock runs recover {run} tries again, or\n\
+             interlock runs resolve {run} --as kept|undone --reason TEXT settles it by hand"
+        )),
+        Outcome::RolledBack { .. } if looked => Some(format!("details: interlock runs show {run}")),
+        _ => None,
+    }
+}

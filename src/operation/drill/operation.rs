@@ -1,0 +1,323 @@
+//! A drill bound to its database and hosts: how each key is read, written, and made ready to go back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::{
+    Evidence, GATES, Spec, Watch, gates,
+    keys::{Key, Value},
+    ledger::{Mark, Records},
+    look, plan,
+    record::Recorder,
+    report,
+};
+use crate::{
+    error::Error,
+    guard::{Blind, Gate, Look, Stored, Verdict},
+    journal::Record,
+    model::{Epoch, Target},
+    operation::{
+        Build, Kind, Platform, Report, Steps, Table,
+        preconditions::{Facts, Remembered},
+    },
+    ports::{Clock, Database, Flow, HostState, Hosts, Labels, Means, Metrics, Permit, PortError, Topology},
+};
+
+/// How often the cluster is looked at while something is awaited of it.
+pub(super) const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a node may take to answer whose host runs, before it counts as silent.
+pub(super) const ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long a node whose host runs may take to be seen taking part: one slow answer says nothing.
+const TAKES_PART: Duration = Duration::from_secs(3);
+
+/// What a drill needs of its platform.
+#[derive(Clone)]
+pub struct Ports {
+    /// The database.
+    pub database: Arc<dyn Database>,
+    /// The machines of its nodes.
+    pub hosts: Arc<dyn Hosts>,
+    /// The users' counters, where they are watched.
+    pub metrics: Option<Arc<dyn Metrics>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A drill bound to its platform.
+pub struct Drill {
+    pub(super) spec: Spec,
+    pub(super) ports: Ports,
+    /// What only the process knows that began the writing; another one can put things back, and not measure on.
+    pub(super) present: Mutex<Present>,
+}
+
+/// What is known of the repetition that is going on.
+#[derive(Default)]
+pub(super) struct Present {
+    pub recorder: Option<Recorder>,
+    pub records: Option<Records>,
+    pub before: Option<Topology>,
+    pub rejoin: Option<Duration>,
+    /// Writing has begun, and no host was harmed yet.
+    pub unharmed: bool,
+}
+
+impl Drill {
+    /// Binds a drill to its platform.
+    #[must_use]
+    pub fn new(spec: Spec, ports: Ports) -> Self {
+        Self { spec, ports, present: Mutex::default() }
+    }
+
+    pub(super) async fn mark(&self, mark: Mark) {
+        if let Some(recorder) = &self.present.lock().await.recorder {
+            recorder.mark(mark);
+        }
+    }
+
+    fn is_node(&self, host: &str) -> bool {
+        self.ports.database.nodes().iter().any(|node| node == host)
+    }
+
+    /// A host counts as running once its node takes part again; until then it stands as the fault has left it.
+    async fn host_state(&self, host: &str) -> Result<HostState, PortError> {
+        let state = self.ports.hosts.state(host).await?;
+        let left_by_us = self.spec.fault().filter(|_| host == self.spec.on);
+        // A manager ends its database for a moment whenever it starts it anew, which is nobody's doing.
+        let (HostState::Running | HostState::Crashed, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
+        if !self.is_node(host) || self.present.lock().await.unharmed {
+            return Ok(state);
+        }
+        let clock = &self.ports.clock;
+        let begun = clock.now();
+        while self.takes_part(&self.ports.database.topology().await, host).await.is_err() {
+            if clock.now().since(&begun) > TAKES_PART {
+                return Ok(left_by_us);
+            }
+            clock.sleep(LOOK).await;
+        }
+        Ok(HostState::Running)
+    }
+
+    /// The cluster once every node has answered whose host runs: from a node that is only slow nothing may be concluded.
+    ///
+    /// # Errors
+    /// Names the first one that has not, after [`ANSWERS`].
+    pub(super) async fn all_seen(&self) -> Result<Topology, PortError> {
+        let Ports { database, hosts, clock, .. } = &self.ports;
+        let begun = clock.now();
+        loop {
+            let topology = database.topology().await;
+            let mut silent = None;
+            for node in &topology.nodes {
+                if let Some(trouble) = &node.trouble
+                    && !hosts.state(&node.name).await.is_ok_and(|state| state != HostState::Running)
+                {
+                    silent = Some(PortError::unreachable(&node.name, trouble));
+                }
+            }
+            match silent {
+                None => return Ok(topology),
+                Some(silent) if clock.now().since(&begun) > ANSWERS => return Err(silent),
+                Some(_) => clock.sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn set_host(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
+        if to != HostState::Running {
+            self.mark(Mark::Fault).await;
+            self.present.lock().await.unharmed = false;
+            return self.ports.hosts.set_state(host, to, permit).await;
+        }
+        let begun = Instant::now();
+        self.mark(Mark::Released).await;
+        self.bring_back(host, permit).await?;
+        self.present.lock().await.rejoin = Some(begun.elapsed());
+        Ok(())
+    }
+
+    /// Brings a host back, and its node into the cluster. An old primary that was replaced must not take writes again, not
+    /// even for a moment: where nothing else sees to that it is started as a follower at once.
+    async fn bring_back(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        if !self.is_node(host) {
+            return hosts.set_state(host, HostState::Running, permit).await;
+        }
+        // A database that is to follow another one has to end first, and with senders that are stopped it cannot.
+        if hosts.flow(host).await? == Flow::Frozen {
+            hosts.set_flow(host, Flow::Flowing, permit).await?;
+        }
+        let replaced = self.all_seen().await?.writable().any(|node| node.name != host);
+        if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
+            hosts.set_state(host, HostState::Running, permit).await?;
+        }
+        self.take_part(host, permit).await?;
+        if replaced && !database.is_managed() {
+            // Nobody else tells the other standbys whom to follow now.
+            for node in database.nodes().iter().filter(|node| *node != host) {
+                self.take_part(node, permit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a node takes part: as the only one that takes writes, or following that one.
+    async fn take_part(&self, node: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        let Ports { database, hosts, clock, .. } = &self.ports;
+        let begun = clock.now();
+        loop {
+            let topology = database.topology().await;
+            let why = match self.takes_part(&topology, node).await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            if topology.writable().any(|other| other.name != node) {
+                return database.rejoin(node, &**hosts, permit).await;
+            }
+            if clock.now().since(&begun) > self.spec.limit.0 {
+                return Err(PortError::odd(node, format!("after {} it does not take part: {why}", self.spec.limit)));
+            }
+            clock.sleep(LOOK).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Kind for Drill {
+    const NAME: &'static str = "drill";
+    const BLIND: Blind = Blind::Remove;
+    const GATES: &'static [&'static str] = &GATES;
+    const RESTS: bool = true;
+
+    type Spec = Spec;
+    type Key = Key;
+    type Watch = Watch;
+    type Evidence = Evidence;
+
+    fn target(spec: &Spec) -> Result<Target, Error> {
+        plan::target(&spec.database)
+    }
+
+    fn title(spec: &Spec) -> String {
+        let often = if spec.repetitions > 1 { format!(", {} times", spec.repetitions) } else { String::new() };
+        format!("drill {}: {} {} of {}{often}", spec.name, spec.method, spec.on, spec.database)
+    }
+
+    fn plan(spec: &Spec, steps: &mut Steps<Self>) -> Result<(), Error> {
+        plan::plan(spec, steps)
+    }
+
+    async fn connect(spec: Spec, platform: &dyn Platform, metrics: Build) -> Result<Self, Error> {
+        let users = spec.users.is_some().then_some(metrics);
+        let ports = platform.database_ports(&spec.database, users).await?;
+        Ok(Self::new(spec, ports))
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn remembered(&self) -> Option<Remembered<'_>> {
+        let objectives = &self.spec.users.as_ref()?.objectives;
+        Some(Remembered { objectives, labels: Labels::new(), cap: 1.0 })
+    }
+
+    async fn gates(&self, facts: &Facts) -> Vec<Gate> {
+        gates::gates(self, facts).await
+    }
+
+    async fn read(&self, key: &Key) -> Result<Value, PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        Ok(match key {
+            Key::Ledger => Value::Ledger(database.has_ledger(&self.at_primary().await?).await?),
+            Key::Primary => Value::Primary(self.role().await?.to_owned()),
+            Key::Host(host) => Value::Host(self.host_state(host).await?),
+            Key::Replication(node) => Value::Replication(hosts.flow(node).await?),
+        })
+    }
+
+    async fn fence(&self, key: &Key, epoch: Epoch) -> Result<Value, PortError> {
+        // Table and role know no epochs: each act there is intended, and settled. Of the hosts beneath them, the lab's do.
+        let hosts = match key {
+            Key::Host(host) | Key::Replication(host) => vec![host.clone()],
+            Key::Primary => self.ports.database.nodes(),
+            Key::Ledger => Vec::new(),
+        };
+        for host in hosts {
+            match self.ports.hosts.fence(&host, epoch).await {
+                // Nothing is ever done to a host that has no commands.
+                Ok(()) | Err(PortError::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Kind::read(self, key).await
+    }
+
+    async fn write(&self, key: &Key, from: Value, to: Value, permit: &dyn Permit) -> Result<(), PortError> {
+        let Ports { database, hosts, .. } = &self.ports;
+        match (key, from, to) {
+            (Key::Ledger, _, Value::Ledger(to)) => database.set_ledger(&self.at_primary().await?, to, permit).await,
+            (Key::Primary, _, Value::Primary(to)) => self.set_role(&to, permit).await,
+            (Key::Host(host), Value::Host(from), Value::Host(to)) => {
+                if to != HostState::Running && from != HostState::Running {
+                    let said = |state: HostState| serde_json::json!(state);
+                    return Err(PortError::Conflict { found: said(from), expected: said(HostState::Running) });
+                }
+                self.set_host(host, to, permit).await
+            }
+            (Key::Replication(node), _, Value::Replication(to)) => hosts.set_flow(node, to, permit).await,
+            (key, _, to) => Err(PortError::odd(key.to_string(), format!("{to} is no value of it"))),
+        }
+    }
+
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        match means {
+            Means::Command { .. } => self.ports.hosts.settle(means, within).await,
+            Means::Session { .. } | Means::Request { .. } => self.ports.database.settle(means, within).await,
+        }
+    }
+
+    async fn can_return(&self, _: &Key, prior: &Value) -> bool {
+        // Nothing is measured on the way back, and writers would be in it.
+        self.present.lock().await.recorder = None;
+        match prior {
+            Value::Primary(prior) if *prior == self.spec.primary => {
+                self.takes_part(&self.ports.database.topology().await, prior).await.is_ok()
+            }
+            _ => true,
+        }
+    }
+
+    async fn prepare_return(&self, key: &Key, _: &Value, permit: &dyn Permit) -> Result<(), String> {
+        if *key != Key::Primary {
+            return Ok(());
+        }
+        let Ports { database, hosts, .. } = &self.ports;
+        database.take_role_back(&self.spec.primary, &**hosts, permit).await.map_err(|e| e.to_string())?;
+        self.bring_back(&self.spec.primary, permit).await.map_err(|e| e.to_string())
+    }
+
+    async fn observe(&self, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+        look::look(self, watch, look, evidence).await
+    }
+
+    async fn pause(&self) {
+        self.ports.clock.sleep(LOOK).await;
+    }
+
+    fn figures(_: &Spec, evidence: &Evidence) -> Option<Table> {
+        (!evidence.cycles.is_empty()).then(|| report::figures(&evidence.cycles))
+    }
+
+    fn report(spec: &Spec, evidence: &Evidence, stored: &Stored, records: &[Record]) -> Option<Report> {
+        Some(report::report(spec, evidence, stored, records))
+    }
+}

@@ -1,0 +1,204 @@
+//! The one shape of an operation: what each kind brings, in types of its own.
+
+use std::{fmt::Display, marker::PhantomData, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    platform::{Build, Platform},
+    preconditions::{Facts, Remembered},
+    report::{Report, Table},
+};
+use crate::{
+    error::Error,
+    guard::{Blind, Gate, Look, Plan, Step, Stored, Strength, Verdict, value},
+    journal::Record,
+    model::{Epoch, Span, Target},
+    ports::{Footprint, Means, Permit, PortError},
+};
+
+/// The name of something that a kind writes, such as `scale/blue`.
+pub trait Key: Display + Sized + Send + Sync {
+    /// What stands at the keys; people read its `Display`, journals its JSON.
+    type Value: Display + Serialize + Send + Sync;
+
+    /// Reads a key's name.
+    fn parse(name: &str) -> Option<Self>;
+
+    /// Reads what a journal says of this key.
+    ///
+    /// # Errors
+    /// Where no such value can stand at it.
+    fn value(&self, stored: &serde_json::Value) -> serde_json::Result<Self::Value>;
+}
+
+/// A kind of operation, bound to its platform.
+///
+/// Every call is bounded in time by the kind itself. What the guard drives is made of it by the one adapter of this room.
+#[async_trait]
+pub trait Kind: Sized + Send + Sync + 'static {
+    /// As journals and people call it.
+    const NAME: &'static str;
+    /// Where it goes when it cannot see.
+    const BLIND: Blind;
+    /// The gates that each of them has, as `--override` takes them.
+    const GATES: &'static [&'static str];
+    /// Whether its gates want to know when the last run on the same target ended.
+    const RESTS: bool = false;
+
+    /// What is to be done, resolved; as journals keep it.
+    type Spec: Clone + Serialize + DeserializeOwned + Send + Sync;
+    /// What it writes.
+    type Key: Key;
+    /// What its steps wait for; people read its `Display`.
+    type Watch: Display + Serialize + DeserializeOwned + Send + Sync;
+    /// What its looks have found so far.
+    type Evidence: Default + Serialize + DeserializeOwned + Send + Sync;
+
+    /// What is locked while it runs.
+    ///
+    /// # Errors
+    /// Where its name is none that can be locked.
+    fn target(spec: &Self::Spec) -> Result<Target, Error>;
+    /// One line for people.
+    fn title(spec: &Self::Spec) -> String;
+    /// Turns what is to be done into steps.
+    ///
+    /// # Errors
+    /// Where it makes no sense.
+    fn plan(spec: &Self::Spec, steps: &mut Steps<Self>) -> Result<(), Error>;
+    /// The most that a run of this kind may write of a service; `None` where it leaves services alone.
+    fn footprint() -> Option<Footprint> {
+        None
+    }
+
+    /// Binds it to its platform.
+    ///
+    /// # Errors
+    /// Where the platform is not there, or is not configured in a way that can work.
+    async fn connect(spec: Self::Spec, platform: &dyn Platform, metrics: Build) -> Result<Self, Error>;
+    /// What is to be done.
+    fn spec(&self) -> &Self::Spec;
+    /// The objectives whose past its gates want to know.
+    fn remembered(&self) -> Option<Remembered<'_>>;
+    /// Asks all gates; one that cannot be asked is in the answer as well. Changes nothing.
+    async fn gates(&self, facts: &Facts) -> Vec<Gate>;
+
+    /// Reads what stands at a key.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn read(&self, key: &Self::Key) -> Result<Of<Self>, PortError>;
+    /// Raises the epoch at a key, keeps what stands there, and reads it.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written; where the platform cannot be asked.
+    async fn fence(&self, key: &Self::Key, epoch: Epoch) -> Result<Of<Self>, PortError>;
+    /// Replaces `from` by `to` at a key; repeating the call changes nothing more.
+    ///
+    /// # Errors
+    /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where `from` does not
+    /// stand there.
+    async fn write(&self, key: &Self::Key, from: Of<Self>, to: Of<Self>, permit: &dyn Permit) -> Result<(), PortError>;
+    /// Ends what was intended in an earlier term, or waits for its end, at most `within`.
+    ///
+    /// # Errors
+    /// [`PortError::MayAct`] where it still may do something; where the platform cannot be asked.
+    async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
+        let _ = within;
+        Err(means.never_used())
+    }
+    /// Whether the platform can take `prior` back at a key as it stands; only reads.
+    async fn can_return(&self, key: &Self::Key, prior: &Of<Self>) -> bool;
+    /// Prepares the platform to take `prior` back at a key, where it cannot as it stands.
+    ///
+    /// # Errors
+    /// Says why going back would do more harm.
+    async fn prepare_return(&self, key: &Self::Key, prior: &Of<Self>, permit: &dyn Permit) -> Result<(), String>;
+    /// Looks once, for one interval at most, and adds what it finds to the evidence. The line is for people.
+    async fn observe(&self, watch: &Self::Watch, look: &Look<'_>, evidence: &mut Self::Evidence) -> (Verdict, String);
+    /// Waits as long as from one look to the next.
+    async fn pause(&self);
+
+    /// The table that closes a run; `None` where nothing was counted.
+    fn figures(spec: &Self::Spec, evidence: &Self::Evidence) -> Option<Table>;
+    /// A report of its own, of one run; `None` where it has none.
+    fn report(spec: &Self::Spec, evidence: &Self::Evidence, stored: &Stored, records: &[Record]) -> Option<Report> {
+        let _ = (spec, evidence, stored, records);
+        None
+    }
+}
+
+/// What stands at the keys of a kind.
+pub type Of<K> = <<K as Kind>::Key as Key>::Value;
+
+/// The steps of a plan, as they are put together.
+#[derive(Debug)]
+pub struct Steps<K>(Vec<Step>, PhantomData<fn() -> K>);
+
+impl<K: Kind> Steps<K> {
+    /// A step that writes a value at a key.
+    ///
+    /// # Errors
+    /// Where the value cannot be written down.
+    pub fn change(&mut self, name: impl Into<String>, key: &K::Key, to: &Of<K>) -> Result<(), Error> {
+        self.0.push(Step::change(name.into(), &key.to_string(), to, None)?);
+        Ok(())
+    }
+
+    /// The same, skipped unless the watch of that name has passed without reserve.
+    ///
+    /// # Errors
+    /// Where the value cannot be written down.
+    pub fn change_if_clean(
+        &mut self,
+        name: impl Into<String>,
+        key: &K::Key,
+        to: &Of<K>,
+        watch: &str,
+    ) -> Result<(), Error> {
+        self.0.push(Step::change(name.into(), &key.to_string(), to, Some(watch.to_owned()))?);
+        Ok(())
+    }
+
+    /// A step that looks until it is clear how things stand.
+    ///
+    /// # Errors
+    /// Where what is looked at cannot be written down.
+    pub fn watch(&mut self, name: impl Into<String>, what: &K::Watch) -> Result<(), Error> {
+        self.0.push(Step::watch(name.into(), what)?);
+        Ok(())
+    }
+}
+
+/// Turns what is to be done into a plan.
+///
+/// # Errors
+/// Where it makes no sense.
+pub fn plan<K: Kind>(spec: &K::Spec, platform: serde_json::Value, guard: Strength, ttl: Span) -> Result<Plan, Error> {
+    let mut steps = Steps::<K>(Vec::new(), PhantomData);
+    K::plan(spec, &mut steps)?;
+    Ok(Plan {
+        operation: K::NAME.to_owned(),
+        target: K::target(spec)?,
+        title: K::title(spec),
+        platform,
+        spec: value(spec)?,
+        steps: steps.0,
+        blind: K::BLIND,
+        guard,
+        ttl,
+    })
+}
+
+/// Reads what a plan is to do.
+///
+/// # Errors
+/// [`Error::Tampered`] where this release cannot read it.
+pub fn spec<K: Kind>(plan: &Plan) -> Result<K::Spec, Error> {
+    serde::Deserialize::deserialize(&plan.spec).map_err(|e| Error::Tampered {
+        what: format!("the plan is not one that this release of interlock can read: {e}"),
+        mend: "use the release that wrote it, or a later one".to_owned(),
+    })
+}

@@ -1,0 +1,20 @@
+//! Blue-green switchover: moves live traffic to the other slot, and keeps it there only if the SLOs hold.
+
+mod evidence;
+mod fuses;
+mod gates;
+mod keys;
+mod look;
+mod measure;
+mod plan;
+mod probes;
+mod report;
+mod spec;
+mod standing;
+mod switch;
+
+pub use evidence::Evidence;
+pub use gates::{GATES, at_most};
+pub use plan::{Watch, check};
+pub use spec::{Fuses, Smoke, Spec};
+pub use switch::{Ports, Switch};

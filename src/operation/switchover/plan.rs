@@ -1,0 +1,119 @@
+//! Turns a switchover into steps.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Spec, Switch,
+    keys::{Key, Value},
+};
+use crate::{
+    error::Error,
+    model::{Span, Weights},
+    operation::Steps,
+};
+
+/// What a watch of a switchover waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Watch {
+    /// The old slot is measured while nothing is touched, and the tolerances are frozen.
+    Baseline {
+        /// For how long.
+        length: Span,
+    },
+    /// The new slot answers all of these requests.
+    WarmUp {
+        /// How many.
+        requests: u32,
+    },
+    /// What is served is the new slot: asked, not assumed.
+    Served,
+    /// The old slot has nothing in flight any more.
+    Drain {
+        /// After this it stays as it is, and the report names what still hangs on it.
+        within: Span,
+    },
+    /// The SLOs hold at this share of traffic, and the evidence for it suffices.
+    Bake {
+        /// The new slot's share, in percent.
+        share: u8,
+        /// For how long at least.
+        length: Span,
+        /// For how long at most.
+        max: Span,
+    },
+    /// The old slot is kept warm; only a breach ends it.
+    Keep {
+        /// For how long.
+        length: Span,
+    },
+}
+
+/// Turns a switchover into steps.
+///
+/// # Errors
+/// Where the shares do not rise to 100, or the bake is longer than its maximum.
+pub(super) fn plan(spec: &Spec, steps: &mut Steps<Switch>) -> Result<(), Error> {
+    check(spec)?;
+    let (old, new) = (spec.from(), spec.to);
+    if !spec.baseline.0.is_zero() {
+        steps.watch(format!("measure {old}"), &Watch::Baseline { length: spec.baseline })?;
+    }
+    if spec.warm_up > 0 {
+        steps.watch(format!("warm up {new}"), &Watch::WarmUp { requests: spec.warm_up })?;
+    }
+    let drain = format!("drain {old}");
+    for share in &spec.shares {
+        let weights = Value::Weights(Weights::giving(new, *share));
+        steps.change(format!("shift {share} % to {new}"), &Key::Weights, &weights)?;
+        if *share == 100 {
+            steps.watch(format!("ask who serves after {share} %"), &Watch::Served)?;
+            steps.watch(&drain, &Watch::Drain { within: spec.drain })?;
+        }
+        let bake = Watch::Bake { share: *share, length: spec.bake, max: spec.max_bake };
+        steps.watch(format!("bake at {share} %"), &bake)?;
+    }
+    if !spec.keep_old.0.is_zero() {
+        steps.watch(format!("keep {old} warm"), &Watch::Keep { length: spec.keep_old })?;
+    }
+    if spec.scale_down_old {
+        steps.change_if_clean(format!("scale {old} down"), &Key::Scale(old), &Value::Scale(0), &drain)?;
+    }
+    Ok(())
+}
+
+/// Checks what a switchover is to do, before the platform is asked for anything.
+///
+/// # Errors
+/// Where the shares do not rise to 100, or the bake is longer than its maximum.
+pub fn check(spec: &Spec) -> Result<(), Error> {
+    let rises = spec.shares.windows(2).all(|pair| pair[0] < pair[1]) && spec.shares.first().is_some_and(|s| *s > 0);
+    if !rises || spec.shares.last() != Some(&100) {
+        return Err(Error::usage(
+            format!("the weights {:?} do not rise to 100", spec.shares),
+            "write them like --weights 5,25,50,100",
+        ));
+    }
+    if spec.bake > spec.max_bake {
+        return Err(Error::usage(
+            format!("--bake {} is longer than --max-bake {}", spec.bake, spec.max_bake),
+            "raise --max-bake or shorten --bake",
+        ));
+    }
+    Ok(())
+}
+
+impl std::fmt::Display for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Baseline { length } => write!(f, "count for {length}, touch nothing, and freeze what is tolerated"),
+            Self::WarmUp { requests } => write!(f, "{requests} requests through the preview path have to pass"),
+            Self::Served => f.write_str("live requests have to be answered by the new slot"),
+            Self::Drain { within } => write!(f, "wait until nothing is in flight, for {within} at most"),
+            Self::Bake { share, length, max } => {
+                write!(f, "at {share} %: watch the SLOs for {length}, until the evidence suffices, for {max} at most")
+            }
+            Self::Keep { length } => write!(f, "watch on for {length}, with the old slot ready to take traffic back"),
+        }
+    }
+}
