@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Place, reach};
 use crate::{
-    adapters::{Prometheus, Scrape, SystemClock},
+    adapters::{Prometheus, Scrape},
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
     error::Error,
     guard::Plan,
@@ -112,7 +112,7 @@ impl Snapshot {
             requests: lab.clone(),
             preflight: lab,
             metrics,
-            clock: Arc::new(SystemClock),
+            clock: super::clock(),
         })
     }
 

@@ -7,13 +7,13 @@ use clap::Subcommand;
 use super::{
     Global,
     context::block_on,
-    operation::{self, Ended, GateArgs, RunArgs, Wanted},
+    operation::{self, GateArgs, RunArgs, Wanted},
 };
 use crate::{
     app::{self, Prepared, Session, Wishes},
     document::{self, only},
     error::{Error, Exit},
-    guard::{Stored, load},
+    guard::Stored,
     operation::drill,
     report,
 };
@@ -29,12 +29,9 @@ pub enum Command {
     /// Ask the gates, take the primary away, measure, and bring everything back
     Run {
         #[command(flatten)]
-        args: Args,
+        measured: Measured,
         #[command(flatten)]
         run: RunArgs,
-        /// Write what was measured there, for a Prometheus that reads text files
-        #[arg(long, value_name = "FILE")]
-        metrics_file: Option<PathBuf>,
     },
 }
 
@@ -47,18 +44,22 @@ pub struct Args {
     gates: GateArgs,
 }
 
+/// Which drill, and where its figures go
+#[derive(Debug, clap::Args)]
+pub struct Measured {
+    #[command(flatten)]
+    args: Args,
+    /// Write what was measured there, for a Prometheus that reads text files
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+}
+
 impl Command {
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         block_on(async {
             match self {
                 Self::Plan(args) => operation::plan(global, &args).await,
-                Self::Run { args, run, metrics_file } => {
-                    let Ended { exit, run } = operation::run(global, &args, &run).await?;
-                    if let (Some(file), Some((store, run))) = (metrics_file, run) {
-                        write_metrics(&file, load(&*store, &run).await.ok().as_ref());
-                    }
-                    Ok(exit)
-                }
+                Self::Run { measured, run } => operation::run(global, &measured, &run).await,
             }
         })
     }
@@ -72,9 +73,20 @@ impl Wanted for Args {
     }
 }
 
+impl Wanted for Measured {
+    async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
+        self.args.prepare(session).await
+    }
+
+    fn over(&self, stored: &Stored) {
+        if let (Some(file), Some(text)) = (&self.metrics_file, drill::metrics(stored)) {
+            write(file, &text);
+        }
+    }
+}
+
 /// The drill is over; that its figures cannot be written changes nothing about how it ended.
-fn write_metrics(file: &std::path::Path, last: Option<&Stored>) {
-    let Some(text) = last.and_then(drill::metrics) else { return };
+fn write(file: &std::path::Path, text: &str) {
     // A reader never sees half of it.
     let temporary = file.with_extension("tmp");
     let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, file));

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::{Prepared, Session, requests},
     error::{Error, Exit},
-    guard::{Entry, Outcome, Override, load},
+    guard::{Entry, Outcome, Override, Stored, load},
     journal::Store,
     model::RunId,
     report::{self, Format, Reporter, Style},
@@ -58,6 +58,10 @@ pub trait Wanted {
     /// # Errors
     /// Where it makes no sense, or the platform cannot be asked.
     async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error>;
+    /// What else was wanted of a run that is over.
+    fn over(&self, stored: &Stored) {
+        let _ = stored;
+    }
 }
 
 /// `plan`: prints the plan and every gate's answer; changes nothing.
@@ -74,9 +78,9 @@ pub async fn plan(global: &Global, wanted: &impl Wanted) -> Result<Exit, Error> 
 ///
 /// # Errors
 /// Where a gate is shut, nobody confirms, the target is locked, or no guardian can be posted.
-pub async fn run(global: &Global, wanted: &impl Wanted, args: &RunArgs) -> Result<Ended, Error> {
+pub async fn run(global: &Global, wanted: &impl Wanted, args: &RunArgs) -> Result<Exit, Error> {
     if args.dry_run {
-        return Ok(Ended { exit: plan(global, wanted).await?, run: None });
+        return plan(global, wanted).await;
     }
     confirm::possible(args.yes)?;
     let prepared = prepared(global, wanted).await?;
@@ -87,13 +91,10 @@ pub async fn run(global: &Global, wanted: &impl Wanted, args: &RunArgs) -> Resul
     let reporter = Reporter::new(global.output);
     let outcome = begun.drive(reporter.events()).await;
     let exit = end(reporter, &*store, &run, outcome, global.output).await?;
-    Ok(Ended { exit, run: Some((store, run)) })
-}
-
-/// How a command ended, and the run that it has begun.
-pub struct Ended {
-    pub exit: Exit,
-    pub run: Option<(Arc<dyn Store>, RunId)>,
+    if let Ok(stored) = load(&*store, &run).await {
+        wanted.over(&stored);
+    }
+    Ok(exit)
 }
 
 async fn prepared(global: &Global, wanted: &impl Wanted) -> Result<Prepared, Error> {

@@ -108,7 +108,7 @@ impl Command {
         block_on(async {
             match self {
                 Self::Plan(args) => operation::plan(global, &*args).await,
-                Self::Run { args, run } => Ok(operation::run(global, &*args, &run).await?.exit),
+                Self::Run { args, run } => operation::run(global, &*args, &run).await,
                 Self::Status(args) => status(global, &args.service).await,
                 Self::Abort(args) => runs::abort_target(global, &target(&args.service)?).await,
             }
