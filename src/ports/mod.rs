@@ -2,7 +2,6 @@
 
 mod clock;
 mod database;
-mod error;
 mod fence;
 mod hosts;
 mod metrics;
@@ -16,7 +15,6 @@ mod workload;
 
 pub use clock::Clock;
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
-pub use error::PortError;
 pub use fence::Fence;
 pub use hosts::{Flow, HostState, Hosts};
 pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
@@ -27,3 +25,5 @@ pub use requests::{Reply, Requests, Route};
 pub use traces::{Collected, Traces, Wanted};
 pub use traffic::{InFlight, Traffic};
 pub use workload::{Replica, Workload};
+
+pub use crate::error::PortError;

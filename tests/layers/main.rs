@@ -10,9 +10,9 @@ use std::{
 /// What each top-level module may name. `main` and `cli` may name everything.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("process", &[]),
-    ("ports", &["model", "process"]),
-    ("error", &["ports"]),
+    ("process", &["model"]),
+    ("error", &[]),
+    ("ports", &["error", "model", "process"]),
     ("stats", &["model"]),
     ("slo", &["error", "model", "ports", "stats"]),
     ("sequence", &["model"]),
