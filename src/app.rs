@@ -24,7 +24,10 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "sql")]
 use crate::ops::drill;
 use crate::{
-    adapters::{Candidate, Cluster, KubeStore, Prometheus, Reach, Scrape, SystemClock, Unbuilt},
+    adapters::{
+        Cluster, Prometheus, Reach, Scrape, SystemClock, Unbuilt,
+        store::{Candidate, KubeStore},
+    },
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target},
     error::Error,
     guard::{Operation, Plan, Rebuild},

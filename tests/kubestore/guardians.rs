@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
-    adapters::{KubeStore, SystemClock},
+    adapters::{SystemClock, store::KubeStore},
     error::Error,
     guard::{
         Context, Event, Events, Guard, Mode, Operation, Outcome, Plan, Rebuild, Silent, begin, drive, keep_all, load,

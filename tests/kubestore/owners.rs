@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    adapters::{KubeStore, SystemClock},
+    adapters::{SystemClock, store::KubeStore},
     error::Error,
     journal::{Lock, Owner, Store},
     model::Moment,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    adapters::KubeStore,
+    adapters::store::KubeStore,
     error::{Error, Exit},
     guard::{Entry, Event, Events, Outcome, Role, begin, drive, entries, load, recover},
     journal::{Owner, Store},

@@ -24,19 +24,16 @@ use kube::api::ListParams;
 use serde_json::Value;
 
 use super::{
-    super::{
-        client::Cluster,
-        names::{PART, RUN},
-    },
     guardian::{self, Guardian},
     journals::Journals,
     lease::{Hold, Standing},
     locks::{Change, Locks},
     names::LOCK,
-    told::{Herald, word},
+    status::{EventRecorder, word},
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, PART, RUN},
     error::Error,
     journal::{Digest, Grant, Lock, Owner, Record, Store, held, superseded},
     model::{Epoch, RunId, Target, Timestamp},
@@ -52,7 +49,7 @@ pub struct KubeStore {
     clock: Arc<dyn Clock>,
     locks: Locks,
     journals: Journals,
-    herald: Herald,
+    events: EventRecorder,
 }
 
 impl KubeStore {
@@ -62,7 +59,7 @@ impl KubeStore {
         Self {
             locks: Locks::new(cluster.clone(), clock.clone()),
             journals: Journals::new(cluster.clone()),
-            herald: Herald::new(cluster.clone()),
+            events: EventRecorder::new(cluster.clone()),
             cluster,
             clock,
         }
@@ -227,7 +224,7 @@ impl Store for KubeStore {
             .await?;
         self.journals.fence(&run, &seen.target, epoch).await?;
         let before = seen.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-        self.herald.taken_over(&seen.target, &run, &before).await;
+        self.events.taken_over(&seen.target, &run, &before).await;
         Ok(Grant { run, target: seen.target.clone(), epoch, ttl })
     }
 
@@ -267,7 +264,7 @@ impl Store for KubeStore {
         };
         let record = self.journals.append(grant, tail, self.clock.now().wall, &entry).await?;
         if let Some(word) = word(&entry) {
-            self.herald.word(&grant.target, &grant.run, &word).await;
+            self.events.word(&grant.target, &grant.run, &word).await;
         }
         Ok(record)
     }

@@ -11,11 +11,9 @@ use k8s_openapi::{
 use kube::{Resource as _, api::PostParams};
 use serde_json::Value;
 
-use super::{
-    super::client::Cluster,
-    names::{OUTCOME, STATE, TITLE, lease},
-};
+use super::names::{OUTCOME, STATE, TITLE};
 use crate::{
+    adapters::kube::{Cluster, lock_name},
     journal::Owner,
     model::{RunId, Target, Timestamp},
 };
@@ -166,13 +164,13 @@ fn brief(text: &str, most: usize) -> String {
 }
 
 /// Writes events, as well as that goes: a run neither fails nor waits for long because of one.
-pub struct Herald {
+pub struct EventRecorder {
     cluster: Cluster,
     /// The machine or the pod that speaks.
     instance: String,
 }
 
-impl Herald {
+impl EventRecorder {
     pub fn new(cluster: Cluster) -> Self {
         let instance = Owner::current().map_or_else(|_| "unknown".to_owned(), |owner| owner.host);
         Self { cluster, instance }
@@ -196,7 +194,7 @@ impl Herald {
 
     async fn publish(&self, target: &Target, news: impl FnOnce(&str) -> News) {
         let published = tokio::time::timeout(WITHIN, async {
-            let lease: Lease = self.cluster.api().get(&lease(target)).await?;
+            let lease: Lease = self.cluster.api().get(&lock_name(target)).await?;
             let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
             let about = ObjectReference { resource_version: None, ..lease.object_ref(&()) };
             let event = event(&news(&holder), about, &self.instance);

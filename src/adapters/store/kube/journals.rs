@@ -14,16 +14,13 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        client::Cluster,
-        names::{EPOCH, MANAGER, PART, RUN},
-    },
     chunk::{self, Chunk, PARTS, Tail, key},
-    names::{CLOSED, HEAD, JOURNAL, MANAGED_BY, NEXT, TARGET, chunk as name_of, slug},
-    told::{Word, word},
+    names::{CLOSED, HEAD, JOURNAL, MANAGED_BY, NEXT, TARGET, chunk as name_of},
+    status::{Word, word},
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, EPOCH, MANAGER, PART, RUN, slug},
     error::Error,
     journal::{Grant, Record, Sealed, superseded, tampered},
     model::{Epoch, RunId, Target, Timestamp},
