@@ -26,15 +26,14 @@ use crate::ops::drill;
 use crate::{
     adapters::{
         Cluster, Prometheus, Reach, Scrape, SystemClock, Unbuilt,
-        store::{Candidate, KubeStore},
+        store::{Candidate, FolderStore, KubeStore},
     },
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform, Service, Target},
     error::Error,
     guard::{Operation, Plan, Rebuild},
-    journal::{FolderStore, Store},
     model::Span,
     ops::switchover::{Ports, Switch},
-    ports::{Clock, Metrics, Notify, PortError},
+    ports::{Clock, Metrics, Notify, PortError, Store},
 };
 
 /// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
@@ -293,7 +292,7 @@ pub async fn candidate(reach: &Reach) -> Result<Candidate, Error> {
 /// The run store in a folder of this machine.
 #[must_use]
 pub fn store(folder: &Path) -> Arc<dyn Store> {
-    Arc::new(FolderStore::new(folder, clock()))
+    Arc::new(FolderStore::new(folder, clock(), crate::guard::milestone))
 }
 
 /// Builds operations from what journals say.

@@ -12,9 +12,9 @@ use crate::{
         Context, Entry, Event, Events, Gate, Mode, Operation, Outcome, Override, Plan, Preconditions, StopSignal,
         Stored, Strength, ask_again, begin, drive, fold, give_up, hold, load, refusal,
     },
-    journal::{Grant, Store},
+    journal::Grant,
     model::RunId,
-    ports::Notify,
+    ports::{Notify, Store},
     report::{self, Format, Reporter, Style},
 };
 

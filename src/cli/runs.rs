@@ -16,8 +16,9 @@ use crate::{
     guard::{
         Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, abort, load, recover, resolve, resume,
     },
-    journal::{Digest, Store},
+    journal::Digest,
     model::{RunId, Target},
+    ports::Store,
     report::{self, Format, Reporter, Style},
 };
 

@@ -8,12 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::Error,
-    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, recover},
-    journal::{FolderStore, Store},
+    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, milestone, recover},
     model::{Slot, Span, Timestamp, Weights},
     ops::switchover::{Fuses, Ports, Smoke, Spec, Switch, plan},
-    ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series},
+    ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series, Store},
     slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side},
 };
 
@@ -169,7 +169,7 @@ impl World {
     }
 
     pub fn store(&self) -> Arc<FolderStore> {
-        Arc::new(FolderStore::new(self.folder.path(), self.clock()))
+        Arc::new(FolderStore::new(self.folder.path(), self.clock(), milestone))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

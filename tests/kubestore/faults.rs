@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use interlock::{
     error::{Error, Exit},
-    journal::{Grant, Owner, Store},
+    journal::{Draft, Grant, Owner},
+    ports::Store,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +21,8 @@ async fn open(store: &dyn Store, name: &str) -> Grant {
 }
 
 /// An entry of about so many bytes.
-fn entry(number: usize, bytes: usize) -> Value {
-    json!({ "applied": { "step": number, "padding": "x".repeat(bytes) } })
+fn entry(number: usize, bytes: usize) -> Draft {
+    json!({ "applied": { "step": number, "padding": "x".repeat(bytes) } }).into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

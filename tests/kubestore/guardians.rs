@@ -15,9 +15,8 @@ use interlock::{
     guard::{
         Context, Event, Events, Guard, Mode, Operation, Outcome, Plan, Rebuild, Silent, begin, drive, keep_all, load,
     },
-    journal::Store,
     model::{RunId, Span, Target},
-    ports::Notify,
+    ports::{Notify, Store},
 };
 use serde_json::json;
 use tokio::sync::watch;

@@ -21,7 +21,6 @@ use std::{
 use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
-use serde_json::Value;
 
 use super::{
     guardian::{self, Guardian},
@@ -29,15 +28,15 @@ use super::{
     lease::{Hold, Standing},
     locks::{Change, Locks},
     names::LOCK,
-    status::{EventRecorder, word},
+    status::EventRecorder,
     trouble::trouble,
 };
 use crate::{
     adapters::kube::{Cluster, PART, RUN},
     error::Error,
-    journal::{Digest, Grant, Lock, Owner, Record, Store, held, superseded},
+    journal::{Digest, Draft, Grant, Lock, Owner, Record, held, superseded},
     model::{Epoch, RunId, Target, Timestamp},
-    ports::Clock,
+    ports::{Clock, Store},
 };
 
 /// How often an owner elsewhere is looked at who has not written a record yet.
@@ -178,6 +177,10 @@ fn no_run(run: &RunId, cluster: &Cluster) -> Error {
 
 #[async_trait]
 impl Store for KubeStore {
+    fn owner(&self) -> Result<Owner, Error> {
+        Owner::current()
+    }
+
     async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
         let before = self.standing_lock(target).await?;
         if let Some(lock) = &before
@@ -252,7 +255,7 @@ impl Store for KubeStore {
         self.unlock(grant).await
     }
 
-    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         // The newest part of the journal is fenced, so that what we have last written there ourselves is enough to know.
         let tail = match self.journals.known_tail(&grant.run) {
             Some(tail) => tail,
@@ -262,9 +265,9 @@ impl Store for KubeStore {
                 found.ok_or_else(|| no_run(&grant.run, &self.cluster))?.1
             }
         };
-        let record = self.journals.append(grant, tail, self.clock.now().wall, &entry).await?;
-        if let Some(word) = word(&entry) {
-            self.events.word(&grant.target, &grant.run, &word).await;
+        let record = self.journals.append(grant, tail, self.clock.now().wall, &draft).await?;
+        if let Some(milestone) = &draft.milestone {
+            self.events.milestone(&grant.target, &grant.run, milestone).await;
         }
         Ok(record)
     }

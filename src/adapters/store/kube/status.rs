@@ -1,6 +1,4 @@
 //! What people see of a run with kubectl alone: how it stands, on the first part of its journal, and events on its Lease.
-//!
-//! The store does not know what entries mean; it only looks for the few words that a person wants to read.
 
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use serde_json::Value;
 use super::names::{OUTCOME, STATE, TITLE};
 use crate::{
     adapters::kube::{Cluster, lock_name},
-    journal::Owner,
+    journal::{Milestone, Owner},
     model::{RunId, Target, Timestamp},
 };
 
@@ -27,87 +25,46 @@ const GLANCE: usize = 500;
 /// Who reports; the server wants a qualified name.
 const REPORTER: &str = "interlock";
 
-/// What a person wants to know of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
-    /// It began.
-    Begun {
-        /// The plan's title.
-        title: String,
-    },
-    /// It waits for a person.
-    Held {
-        /// Why.
-        why: String,
-    },
-    /// A person let it go on.
-    Resumed,
-    /// It is over.
-    Ended {
-        /// One word.
-        word: String,
-        /// Why; empty where it went as planned.
-        why: String,
-    },
+/// What the first part of the journal says from this milestone on; `None` where that stays as it is.
+pub fn state(milestone: &Milestone) -> Option<Value> {
+    let (state, outcome) = match milestone {
+        Milestone::Begun { title, .. } => {
+            return Some(serde_json::json!({
+                "labels": { STATE: "running" },
+                "annotations": { TITLE: brief(title, GLANCE) },
+            }));
+        }
+        Milestone::Owned { .. } => return None,
+        Milestone::Resumed => ("running", Value::Null),
+        Milestone::Held { why } => ("held", brief(&format!("held: {why}"), GLANCE).into()),
+        Milestone::Stuck { why } => ("stuck", brief(&told("stuck", why), GLANCE).into()),
+        Milestone::Ended { word, why, .. } => (*word, brief(&told(word, why), GLANCE).into()),
+    };
+    Some(serde_json::json!({ "labels": { STATE: state }, "annotations": { OUTCOME: outcome } }))
 }
 
-/// Finds the words that people want to read in an entry; most have none.
-pub fn word(entry: &Value) -> Option<Word> {
-    let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    if let Some(title) = text("/planned/plan/title") {
-        return Some(Word::Begun { title });
-    }
-    if let Some(why) = text("/held/why") {
-        return Some(Word::Held { why });
-    }
-    if entry.get("resumed").is_some() {
-        return Some(Word::Resumed);
-    }
-    let (name, inside) = entry.pointer("/finished/outcome")?.as_object()?.iter().next()?;
-    let why = inside.as_object()?.values().find_map(Value::as_str).unwrap_or_default();
-    Some(Word::Ended { word: kebab(name), why: why.to_owned() })
-}
-
-impl Word {
-    /// What the first part of the journal says from now on.
-    pub fn state(&self) -> Value {
-        let (state, outcome) = match self {
-            Self::Begun { title } => {
-                return serde_json::json!({
-                    "labels": { STATE: "running" },
-                    "annotations": { TITLE: brief(title, GLANCE) },
-                });
-            }
-            Self::Resumed => ("running", Value::Null),
-            Self::Held { why } => ("held", brief(&format!("held: {why}"), GLANCE).into()),
-            Self::Ended { word, why } => (word.as_str(), brief(&told(word, why), GLANCE).into()),
-        };
-        serde_json::json!({ "labels": { STATE: state }, "annotations": { OUTCOME: outcome } })
-    }
-
-    fn news(&self, run: &RunId, holder: &str) -> News {
-        let (reason, action, note) = match self {
-            Self::Begun { title } => ("RunBegun", "Begin", format!("{title}: run {run} of {holder}")),
-            Self::Held { why } => (
-                "RunHeld",
-                "Hold",
-                format!("run {run} waits for a person: {why}; interlock runs resume {run} --keep, --undo or --watch"),
-            ),
-            Self::Resumed => ("RunResumed", "Resume", format!("run {run} goes on under {holder}")),
-            Self::Ended { word, why } if word == "stuck" => (
-                "RunStuck",
-                "End",
-                format!("run {run} needs a person, something may be left changed: {why}; interlock runs show {run}"),
-            ),
-            Self::Ended { word, why } => ("RunEnded", "End", format!("run {run} {}", told(word, why))),
-        };
-        let fine = match self {
-            Self::Begun { .. } | Self::Resumed => true,
-            Self::Held { .. } => false,
-            Self::Ended { word, .. } => word == "kept",
-        };
-        News { fine, reason, action, note }
-    }
+/// The event about a milestone of a run that `holder` has. There is none about a new owner: that is told where the target is
+/// taken over, with whom it was taken from.
+fn news(milestone: &Milestone, run: &RunId, holder: &str) -> Option<News> {
+    let (fine, reason, action, note) = match milestone {
+        Milestone::Begun { title, .. } => (true, "RunBegun", "Begin", format!("{title}: run {run} of {holder}")),
+        Milestone::Owned { .. } => return None,
+        Milestone::Held { why } => (
+            false,
+            "RunHeld",
+            "Hold",
+            format!("run {run} waits for a person: {why}; interlock runs resume {run} --keep, --undo or --watch"),
+        ),
+        Milestone::Resumed => (true, "RunResumed", "Resume", format!("run {run} goes on under {holder}")),
+        Milestone::Stuck { why } => (
+            false,
+            "RunStuck",
+            "End",
+            format!("run {run} needs a person, something may be left changed: {why}; interlock runs show {run}"),
+        ),
+        Milestone::Ended { word, why, kept } => (*kept, "RunEnded", "End", format!("run {run} {}", told(word, why))),
+    };
+    Some(News { fine, reason, action, note })
 }
 
 /// What an event says.
@@ -145,16 +102,6 @@ fn told(word: &str, why: &str) -> String {
     if why.is_empty() { word.to_owned() } else { format!("{word}: {why}") }
 }
 
-fn kebab(name: &str) -> String {
-    name.chars().fold(String::new(), |mut kebab, c| {
-        if c.is_ascii_uppercase() {
-            kebab.push('-');
-        }
-        kebab.push(c.to_ascii_lowercase());
-        kebab
-    })
-}
-
 fn brief(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
@@ -176,32 +123,33 @@ impl EventRecorder {
         Self { cluster, instance }
     }
 
-    /// Tells what an entry says.
-    pub async fn word(&self, target: &Target, run: &RunId, word: &Word) {
-        self.publish(target, |holder| word.news(run, holder)).await;
+    /// Tells of a milestone.
+    pub async fn milestone(&self, target: &Target, run: &RunId, milestone: &Milestone) {
+        if !matches!(milestone, Milestone::Owned { .. }) {
+            self.publish(target, |holder| news(milestone, run, holder)).await;
+        }
     }
 
     /// Tells that a run has another owner.
     pub async fn taken_over(&self, target: &Target, run: &RunId, from: &str) {
-        let news = |holder: &str| News {
-            fine: false,
-            reason: "RunTakenOver",
-            action: "TakeOver",
-            note: format!("run {run}: {holder} has taken over from {from}"),
+        let news = |holder: &str| {
+            let note = format!("run {run}: {holder} has taken over from {from}");
+            Some(News { fine: false, reason: "RunTakenOver", action: "TakeOver", note })
         };
         self.publish(target, news).await;
     }
 
-    async fn publish(&self, target: &Target, news: impl FnOnce(&str) -> News) {
+    async fn publish(&self, target: &Target, news: impl FnOnce(&str) -> Option<News>) {
         let published = tokio::time::timeout(WITHIN, async {
             let lease: Lease = self.cluster.api().get(&lock_name(target)).await?;
             let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
             let about = ObjectReference { resource_version: None, ..lease.object_ref(&()) };
-            let event = event(&news(&holder), about, &self.instance);
-            self.cluster.api().create(&PostParams::default(), &event).await
+            let Some(news) = news(&holder) else { return Ok(()) };
+            let event = event(&news, about, &self.instance);
+            self.cluster.api().create(&PostParams::default(), &event).await.map(drop)
         });
         match published.await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(e)) => tracing::debug!("no event on {target}: {e}"),
             Err(_) => tracing::debug!("no event on {target}: the API server takes too long"),
         }
@@ -210,22 +158,7 @@ impl EventRecorder {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn words_are_found_where_the_guard_puts_them() {
-        let ended = |outcome: Value| word(&json!({ "finished": { "outcome": outcome } })).unwrap();
-        let of = |word: &str, why: &str| Word::Ended { word: word.to_owned(), why: why.to_owned() };
-        assert_eq!(ended(json!({ "kept": { "reserve": null } })), of("kept", ""));
-        assert_eq!(ended(json!({ "rolledBack": { "why": "errors" } })), of("rolled-back", "errors"));
-        let begun = word(&json!({ "planned": { "plan": { "title": "switch tenant" } } }));
-        assert_eq!(begun, Some(Word::Begun { title: "switch tenant".to_owned() }));
-        assert_eq!(word(&json!({ "held": { "why": "blind" } })), Some(Word::Held { why: "blind".to_owned() }));
-        assert_eq!(word(&json!({ "resumed": { "how": "keep" } })), Some(Word::Resumed));
-        assert_eq!(word(&json!({ "applied": { "step": 1 } })), None);
-    }
 
     #[test]
     fn long_words_are_cut_between_letters() {
