@@ -1,8 +1,10 @@
 //! What can go wrong before or beside an outcome, and the exit code each kind ends in.
 
+mod port;
+
 use std::fmt;
 
-use crate::ports::PortError;
+pub use port::PortError;
 
 /// The exit codes of the command; documented and stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Changes a running platform only while its SLOs hold, and puts it back when they don't.
 //!
-//! Data flows one way: `cli -> app -> operation -> guard -> ports <- adapters, lab`. A plan is data; the journal says what happened;
+//! Data flows one way: `cli -> app -> operation -> guard -> ports <- adapters, lab`, and `journal` is data below the
+//! ports. A plan is data; the journal says what happened;
 //! [`guard::next`] folds the two into the one thing to do next, and [`guard::drive`] does it. Whoever comes after a
 //! crash asks the same question:
 //!

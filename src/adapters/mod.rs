@@ -12,10 +12,11 @@ mod prometheus;
 mod scrape;
 #[cfg(feature = "sql")]
 mod sql;
+pub mod store;
 
 pub use self::kube::{
-    Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, PodName, PodPages, Reach, Routing,
-    Schedule, ServedKind, ServiceInCluster, Telling, WorkloadName, requests,
+    Budget, Cluster, Evicted, KubePlatform, PodName, PodPages, Reach, Routing, Schedule, ServedKind, ServiceInCluster,
+    Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};

@@ -12,13 +12,13 @@ use crate::{
     document::{self, Window},
     error::Error,
     guard::{Gate, Mode, Plan, Preconditions, Strength, load},
-    journal::{Lock, Store},
+    journal::Lock,
     model::{RunId, Target},
     operation::{
         Kind,
         preconditions::{Credential, Facts, Freeze, Guardian, History},
     },
-    ports::PortError,
+    ports::{PortError, Store},
 };
 
 /// The gates of one operation, with all that they have to know.

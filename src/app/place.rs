@@ -6,10 +6,12 @@ use std::{
 };
 
 use crate::{
-    adapters::{Candidate, Cluster, KubeStore, Reach, SystemClock},
+    adapters::{
+        Cluster, Reach, SystemClock,
+        store::{Candidate, FolderStore, KubeStore},
+    },
     error::Error,
-    journal::{FolderStore, Store},
-    ports::Clock,
+    ports::{Clock, Store},
 };
 
 /// The clock of this machine.
@@ -72,5 +74,5 @@ pub async fn candidate(reach: &Reach) -> Result<Candidate, Error> {
 /// The run store in a folder of this machine.
 #[must_use]
 pub fn store(folder: &Path) -> Arc<dyn Store> {
-    Arc::new(FolderStore::new(folder, clock()))
+    Arc::new(FolderStore::new(folder, clock(), crate::guard::milestone))
 }

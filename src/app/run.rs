@@ -11,8 +11,9 @@ use crate::{
         Context, Event, Events, Mode, Outcome, StopSignal, Stored, Strength, ask_again, begin, drive, fold, give_up,
         hold, load,
     },
-    journal::{Grant, Store},
+    journal::Grant,
     model::RunId,
+    ports::Store,
 };
 
 /// How long a superseded operator waits to learn how the run ended under its new owner.

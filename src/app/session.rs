@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{Place, Snapshot};
-use crate::{document::Loaded, error::Error, journal::Store};
+use crate::{document::Loaded, error::Error, ports::Store};
 
 /// A platform that is at hand, and its runs.
 pub struct Session {

@@ -14,8 +14,8 @@ use super::Place;
 use crate::{
     error::Error,
     guard::{Event, Events, Guard, Mode, load},
-    journal::Store,
     model::RunId,
+    ports::Store,
     process::{Identity, Launch, Output},
 };
 

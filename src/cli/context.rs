@@ -6,7 +6,7 @@ use crate::{
     app::{Place, Session, Snapshot},
     document::{Loaded, Target, find, load, locate},
     error::Error,
-    journal::Store,
+    ports::Store,
     report::Format,
 };
 

@@ -12,8 +12,8 @@ use crate::{
     app::{Prepared, Session, requests},
     error::{Error, Exit},
     guard::{Entry, Outcome, Override, Stored, load},
-    journal::Store,
     model::RunId,
+    ports::Store,
     report::{self, Format, Reporter, Style},
 };
 

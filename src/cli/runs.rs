@@ -15,9 +15,10 @@ use crate::{
     guard::{
         Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, abort, load, recover, resolve, resume,
     },
-    journal::{Digest, Store},
+    journal::Digest,
     model::{RunId, Target},
     operation::{Build, kind_of},
+    ports::Store,
     report::{self, Format, Reporter, Style},
 };
 

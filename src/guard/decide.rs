@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    journal::{Grant, Store},
-    ports::PortError,
+    journal::Grant,
+    ports::{PortError, Store},
 };
 
 /// Lets a held or abandoned run go on.

@@ -12,12 +12,13 @@ use super::{
     heart::Heart,
     next,
     permit::{Note, StepPermit, open},
+    recover::append,
 };
 use crate::{
     error::Error,
-    journal::{Grant, Store},
+    journal::Grant,
     model::Moment,
-    ports::{Clock, Notice, Notify, PortError},
+    ports::{Clock, Notice, Notify, PortError, Store},
 };
 
 /// How often a new epoch is tried while our own signs of life come between.
@@ -333,14 +334,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn record(&mut self, entry: Entry) -> Result<(), Error> {
-        let value = serde_json::to_value(&entry).map_err(|e| Error::Store {
-            place: self.grant.run.to_string(),
-            why: e.to_string(),
-            mend: "this is a fault of interlock; please report it".to_owned(),
-        })?;
-        super::cut::before_record();
-        self.context.store.append(&self.grant, value).await?;
-        super::cut::after_record();
+        append(&*self.context.store, &self.grant, &entry).await?;
         self.context.events.event(&Event::Recorded(&entry));
         self.history.push(entry);
         Ok(())

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Gate, Outcome, Override, Plan, Verdict};
+use super::{Gate, Outcome, Override, Plan, Verdict, value};
 use crate::{
     error::Error,
-    journal::{Owner, Record},
+    journal::{Draft, Milestone, Owner, Record},
     ports::Means,
 };
 
@@ -180,6 +180,36 @@ impl Entry {
         let overridden = overrides.iter().find(|o| o.gate == gate.name && gate.is_shut()).cloned();
         Self::Gated { gate: gate.clone(), overridden }
     }
+
+    /// The record to be.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn draft(&self) -> Result<Draft, Error> {
+        Ok(Draft { entry: value(self)?, milestone: self.milestone() })
+    }
+
+    fn milestone(&self) -> Option<Milestone> {
+        Some(match self {
+            Self::Planned { plan } => Milestone::Begun { target: plan.target.clone(), title: plan.title.clone() },
+            Self::Owned { owner, .. } => Milestone::Owned { owner: owner.clone() },
+            Self::Held { why } => Milestone::Held { why: why.clone() },
+            Self::Resumed { .. } => Milestone::Resumed,
+            Self::Finished { outcome: Outcome::Stuck { why } } => Milestone::Stuck { why: why.clone() },
+            Self::Finished { outcome } => Milestone::Ended {
+                word: outcome.word(),
+                why: outcome.why().to_owned(),
+                kept: matches!(outcome, Outcome::Kept { .. }),
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// Reads how the run stood after a record, where it says so.
+#[must_use]
+pub fn milestone(record: &Record) -> Option<Milestone> {
+    Entry::deserialize(&record.entry).ok()?.milestone()
 }
 
 /// Reads the guard's entries out of journal records.
@@ -196,4 +226,43 @@ pub fn entries(records: &[Record]) -> Result<Vec<Entry>, Error> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        journal::Digest,
+        model::{Epoch, Identity},
+    };
+
+    /// Stores show how a run stands by these, and rebuild locks of earlier releases from them.
+    #[test]
+    fn milestones_of_an_entry_and_of_its_record_are_the_same() {
+        let outcome = |outcome: Value| json!({ "finished": { "outcome": outcome } });
+        let ended = |word, why: &str, kept| Milestone::Ended { word, why: why.to_owned(), kept };
+        let process = Identity { pid: 7, start_ticks: 1, boot_id: "b".to_owned() };
+        let owner = Owner { host: "laptop".to_owned(), process, user: "sre".to_owned(), pid_namespace: None };
+        let owned = json!({ "owned": { "owner": owner, "role": "operator" } });
+        let cases = [
+            (owned, Some(Milestone::Owned { owner })),
+            (outcome(json!({ "kept": { "reserve": null } })), Some(ended("kept", "", true))),
+            (outcome(json!({ "kept": { "reserve": "slow" } })), Some(ended("kept", "slow", true))),
+            (outcome(json!({ "rolledBack": { "why": "errors" } })), Some(ended("rolled-back", "errors", false))),
+            (outcome(json!({ "stuck": { "why": "left" } })), Some(Milestone::Stuck { why: "left".to_owned() })),
+            (json!({ "held": { "why": "no data" } }), Some(Milestone::Held { why: "no data".to_owned() })),
+            (json!({ "resumed": { "how": "keep" } }), Some(Milestone::Resumed)),
+            (json!({ "applied": { "step": 1 } }), None),
+        ];
+        for (value, expected) in cases {
+            let entry = Entry::deserialize(&value).unwrap();
+            let draft = entry.draft().unwrap();
+            assert_eq!((&draft.entry, &draft.milestone), (&value, &expected));
+            let at = "2026-11-21T09:30:00Z".parse().unwrap();
+            let record = Record { seq: 0, at, epoch: Epoch(1), prev: Digest::origin(), entry: value };
+            assert_eq!(milestone(&record), expected);
+        }
+    }
 }

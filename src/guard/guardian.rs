@@ -12,9 +12,8 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{Context, Event, Events, Mode, Outcome, Plan, Role, StopSignal, load, recover};
 use crate::{
     error::Error,
-    journal::Store,
     model::{Epoch, RunId, Target},
-    ports::{Clock, Notify},
+    ports::{Clock, Notify, Store},
 };
 
 /// How long the guardian of one run looks for a journal that is gone.

@@ -5,8 +5,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::Context;
 use crate::{
     error::Error,
-    journal::{Grant, Store},
-    ports::Clock,
+    journal::Grant,
+    ports::{Clock, Store},
 };
 
 /// Gives signs of life as long as this process can, and notices when the run is no longer ours. What the run does is bounded in

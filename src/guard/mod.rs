@@ -20,7 +20,7 @@ mod undo;
 
 pub use decide::{resolve, resume};
 pub use drive::{Context, StopSignal, drive};
-pub use entry::{Entry, Resume, Role, Settled, entries};
+pub use entry::{Entry, Resume, Role, Settled, entries, milestone};
 pub use event::{Event, Events, Silent};
 pub use gate::{Answer, Gate, Override, refusal};
 pub use guardian::{EventsOf, Guard, Rebuild, keep_all, keep_guard};

@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Context, Entry};
 use crate::{
     error::Error,
-    journal::{Grant, Store},
+    journal::Grant,
     model::Epoch,
-    ports::{Means, Permit, PortError},
+    ports::{Means, Permit, PortError, Store},
 };
 
 /// What an effect wants recorded; it goes on once the record will outlast a power cut.

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    journal::{Grant, Store},
+    journal::Grant,
     model::RunId,
-    ports::Clock,
+    ports::{Clock, Store},
 };
 
 /// The gates of one operation, which can be asked more than once.

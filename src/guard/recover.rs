@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Role, drive, entries, fold, value};
+use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Role, drive, entries, fold};
 use crate::{
     error::Error,
-    journal::{Grant, Lock, Owner, Store},
+    journal::{Grant, Lock, Owner},
     model::RunId,
+    ports::Store,
 };
 
 /// How often a person's word is tried against owners who come at the same time.
@@ -206,9 +207,9 @@ fn is_over(run: &RunId) -> Error {
 }
 
 pub(super) async fn append(store: &dyn Store, grant: &Grant, entry: &Entry) -> Result<(), Error> {
-    let value = value(entry)?;
+    let draft = entry.draft()?;
     super::cut::before_record();
-    store.append(grant, value).await?;
+    store.append(grant, draft).await?;
     super::cut::after_record();
     Ok(())
 }

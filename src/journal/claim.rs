@@ -1,152 +1,40 @@
-//! Claims to a target: a file for each term, which one process alone can create, and its owner's signs of life beside it.
-//!
-//! ```text
-//! locks/tenant.claims/0000000002.json   who holds the target in this term; never changed
-//! locks/tenant.claims/0000000002.beat   the owner's last sign of life; replaced, and never synced
-//! ```
-//!
-//! Nobody waits for anybody here. Whoever was stopped while it claimed a term finds, once it goes on, that there is a
-//! later one.
+//! A claim to a target for one term, and its owner's signs of life, as data.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Owner,
-    disk::{Disk, create_synced, replace},
-    segment::numbered,
-};
+use super::Owner;
 use crate::model::{Epoch, Moment, RunId, Target, Timestamp};
-
-/// How often a temporary name is tried that another process may have used.
-const NAMES: u64 = 1000;
 
 /// Who holds a target in one term.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claim {
+pub struct Claim {
     /// The target.
-    pub(super) target: Target,
+    pub target: Target,
     /// The term.
-    pub(super) epoch: Epoch,
+    pub epoch: Epoch,
     /// The run.
-    pub(super) run: RunId,
+    pub run: RunId,
     /// Who acts for it.
-    pub(super) owner: Owner,
+    pub owner: Owner,
     /// How long after its last sign of life the owner counts as gone.
-    pub(super) ttl: Duration,
+    pub ttl: Duration,
     /// When it was made: the first sign of life.
-    pub(super) at: Beat,
+    pub at: Beat,
 }
 
 /// A sign of life, by the clocks of whoever gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Beat {
+pub struct Beat {
     /// By the boot clock.
-    pub(super) boot: Duration,
+    pub boot: Duration,
     /// By the wall clock.
-    pub(super) wall: Timestamp,
+    pub wall: Timestamp,
 }
 
 impl From<Moment> for Beat {
     fn from(now: Moment) -> Self {
         Self { boot: now.boot, wall: now.wall }
-    }
-}
-
-/// The claims to one target.
-pub(super) struct Claims<'a> {
-    pub(super) disk: &'a dyn Disk,
-    pub(super) folder: PathBuf,
-}
-
-impl Claims<'_> {
-    /// All terms that are still there, ascending; the last is the present one.
-    pub(super) fn epochs(&self) -> io::Result<Vec<Epoch>> {
-        let names = match self.disk.list(&self.folder) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            other => other?,
-        };
-        let mut epochs: Vec<_> = names.iter().filter_map(|name| numbered(name, "", ".json")).collect();
-        epochs.sort_unstable();
-        Ok(epochs)
-    }
-
-    /// The highest term that was claimed.
-    pub(super) fn highest(&self) -> io::Result<Option<Epoch>> {
-        self.epochs().map(|epochs| epochs.last().copied())
-    }
-
-    pub(super) fn path(&self, epoch: Epoch) -> PathBuf {
-        self.folder.join(format!("{:010}.json", epoch.0))
-    }
-
-    /// Reads a claim; `None` where it is not what one process writes in one go.
-    pub(super) fn read(&self, epoch: Epoch) -> io::Result<Option<Claim>> {
-        let bytes = self.disk.read(&self.path(epoch))?;
-        Ok(serde_json::from_slice::<Claim>(&bytes).ok().filter(|claim| claim.epoch == epoch))
-    }
-
-    /// Claims a term, for all processes to see; it is for the caller to make the folder durable before it tells anybody.
-    /// The claim has its whole content, durably, before it has its name.
-    ///
-    /// Fails with `AlreadyExists` where another process has claimed it.
-    pub(super) fn claim(&self, claim: &Claim) -> io::Result<()> {
-        let text = serde_json::to_vec_pretty(claim).map_err(io::Error::other)?;
-        let temporary = self.create_temporary(claim.epoch, |path| create_synced(self.disk, path, &text))?;
-        let linked = self.disk.link(&temporary, &self.path(claim.epoch));
-        let _ = self.disk.remove(&temporary);
-        linked
-    }
-
-    /// Takes back a claim that nobody was told of.
-    pub(super) fn withdraw(&self, epoch: Epoch) {
-        let _ = self.disk.remove(&self.path(epoch));
-    }
-
-    /// The last sign of life in a term. One that is missing, or empty after a power cut, is no error.
-    pub(super) fn last_beat(&self, claim: &Claim) -> Beat {
-        let bytes = self.disk.read(&self.beat_path(claim.epoch)).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or(claim.at)
-    }
-
-    pub(super) fn beat(&self, epoch: Epoch, beat: Beat) -> io::Result<()> {
-        let text = serde_json::to_vec(&beat).map_err(io::Error::other)?;
-        let path = self.beat_path(epoch);
-        // Only the owner of the term gives signs of life in it, so that its own count keeps the names apart.
-        self.create_temporary(epoch, |temporary| replace(self.disk, &path, temporary, &text)).map(drop)
-    }
-
-    /// Removes what earlier terms have left. A process that claims one of them afterwards finds this one to be higher.
-    pub(super) fn prune(&self, before: Epoch) {
-        for name in self.disk.list(&self.folder).unwrap_or_default() {
-            let digits = name.trim_start_matches('.').get(..10).unwrap_or_default();
-            if digits.parse().is_ok_and(|epoch: u64| epoch < before.0) {
-                let _ = self.disk.remove(&self.folder.join(name));
-            }
-        }
-    }
-
-    fn beat_path(&self, epoch: Epoch) -> PathBuf {
-        self.folder.join(format!("{:010}.beat", epoch.0))
-    }
-
-    /// Does something with a name that no other process uses, also where pids of several namespaces are the same.
-    fn create_temporary(&self, epoch: Epoch, create: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        for _ in 0..NAMES {
-            let count = LAST.fetch_add(1, Ordering::Relaxed);
-            let path = self.folder.join(format!(".{:010}.{}.{count}", epoch.0, std::process::id()));
-            match create(&path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => return other.map(|()| path),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
     }
 }

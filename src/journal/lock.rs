@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    model::{Epoch, Moment, RunId, Target, Timestamp},
-    process::{Identity, host, pid_namespace},
+    model::{Epoch, Identity, Moment, RunId, Target, Timestamp},
 };
 
 /// The process that acts for a run.
@@ -23,42 +22,6 @@ pub struct Owner {
     /// The pid namespace that the process has its number in, such as `pid:[4026531836]`; locks of older releases lack it.
     #[serde(default)]
     pub pid_namespace: Option<String>,
-}
-
-impl Owner {
-    /// This process.
-    ///
-    /// # Errors
-    /// Where the system does not say when it started, so that nobody could tell it from a later one.
-    pub fn current() -> Result<Self, Error> {
-        let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
-            .ok()
-            .flatten()
-            .map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name);
-        let process = Identity::current().map_err(|e| Error::Store {
-            place: "/proc/self".to_owned(),
-            why: e.to_string(),
-            mend: "interlock needs /proc to tell whether an owner is alive".to_owned(),
-        })?;
-        Ok(Self { host: host(), process, user, pid_namespace: pid_namespace() })
-    }
-
-    /// Whether its process can be asked from here: on this machine, since this boot, and among the processes that we see.
-    #[must_use]
-    pub fn is_here(&self) -> bool {
-        let namespace = pid_namespace();
-        self.is_of_this_host() && namespace.is_some() && self.pid_namespace == namespace && self.is_of_this_boot()
-    }
-
-    /// Whether its boot clock is ours.
-    pub(super) fn is_of_this_boot(&self) -> bool {
-        Identity::current().is_ok_and(|own| own.boot_id == self.process.boot_id)
-    }
-
-    /// Whether its machine has our name.
-    pub(super) fn is_of_this_host(&self) -> bool {
-        self.host == host()
-    }
 }
 
 impl std::fmt::Display for Owner {
@@ -122,7 +85,7 @@ pub fn superseded(grant: &Grant, theirs: Epoch) -> Error {
 }
 
 /// The run has an owner who is alive.
-pub(super) fn alive(lock: &Lock) -> Error {
+pub fn alive(lock: &Lock) -> Error {
     let owner = lock.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let run = lock.run.as_ref().map(ToString::to_string).unwrap_or_default();
     Error::Refused {
@@ -162,30 +125,24 @@ mod tests {
         Moment { wall: "2026-11-21T09:30:00Z".parse().unwrap(), boot: Duration::from_secs(seconds) }
     }
 
-    #[test]
-    fn of_an_owner_elsewhere_only_silence_counts() {
-        let owner = Owner::current().unwrap();
-        assert!(lock(owner.clone(), false, true).is_abandoned(&at(100)), "its process is gone, as anyone here can see");
-        assert!(!lock(owner.clone(), true, false).is_abandoned(&at(110)));
-        assert!(lock(owner, true, false).is_abandoned(&at(111)));
+    fn owner() -> Owner {
+        let process = Identity { pid: 7, start_ticks: 4242, boot_id: "this one".to_owned() };
+        let pid_namespace = Some("pid:[4026531836]".to_owned());
+        Owner { host: "laptop".to_owned(), process, user: "sre".to_owned(), pid_namespace }
     }
 
     #[test]
-    fn here_is_this_machine_this_boot_and_these_processes() {
-        let own = Owner::current().unwrap();
-        assert!(own.is_here());
-        assert!(!Owner { host: "another".to_owned(), ..own.clone() }.is_here());
-        assert!(!Owner { pid_namespace: Some("pid:[1]".to_owned()), ..own.clone() }.is_here());
-        let rebooted = Identity { boot_id: "another".to_owned(), ..own.process.clone() };
-        assert!(!Owner { process: rebooted, ..own.clone() }.is_here());
+    fn of_an_owner_elsewhere_only_silence_counts() {
+        assert!(lock(owner(), false, true).is_abandoned(&at(100)), "its process is gone, as anyone here can see");
+        assert!(!lock(owner(), true, false).is_abandoned(&at(110)));
+        assert!(lock(owner(), true, false).is_abandoned(&at(111)));
     }
 
     #[test]
     fn locks_of_older_releases_still_read() {
-        let own = Owner::current().unwrap();
-        let mut old = serde_json::to_value(&own).unwrap();
+        let mut old = serde_json::to_value(owner()).unwrap();
         old.as_object_mut().unwrap().remove("pid_namespace");
         let old: Owner = serde_json::from_value(old).unwrap();
-        assert_eq!((old.pid_namespace.as_ref(), old.is_here()), (None, false));
+        assert_eq!(old, Owner { pid_namespace: None, ..owner() });
     }
 }

@@ -1,24 +1,18 @@
-//! What happened, durably and in order: hash-chained records, locks with epochs, and the store of runs.
+//! What happened, durably and in order, as data: hash-chained records, parts and claims, locks with epochs. No I/O.
 
 mod chain;
 mod claim;
-mod disk;
-mod earlier;
-mod files;
-mod folder;
+mod draft;
 mod lock;
-mod locks;
-mod machine;
 mod record;
 mod segment;
-mod store;
 mod verify;
 
-pub use chain::{Chain, Head, Sealed, tampered};
-pub use disk::{Disk, SystemDisk};
-pub use folder::FolderStore;
-pub use lock::{Grant, Lock, Owner, held, superseded};
-pub use machine::{Machine, Sight, ThisMachine, Work};
+pub(crate) use chain::{Chain, Head, Sealed, tampered};
+pub(crate) use claim::{Beat, Claim};
+pub use draft::{Draft, Milestone, ReadMilestone};
+pub use lock::{Grant, Lock, Owner};
+pub(crate) use lock::{alive, held, superseded};
 pub use record::{Digest, Record};
-pub use store::Store;
-pub use verify::{Verified, verify};
+pub(crate) use segment::{After, FIRST, Header, Segment, numbered};
+pub(crate) use verify::{Part, Tail, broken, first_line, verify};

@@ -6,36 +6,36 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Digest, claim::Claim};
+use super::{Chain, Claim, Digest};
 use crate::model::Epoch;
 
 /// The first part.
-pub(super) const FIRST: &str = "journal.jsonl";
+pub const FIRST: &str = "journal.jsonl";
 
 /// A part's name: the term of its owner, and none for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Segment(pub(super) Option<Epoch>);
+pub struct Segment(pub Option<Epoch>);
 
 impl Segment {
     /// Reads a file's name; `None` where it is no part of a journal.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         if name == FIRST {
             return Some(Self(None));
         }
         numbered(name, "journal-", ".jsonl").map(|epoch| Self(Some(epoch)))
     }
 
-    pub(super) fn name(self) -> String {
+    pub fn name(self) -> String {
         self.0.map_or_else(|| FIRST.to_owned(), |epoch| format!("journal-{:010}.jsonl", epoch.0))
     }
 
     /// The file with the position and hash of its last record.
-    pub(super) fn head(self) -> String {
+    pub fn head(self) -> String {
         self.0.map_or_else(|| "head.json".to_owned(), |epoch| format!("head-{:010}.json", epoch.0))
     }
 
     /// Whose head a file is, by its name.
-    pub(super) fn of_head(name: &str) -> Option<Self> {
+    pub fn of_head(name: &str) -> Option<Self> {
         if name == "head.json" {
             return Some(Self(None));
         }
@@ -44,7 +44,7 @@ impl Segment {
 }
 
 /// The epoch in a file's name.
-pub(super) fn numbered(name: &str, before: &str, behind: &str) -> Option<Epoch> {
+pub fn numbered(name: &str, before: &str, behind: &str) -> Option<Epoch> {
     let digits = name.strip_prefix(before)?.strip_suffix(behind)?;
     let plain = digits.len() >= 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok().map(Epoch))?
@@ -53,19 +53,19 @@ pub(super) fn numbered(name: &str, before: &str, behind: &str) -> Option<Epoch> 
 /// Where the part before ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct After {
+pub struct After {
     /// The file.
-    pub(super) segment: String,
+    pub segment: String,
     /// Its length, in bytes.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// How many records the journal has up to there.
-    pub(super) records: u64,
+    pub records: u64,
     /// The hash of the last one.
-    pub(super) hash: Digest,
+    pub hash: Digest,
 }
 
 impl After {
-    pub(super) fn chain(&self) -> Chain {
+    pub fn chain(&self) -> Chain {
         Chain { records: self.records, hash: self.hash.clone() }
     }
 }
@@ -73,11 +73,11 @@ impl After {
 /// What the first line of a later part says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+pub struct Header {
     /// Whose part this is.
-    pub(super) claim: Claim,
+    pub claim: Claim,
     /// What it follows.
-    pub(super) after: After,
+    pub after: After,
 }
 
 #[derive(Serialize)]
@@ -96,7 +96,7 @@ struct LineIn<'a> {
 
 impl Header {
     /// The line, newline included.
-    pub(super) fn seal(&self) -> serde_json::Result<String> {
+    pub fn seal(&self) -> serde_json::Result<String> {
         let raw = serde_json::value::to_raw_value(self)?;
         let hash = Digest::of(raw.get().as_bytes());
         let mut line = serde_json::to_string(&LineOut { hash: &hash, segment: &raw })?;
@@ -105,7 +105,7 @@ impl Header {
     }
 
     /// Reads the first line of the part `of`, without its newline.
-    pub(super) fn open(line: &[u8], of: Segment) -> Result<Self, String> {
+    pub fn open(line: &[u8], of: Segment) -> Result<Self, String> {
         let text = std::str::from_utf8(line).map_err(|e| format!("unreadable: {e}"))?;
         let parsed: LineIn<'_> = serde_json::from_str(text).map_err(|e| format!("unreadable: {e}"))?;
         let raw = parsed.segment;

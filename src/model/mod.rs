@@ -1,8 +1,9 @@
-//! Nouns that every layer shares: slots, weights, targets, run ids, times. No I/O, no clock.
+//! Nouns that every layer shares: slots, weights, targets, run ids, processes, times. No I/O, no clock.
 
 mod drill;
 mod duration;
 mod id;
+mod process;
 mod slot;
 mod time;
 pub mod trace;
@@ -10,5 +11,6 @@ pub mod trace;
 pub use drill::{Method, Restore, Victim};
 pub use duration::Span;
 pub use id::{Epoch, RunId, Target};
+pub use process::Identity;
 pub use slot::{Slot, Weights};
 pub use time::{Moment, Timestamp};

@@ -2,7 +2,6 @@
 
 mod clock;
 mod database;
-mod error;
 mod fence;
 mod hosts;
 mod metrics;
@@ -10,13 +9,13 @@ mod notify;
 mod permit;
 mod preflight;
 mod requests;
+mod store;
 mod traces;
 mod traffic;
 mod workload;
 
 pub use clock::Clock;
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
-pub use error::PortError;
 pub use fence::Fence;
 pub use hosts::{Flow, HostState, Hosts};
 pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
@@ -24,6 +23,9 @@ pub use notify::{Notice, Notify};
 pub use permit::{ByHand, Means, Permit};
 pub use preflight::{Footprint, Manager, Missing, Preflight};
 pub use requests::{Reply, Requests, Route};
+pub use store::Store;
 pub use traces::{Collected, Traces, Wanted};
 pub use traffic::{InFlight, Traffic};
 pub use workload::{Replica, Workload};
+
+pub use crate::error::PortError;

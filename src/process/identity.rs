@@ -1,7 +1,7 @@
-//! Who a process is: its pid, when it started and in which boot, so that a reused pid is never mistaken for it.
+//! What the system says of one process, and signals that reach no other: a reused pid is never mistaken for it.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     time::{Duration, Instant},
 };
 
@@ -10,22 +10,11 @@ use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
-use serde::{Deserialize, Serialize};
+
+use crate::model::Identity;
 
 /// How often a wait looks whether a process is still there.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// Names one process for good: no later process of this or any other boot has the same identity.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// The process id.
-    pub pid: i32,
-    /// When it started, in clock ticks since the boot (field 22 of `/proc/PID/stat`, see proc(5)).
-    pub start_ticks: u64,
-    /// The kernel's id of the boot, from `/proc/sys/kernel/random/boot_id`.
-    pub boot_id: String,
-}
 
 impl Identity {
     /// Reads the identity of this process.
@@ -109,12 +98,6 @@ impl Identity {
         }
         self.kill()?;
         Ok(self.wait_gone(Duration::from_secs(2)))
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.pid, self.start_ticks)
     }
 }
 

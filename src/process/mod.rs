@@ -13,8 +13,9 @@ pub use account::Account;
 pub use below::{Below, below};
 pub use exec::{ChildOptions, become_program};
 pub use group::{Group, Whereabouts, host, pid_namespace};
-pub use identity::Identity;
 pub use launch::{Launch, Output, Running};
 pub use limits::raise_file_limit;
 pub use nix::sys::signal::Signal;
 pub use orphans::{adopt_orphans, reap};
+
+pub use crate::model::Identity;

@@ -6,10 +6,11 @@ use std::{
 };
 
 use interlock::{
+    adapters::store::FolderStore,
     app,
-    guard::{Action, Blind, Entry, Outcome, Plan, Step, Strength, begin},
-    journal::Store as _,
+    guard::{Action, Blind, Entry, Outcome, Plan, Step, Strength, begin, milestone},
     model::{RunId, Span, Target},
+    ports::Store as _,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ fn plan() -> Plan {
 /// Writes a run that was kept; names its journal.
 async fn write_run(folder: &Path) -> PathBuf {
     let runs = folder.join(".interlock/runs");
-    let store = interlock::journal::FolderStore::new(&runs, app::clock());
+    let store = FolderStore::new(&runs, app::clock(), milestone);
     let run = RunId::parse(RUN).unwrap();
     let grant = begin(&store, &run, &plan(), &[], &[]).await.unwrap();
     for entry in [
@@ -43,7 +44,7 @@ async fn write_run(folder: &Path) -> PathBuf {
         Entry::Applied { step: 0 },
         Entry::Finished { outcome: Outcome::Kept { reserve: None } },
     ] {
-        store.append(&grant, serde_json::to_value(entry).unwrap()).await.unwrap();
+        store.append(&grant, entry.draft().unwrap()).await.unwrap();
     }
     store.release(&grant).await.unwrap();
     store.folder(&run).join("journal.jsonl")

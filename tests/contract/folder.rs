@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use interlock::{adapters::SystemClock, journal::FolderStore};
+use interlock::{
+    adapters::{SystemClock, store::FolderStore},
+    guard::milestone,
+};
 
 use crate::store;
 
 fn open(folder: &tempfile::TempDir) -> FolderStore {
-    FolderStore::new(folder.path(), Arc::new(SystemClock))
+    FolderStore::new(folder.path(), Arc::new(SystemClock), milestone)
 }
 
 #[tokio::test]

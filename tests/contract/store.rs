@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use interlock::{
     error::{Error, Exit},
-    journal::{Grant, Lock, Owner, Store},
+    journal::{Draft, Grant, Lock, Owner},
     model::{Epoch, RunId, Target},
+    ports::Store,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Long enough for a busy machine; nobody waits for it to pass.
 const TTL: Duration = Duration::from_secs(10);
@@ -20,8 +21,8 @@ pub fn run(number: u32) -> RunId {
     RunId::parse(&format!("20261121-0930{number:02}-1f2e")).unwrap()
 }
 
-fn entry(number: usize) -> Value {
-    json!({ "applied": { "step": number, "share": 0.1 } })
+fn entry(number: usize) -> Draft {
+    json!({ "applied": { "step": number, "share": 0.1 } }).into()
 }
 
 async fn open(store: &dyn Store, number: u32, name: &str) -> Result<Grant, Error> {
@@ -81,7 +82,7 @@ pub async fn records_come_back_in_order(store: &dyn Store) {
     for (number, record) in written.iter().enumerate() {
         assert_eq!((record.seq, record.epoch), (number as u64, grant.epoch));
         assert_eq!(record.prev, heads[number]);
-        assert_eq!(record.entry, entry(number));
+        assert_eq!(record.entry, entry(number).entry);
     }
     heads.dedup();
     assert_eq!(heads.len(), 6);

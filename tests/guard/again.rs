@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::{Error, Exit},
-    guard::{Entry, Gate, Mode, Outcome, Override, Preconditions, ask_again, begin, load},
-    journal::{FolderStore, Store},
+    guard::{Entry, Gate, Mode, Outcome, Override, Preconditions, ask_again, begin, load, milestone},
     model::RunId,
-    ports::PortError,
+    ports::{PortError, Store},
 };
 
 use crate::{
@@ -37,7 +37,7 @@ struct Asked {
 
 async fn ask(before: &[Gate], now: Result<Vec<Gate>, fn() -> Error>, overrides: &[Override]) -> Asked {
     let folder = tempfile::tempdir().unwrap();
-    let (shelf, store) = (start(), FolderStore::new(folder.path(), Arc::new(HandClock::default())));
+    let (shelf, store) = (start(), FolderStore::new(folder.path(), Arc::new(HandClock::default()), milestone));
     let untouched = shelf.values();
     let grant = begin(&store, &run_id(), &plan(), before, overrides).await.unwrap();
     let opened = load(&store, &run_id()).await.unwrap().entries.len();

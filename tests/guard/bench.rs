@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use interlock::{
+    adapters::store::FolderStore,
     error::Error,
-    guard::{Outcome, begin, drive, load},
-    journal::FolderStore,
+    guard::{Outcome, begin, drive, load, milestone},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ impl Bench {
     }
 
     pub fn store(&self) -> Arc<FolderStore> {
-        Arc::new(FolderStore::new(self.folder.path(), self.clock.clone()))
+        Arc::new(FolderStore::new(self.folder.path(), self.clock.clone(), milestone))
     }
 
     pub async fn run(&self) -> Result<Outcome, Error> {

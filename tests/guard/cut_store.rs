@@ -13,12 +13,13 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::Error,
-    journal::{Digest, FolderStore, Grant, Lock, Owner, Record, Store},
+    guard::milestone,
+    journal::{Digest, Draft, Grant, Lock, Owner, Record},
     model::{RunId, Target},
-    ports::Clock,
+    ports::{Clock, Store},
 };
-use serde_json::Value;
 
 /// Where a store is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct CutStore {
 
 impl CutStore {
     pub fn new(root: PathBuf, clock: Arc<dyn Clock>, at: Option<(u64, Cut)>) -> Self {
-        Self { inner: FolderStore::new(root, clock), at, appends: AtomicU64::new(0) }
+        Self { inner: FolderStore::new(root, clock, milestone), at, appends: AtomicU64::new(0) }
     }
 
     pub fn appends(&self) -> u64 {
@@ -63,6 +64,10 @@ fn dead() -> Error {
 
 #[async_trait]
 impl Store for CutStore {
+    fn owner(&self) -> Result<Owner, Error> {
+        self.inner.owner()
+    }
+
     async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
         self.inner.open(run, target, owner, ttl).await
     }
@@ -83,19 +88,19 @@ impl Store for CutStore {
         if self.at.is_some_and(|(at, _)| self.appends() >= at) { Err(dead()) } else { self.inner.release(grant).await }
     }
 
-    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         let count = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
         match self.at {
             Some((at, _)) if count > at => Err(dead()),
             Some((at, cut)) if count == at => {
                 match cut {
                     Cut::Before => {}
-                    Cut::After => drop(self.inner.append(grant, entry).await?),
+                    Cut::After => drop(self.inner.append(grant, draft).await?),
                     Cut::Torn => self.tear(&grant.run),
                 }
                 Err(dead())
             }
-            _ => self.inner.append(grant, entry).await,
+            _ => self.inner.append(grant, draft).await,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use interlock::{
     guard::{Mode, Outcome, Role, begin, drive, load, recover},
-    journal::{Store, verify},
+    ports::Store,
 };
 
 use crate::{
@@ -50,7 +50,7 @@ async fn check(first: (u64, Cut), second: Option<(u64, Cut)>) {
         assert!(lock.is_none_or(|lock| lock.run.is_none()), "{told}: the lock is left");
         return;
     };
-    assert!(verify(&folder.path().join(run_id().as_str())).is_ok(), "{told}");
+    assert!(store.head(&run_id()).await.is_ok(), "{told}");
     assert!(stored.lock.is_none(), "{told}: the lock is left");
     match stored.mode() {
         Mode::Finished(Outcome::Kept { .. }) => assert_eq!(shelf.values()["weights"], 100, "{told}"),

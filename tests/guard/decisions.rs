@@ -5,8 +5,8 @@ use std::time::Duration;
 use interlock::{
     error::Exit,
     guard::{Entry, Mode, Operation, Resume, Role, Settled, Stored, Verdict, load, recover, resolve, resume},
-    journal::{Owner, Store as _},
-    ports::{ByHand, PortError},
+    journal::Owner,
+    ports::{ByHand, PortError, Store as _},
 };
 use serde_json::json;
 
@@ -31,7 +31,7 @@ async fn what_a_guardian_has_begun_meanwhile_is_not_decided_over() {
         let lock = store.lock(&plan().target).await.unwrap().unwrap();
         let guardian = store.take_over(&lock, &Owner::current().unwrap()).await.unwrap();
         let begun = Entry::Interrupted { why: "green crashes".to_owned() };
-        store.append(&guardian, serde_json::to_value(begun).unwrap()).await.unwrap();
+        store.append(&guardian, begun.draft().unwrap()).await.unwrap();
         let context = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
         let refused = match decision {
             "keep" => resume(&context, &stored, Resume::Keep).await,

@@ -12,9 +12,8 @@ use interlock::{
         Action, Entry, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve,
         resume,
     },
-    journal::Store,
     model::{Epoch, Target},
-    ports::ByHand,
+    ports::{ByHand, Store},
 };
 use serde_json::json;
 
@@ -322,8 +321,7 @@ async fn whoever_reads_beside_a_writer_sees_a_whole_journal() {
     let writing = store.clone();
     let writer = tokio::spawn(async move {
         for step in 0..300 {
-            let entry = serde_json::to_value(Entry::Applied { step }).unwrap();
-            writing.append(&grant, entry).await.unwrap();
+            writing.append(&grant, Entry::Applied { step }.draft().unwrap()).await.unwrap();
         }
     });
     let reader = bench.store();

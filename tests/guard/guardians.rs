@@ -10,11 +10,11 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::{Error, Exit},
-    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard},
-    journal::{FolderStore, Store},
+    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard, milestone},
     model::RunId,
-    ports::{Clock, Notify},
+    ports::{Clock, Notify, Store},
 };
 
 use crate::{
@@ -52,7 +52,7 @@ async fn abandoned(folder: &std::path::Path, failures: u32) -> (Guard, Arc<Shelf
     let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
     assert!(drive(&context(store, shelf.clone(), port.clone()), &grant).await.is_err());
     clock.pass(Duration::from_secs(60));
-    let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder, port.clone()));
+    let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder, port.clone(), milestone));
     let rebuild = Arc::new(Away(AtomicU32::new(failures), shelf.clone()));
     (Guard { store, clock: port, rebuild, pace: PACE }, shelf, clock)
 }

@@ -11,11 +11,11 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::Exit,
-    guard::{Entry, Look, Looked, Operation, Outcome, Role, begin, drive, load, recover},
-    journal::{FolderStore, Store},
+    guard::{Entry, Look, Looked, Operation, Outcome, Role, begin, drive, load, milestone, recover},
     model::Epoch,
-    ports::{Means, Permit, PortError},
+    ports::{Means, Permit, PortError, Store},
 };
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ impl Bench {
     }
 
     fn store(&self) -> Arc<dyn Store> {
-        Arc::new(FolderStore::new(self.folder.path(), self.clock.clone()))
+        Arc::new(FolderStore::new(self.folder.path(), self.clock.clone(), milestone))
     }
 
     async fn run(&self) -> Outcome {
@@ -201,7 +201,7 @@ async fn cut(folder: &Path, loose: &Arc<Loose>, at: u64, cut: Cut) -> (bool, usi
     if let Ok(grant) = begin(&*store, &run_id(), &plan(), &[], &[]).await {
         ended = drive(&context(store.clone(), loose.clone(), clock.clone()), &grant).await.is_ok();
     }
-    let kept = load(&FolderStore::new(folder, clock), &run_id())
+    let kept = load(&FolderStore::new(folder, clock, milestone), &run_id())
         .await
         .map_or(0, |stored| stored.entries.iter().filter(|entry| matches!(entry, Entry::Intended { .. })).count());
     (ended, kept)

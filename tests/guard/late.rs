@@ -2,9 +2,9 @@
 
 use interlock::{
     guard::{Outcome, begin, drive},
-    journal::Store as _,
     model::{Slot, Span, Weights},
     operation::switchover::Spec,
+    ports::Store as _,
 };
 
 use crate::{

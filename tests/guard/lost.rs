@@ -3,10 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use interlock::{
+    adapters::store::Disk as _,
     error::{Error, Exit},
     guard::{Mode, Outcome, Role, Settled, begin, load, recover, resolve},
-    journal::{Disk as _, Lock, Owner, Store},
+    journal::{Lock, Owner},
     model::{Epoch, Target},
+    ports::Store,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ async fn a_lost_lock_ends_neither_recovery_nor_abort_nor_resolve() {
             let claim = claims().join("0000000001.json");
             let stuck = json!({ "finished": { "outcome": { "stuck": { "why": "somebody was there" } } } });
             if how == "resolve" {
-                bench.store().append(&grant, stuck).await.unwrap();
+                bench.store().append(&grant, stuck.into()).await.unwrap();
             }
             match lost {
                 "empty" => bench.disk.put(&claim, b""),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use interlock::journal::Disk;
+use interlock::adapters::store::Disk;
 
 /// What a name costs, in bytes.
 const NAME: u64 = 64;

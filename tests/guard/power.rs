@@ -4,8 +4,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use interlock::{
-    guard::{Mode, Outcome, Role, begin, drive, load, recover},
-    journal::{FolderStore, Owner, Store as _},
+    adapters::store::FolderStore,
+    guard::{Mode, Outcome, Role, begin, drive, load, milestone, recover},
+    journal::Owner,
+    ports::Store as _,
 };
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
 const ROOT: &str = "/home/runs";
 
 fn store(disk: &MemoryDisk, clock: &Arc<HandClock>) -> Arc<FolderStore> {
-    Arc::new(FolderStore::on(Arc::new(disk.clone()), ROOT, clock.clone()))
+    Arc::new(FolderStore::on(Arc::new(disk.clone()), ROOT, clock.clone(), milestone))
 }
 
 async fn operate(disk: &MemoryDisk, clock: &Arc<HandClock>, shelf: &Arc<Shelf>) {
@@ -97,9 +99,9 @@ async fn what_a_successor_counts_outlasts_a_power_cut() {
         let owner = Owner::current().unwrap();
         let first = store(&disk, &clock);
         let grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
-        first.append(&grant, serde_json::json!({ "applied": { "step": 0 } })).await.unwrap();
+        first.append(&grant, serde_json::json!({ "applied": { "step": 0 } }).into()).await.unwrap();
         disk.break_syncs(Some("journal.jsonl"));
-        first.append(&grant, serde_json::json!({ "applied": { "step": 1 } })).await.unwrap_err();
+        first.append(&grant, serde_json::json!({ "applied": { "step": 1 } }).into()).await.unwrap_err();
         disk.break_syncs(None);
         let successor = store(&disk, &clock);
         let seen = successor.lock(&plan().target).await.unwrap().unwrap();
@@ -118,7 +120,7 @@ async fn what_was_acknowledged_outlasts_a_power_cut_right_after_it() {
     let first = store(&disk, &clock);
     let mut grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
     for number in 0..12 {
-        first.append(&grant, serde_json::json!({ "applied": { "step": number } })).await.unwrap();
+        first.append(&grant, serde_json::json!({ "applied": { "step": number } }).into()).await.unwrap();
         for left in LEFT {
             let after = store(&disk.after_power_cut(left), &clock);
             let records = after.load(&run_id()).await.unwrap();

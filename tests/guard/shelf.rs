@@ -12,9 +12,8 @@ use std::{
 use async_trait::async_trait;
 use interlock::{
     guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
-    journal::Store,
     model::{Epoch, Moment, RunId, Span, Target, Timestamp},
-    ports::{Clock, Permit, PortError},
+    ports::{Clock, Permit, PortError, Store},
 };
 use serde_json::{Value, json};
 

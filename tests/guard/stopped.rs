@@ -7,12 +7,14 @@ use std::{
 };
 
 use interlock::{
+    adapters::store::{Disk as _, FolderStore},
     error::{Error, Exit},
-    guard::{Outcome, Role, abort, begin, load, recover},
-    journal::{Disk as _, FolderStore, Grant, Lock, Owner, Store},
+    guard::{Outcome, Role, abort, begin, load, milestone, recover},
+    journal::{Draft, Grant, Lock, Owner},
     model::{Epoch, Target},
+    ports::Store,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     memory_disk::MemoryDisk,
@@ -33,8 +35,8 @@ pub fn target() -> Target {
     plan().target
 }
 
-pub fn entry(number: usize) -> Value {
-    json!({ "applied": { "step": number } })
+pub fn entry(number: usize) -> Draft {
+    json!({ "applied": { "step": number } }).into()
 }
 
 pub fn claims() -> PathBuf {
@@ -43,7 +45,7 @@ pub fn claims() -> PathBuf {
 
 impl Bench {
     pub fn store(&self) -> Arc<FolderStore> {
-        Arc::new(FolderStore::on(Arc::new(self.disk.clone()), ROOT, self.clock.clone()))
+        Arc::new(FolderStore::on(Arc::new(self.disk.clone()), ROOT, self.clock.clone(), milestone))
     }
 
     pub async fn open(&self, store: &FolderStore) -> Grant {
@@ -67,11 +69,12 @@ impl Bench {
                 &grant,
                 json!({ "looked": {
             "step": 0, "ms": 1, "verdict": { "pass": { "reserve": null } }, "line": "", "evidence": 1
-        } }),
+        } })
+                .into(),
             )
             .await
             .unwrap();
-        store.append(&grant, json!({ "captured": { "step": 1, "prior": 0 } })).await.unwrap();
+        store.append(&grant, json!({ "captured": { "step": 1, "prior": 0 } }).into()).await.unwrap();
         shelf.meddle("weights", json!(50));
         store.append(&grant, entry(1)).await.unwrap();
         grant
@@ -146,7 +149,7 @@ async fn what_a_superseded_owner_writes_late_is_void_and_not_tampering() {
     let record = successor.append(&taken, entry(2)).await.unwrap();
     assert_eq!((record.seq, record.epoch), (1, Epoch(2)));
     let entries: Vec<_> = successor.load(&taken.run).await.unwrap().into_iter().map(|record| record.entry).collect();
-    assert_eq!(entries, [entry(0), entry(2)]);
+    assert_eq!(entries, [entry(0).entry, entry(2).entry]);
     assert!(successor.head(&taken.run).await.is_ok());
 
     // Of what was there it may not lack a byte.
@@ -272,7 +275,7 @@ async fn only_a_full_disk_gives_the_reserve_up() {
     bench.disk.break_syncs(None);
     store.append(&grant, entry(1)).await.unwrap();
     let entries: Vec<_> = store.load(&grant.run).await.unwrap().into_iter().map(|record| record.entry).collect();
-    assert_eq!(entries, [entry(0), entry(1)], "what may have been read already stays");
+    assert_eq!(entries, [entry(0).entry, entry(1).entry], "what may have been read already stays");
 
     bench.disk.leave_room(Some(0));
     store.append(&grant, entry(2)).await.unwrap();

@@ -2,10 +2,9 @@
 
 use interlock::{
     guard::{Action, Mode, Operation as _, Outcome, load},
-    journal::verify,
     model::{Epoch, Span},
     operation::switchover::Spec,
-    ports::{ByHand, PortError},
+    ports::{ByHand, PortError, Store as _},
 };
 
 use crate::{
@@ -128,7 +127,7 @@ async fn check_cut(first: (u64, Cut), second: Option<(u64, Cut)>) {
         assert_eq!((world.platform.stand(), world.platform.writes()), (at_start(), 0), "{told}");
         return;
     };
-    assert!(verify(&world.folder().join(run_id().as_str())).is_ok(), "{told}");
+    assert!(store.head(&run_id()).await.is_ok(), "{told}");
     assert!(stored.lock.is_none(), "{told}: the lock is left");
     match stored.mode() {
         Mode::Finished(Outcome::Kept { .. }) => assert_eq!(world.platform.stand(), at_end(), "{told}"),

@@ -8,15 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::FolderStore,
     error::Error,
-    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, recover},
-    journal::{FolderStore, Store},
+    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, milestone, recover},
     model::{Slot, Span, Timestamp, Weights},
     operation::{
         self,
         switchover::{Fuses, Ports, Smoke, Spec, Switch},
     },
-    ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series},
+    ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series, Store},
     slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side},
 };
 
@@ -172,7 +172,7 @@ impl World {
     }
 
     pub fn store(&self) -> Arc<FolderStore> {
-        Arc::new(FolderStore::new(self.folder.path(), self.clock()))
+        Arc::new(FolderStore::new(self.folder.path(), self.clock(), milestone))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use interlock::{
     guard::{Entry, Outcome, begin},
-    journal::Store,
+    ports::Store,
 };
 
 use crate::{
@@ -48,7 +48,7 @@ async fn runs_in_a_cluster_are_the_same_from_every_folder() {
     let store = server.store("commands").await;
     let grant = begin(&store, &run_id(), &plan(), &[], &[]).await.unwrap();
     let finished = Entry::Finished { outcome: Outcome::Kept { reserve: None } };
-    store.append(&grant, serde_json::to_value(finished).unwrap()).await.unwrap();
+    store.append(&grant, finished.draft().unwrap()).await.unwrap();
     store.release(&grant).await.unwrap();
     for args in [&["runs", "list"][..], &["runs", "show", run_id().as_str()], &["runs", "verify"]] {
         let (first, second) = (interlock(&server, one.path(), args), interlock(&server, other.path(), args));

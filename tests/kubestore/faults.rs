@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use interlock::{
     error::{Error, Exit},
-    journal::{Grant, Owner, Store},
+    journal::{Draft, Grant, Owner},
+    ports::Store,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +21,8 @@ async fn open(store: &dyn Store, name: &str) -> Grant {
 }
 
 /// An entry of about so many bytes.
-fn entry(number: usize, bytes: usize) -> Value {
-    json!({ "applied": { "step": number, "padding": "x".repeat(bytes) } })
+fn entry(number: usize, bytes: usize) -> Draft {
+    json!({ "applied": { "step": number, "padding": "x".repeat(bytes) } }).into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +64,7 @@ async fn lost_answers_change_nothing_of_the_contract() {
     let mut reach = server.reach(namespace);
     reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
-    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    let store = interlock::adapters::store::KubeStore::new(cluster, interlock::app::clock());
     keeps_the_contract(&store).await;
 
     let grant = open(&store, "tenant").await;
@@ -86,7 +87,7 @@ async fn a_record_that_landed_before_a_takeover_is_no_leave_to_go_on() {
     let mut reach = server.reach(namespace);
     reach.kubeconfig = Some(redirect(&server.kubeconfig(), lossy.at, folder.path()));
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
-    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    let store = interlock::adapters::store::KubeStore::new(cluster, interlock::app::clock());
     let grant = open(&store, "tenant").await;
     store.append(&grant, entry(0, 10)).await.unwrap();
 
@@ -111,7 +112,7 @@ async fn an_api_server_that_is_gone_is_unreachable() {
     let folder = tempfile::tempdir().unwrap();
     reach.kubeconfig = Some(redirect(&server.kubeconfig(), nowhere, folder.path()));
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
-    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    let store = interlock::adapters::store::KubeStore::new(cluster, interlock::app::clock());
     let refused = store.runs().await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Unreachable, "{refused}");
 }
@@ -128,7 +129,7 @@ async fn who_is_not_allowed_is_told_which_role_is_missing() {
     let mut reach = server.reach("strange");
     reach.kubeconfig = Some(folder.path().join("kubeconfig"));
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
-    let store = interlock::adapters::KubeStore::new(cluster, interlock::app::clock());
+    let store = interlock::adapters::store::KubeStore::new(cluster, interlock::app::clock());
     let owner = Owner::current().unwrap();
     let refused = store.open(&run(1), &target("tenant"), &owner, Duration::from_secs(10)).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Refused, "{refused}");

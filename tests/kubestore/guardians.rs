@@ -10,14 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
-    adapters::{KubeStore, SystemClock},
+    adapters::{SystemClock, store::KubeStore},
     error::Error,
     guard::{
         Context, Event, Events, Guard, Mode, Operation, Outcome, Plan, Rebuild, Silent, begin, drive, keep_all, load,
     },
-    journal::Store,
     model::{RunId, Span, Target},
-    ports::Notify,
+    ports::{Notify, Store},
 };
 use serde_json::json;
 use tokio::sync::watch;

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    adapters::{KubeStore, SystemClock},
+    adapters::{SystemClock, store::KubeStore},
     error::Error,
-    journal::{Lock, Owner, Store},
+    journal::{Lock, Owner},
     model::Moment,
-    ports::Clock as _,
+    ports::{Clock as _, Store},
 };
 use serde_json::json;
 
@@ -36,7 +36,7 @@ async fn an_owner_elsewhere_is_gone_after_we_have_seen_it_silent() {
     server.namespace("silent");
     let theirs = server.store("silent").await;
     let grant = theirs.open(&run(1), &target("tenant"), &elsewhere(), TTL).await.unwrap();
-    theirs.append(&grant, json!({ "applied": { "step": 0 } })).await.unwrap();
+    theirs.append(&grant, json!({ "applied": { "step": 0 } }).into()).await.unwrap();
     tokio::time::sleep(TTL + Duration::from_millis(500)).await;
 
     let ours = server.store("silent").await;
@@ -63,7 +63,7 @@ async fn time_in_which_the_api_server_hangs_is_no_silence_of_the_owner() {
     server.namespace("hung");
     let theirs = server.store("hung").await;
     let grant = theirs.open(&run(1), &target("tenant"), &elsewhere(), TTL).await.unwrap();
-    theirs.append(&grant, json!({ "applied": { "step": 0 } })).await.unwrap();
+    theirs.append(&grant, json!({ "applied": { "step": 0 } }).into()).await.unwrap();
     let ours = server.store("hung").await;
     lock(&ours).await;
     let paused = server.pause();

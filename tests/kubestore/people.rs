@@ -2,13 +2,25 @@
 
 use std::time::Duration;
 
-use interlock::journal::{Owner, Store};
-use serde_json::json;
+use interlock::{
+    guard::{Entry, Outcome, Plan},
+    journal::{Draft, Owner},
+    ports::Store,
+};
 
 use crate::{
     server::Server,
+    shelf::plan,
     store::{run, target},
 };
+
+fn planned(title: &str) -> Draft {
+    Entry::Planned { plan: Box::new(Plan { title: title.to_owned(), ..plan() }) }.draft().unwrap()
+}
+
+fn finished(outcome: Outcome) -> Draft {
+    Entry::Finished { outcome }.draft().unwrap()
+}
 
 /// A table of kubectl's without what differs from run to run: ages, process ids, machines.
 fn settled(table: &str) -> String {
@@ -34,12 +46,11 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     server.namespace("people");
     let store = server.store("people").await;
     let (owner, ttl) = (Owner::current().unwrap(), Duration::from_secs(10));
-    let planned = |title: &str| json!({ "planned": { "plan": { "title": title } } });
 
     let kept = store.open(&run(1), &target("tenant"), &owner, ttl).await.unwrap();
     store.append(&kept, planned("switchover tenant from blue to green")).await.unwrap();
-    store.append(&kept, json!({ "applied": { "step": 0 } })).await.unwrap();
-    store.append(&kept, json!({ "finished": { "outcome": { "kept": { "reserve": null } } } })).await.unwrap();
+    store.append(&kept, Entry::Applied { step: 0 }.draft().unwrap()).await.unwrap();
+    store.append(&kept, finished(Outcome::Kept { reserve: None })).await.unwrap();
     store.release(&kept).await.unwrap();
 
     let other = Owner { host: "runner-5".to_owned(), ..owner.clone() };
@@ -47,13 +58,14 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     store.append(&taken, planned("switchover tenant from green to blue")).await.unwrap();
     let seen = store.lock(&target("tenant")).await.unwrap().unwrap();
     let taken = store.take_over(&seen, &owner).await.unwrap();
-    let outcome = json!({ "rolledBack": { "why": "availability: 12 of 400 requests failed" } });
-    store.append(&taken, json!({ "finished": { "outcome": outcome } })).await.unwrap();
+    let why = "availability: 12 of 400 requests failed".to_owned();
+    store.append(&taken, finished(Outcome::RolledBack { why })).await.unwrap();
     store.release(&taken).await.unwrap();
 
     let held = store.open(&run(3), &target("Billing_API"), &owner, ttl).await.unwrap();
     store.append(&held, planned("switchover Billing_API from blue to green")).await.unwrap();
-    store.append(&held, json!({ "held": { "why": "Prometheus has not answered for 30 s" } })).await.unwrap();
+    let why = "Prometheus has not answered for 30 s".to_owned();
+    store.append(&held, Entry::Held { why }.draft().unwrap()).await.unwrap();
 
     let get = |args: &[&str]| {
         let table = settled(&server.kubectl(&[&["get", "-n", "people"], args].concat()));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use interlock::{
-    adapters::{Cluster, KubeStore, Reach, SystemClock},
+    adapters::{Cluster, Reach, SystemClock, store::KubeStore},
     process::{Identity, Signal},
 };
 

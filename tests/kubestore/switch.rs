@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    adapters::KubeStore,
+    adapters::store::KubeStore,
     error::{Error, Exit},
     guard::{Entry, Event, Events, Outcome, Role, begin, drive, entries, load, recover},
-    journal::{Owner, Store},
+    journal::Owner,
+    ports::Store,
 };
 use tokio::sync::Notify;
 
@@ -105,7 +106,7 @@ async fn begin_elsewhere(world: &World, store: &KubeStore) -> interlock::journal
     let plan = world.plan();
     let grant = store.open(&run_id(), &plan.target, &owner, plan.ttl.0).await.unwrap();
     for entry in [Entry::Planned { plan: Box::new(plan) }, Entry::Owned { owner, role: Role::Operator }] {
-        store.append(&grant, serde_json::to_value(entry).unwrap()).await.unwrap();
+        store.append(&grant, entry.draft().unwrap()).await.unwrap();
     }
     grant
 }

@@ -2,10 +2,9 @@
 
 use interlock::{
     guard::{Entry, Mode, Outcome},
-    journal::Store as _,
     lab::http::{Ask, Client},
     model::{RunId, Slot, Target, Weights},
-    ports::{Fence, Traffic as _},
+    ports::{Fence, Store as _, Traffic as _},
     process::Signal,
 };
 

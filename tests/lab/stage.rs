@@ -14,11 +14,12 @@ use std::{
 };
 
 use interlock::{
-    guard::{Entry, Mode, Outcome, Stored, load},
-    journal::{FolderStore, Record, Store as _},
+    adapters::store::FolderStore,
+    guard::{Entry, Mode, Outcome, Stored, load, milestone},
+    journal::Record,
     lab::{Lab, LabPlatform, PartStatus, load::Report},
     model::{RunId, Slot, Target, Weights},
-    ports::Traffic as _,
+    ports::{Store as _, Traffic as _},
     process::{Identity, Signal},
 };
 use nix::fcntl::OFlag;
@@ -280,7 +281,7 @@ impl Stage {
     }
 
     pub fn store(&self) -> FolderStore {
-        FolderStore::new(self.runs_folder(), interlock::app::clock())
+        FolderStore::new(self.runs_folder(), interlock::app::clock(), milestone)
     }
 
     pub fn runs(&self) -> Vec<RunId> {

@@ -5,9 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use interlock::{
+    adapters::store::{Disk as _, FolderStore, Machine, Sight, Work},
     error::Error,
-    guard::{Action, Entry, Mode, Outcome, Plan, Stored, load},
-    journal::{Disk as _, FolderStore, Machine, Owner, Sight, Work},
+    guard::{Action, Entry, Mode, Outcome, Plan, Stored, load, milestone},
+    journal::Owner,
     model::{Moment, RunId, Timestamp},
     ports::Clock,
 };
@@ -54,7 +55,7 @@ impl Machine for Judge {
 
 /// The run as a disk has it; an error where it never began.
 pub fn stored(disk: &MemoryDisk) -> Result<Stored, Error> {
-    let store = FolderStore::of(Arc::new(Judge), Arc::new(disk.clone()), ROOT, Arc::new(Judge));
+    let store = FolderStore::of(Arc::new(Judge), Arc::new(disk.clone()), ROOT, Arc::new(Judge), milestone);
     load(&store, &run_id()).now_or_never().expect("a judge waits for nothing")
 }
 

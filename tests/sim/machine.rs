@@ -4,13 +4,14 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use interlock::{
+    adapters::store::{Disk, FolderStore, Machine, Sight, Work},
     error::Error,
-    journal::{Digest, Disk, FolderStore, Grant, Lock, Machine, Owner, Record, Sight, Store, Work},
+    guard::milestone,
+    journal::{Digest, Draft, Grant, Lock, Owner, Record},
     model::{Moment, RunId, Target, Timestamp},
-    ports::Clock,
+    ports::{Clock, Store},
     process::Identity,
 };
-use serde_json::Value;
 
 use crate::{
     choices::{Fate, WORK},
@@ -58,7 +59,7 @@ impl Node {
     /// The store as this process has it.
     pub fn store(&self) -> Arc<dyn Store> {
         let (machine, clock, disk) = (Arc::new(self.clone()), Arc::new(self.clone()), Arc::new(NodeDisk(self.clone())));
-        let inner = FolderStore::of(machine, disk, ROOT, clock);
+        let inner = FolderStore::of(machine, disk, ROOT, clock, milestone);
         Arc::new(NodeStore { node: self.clone(), inner })
     }
 }
@@ -259,10 +260,10 @@ impl Store for NodeStore {
         self.inner.release(grant).await
     }
 
-    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         self.calls("append");
-        let text = self.node.state().told.is_some().then(|| crate::diagram::entry(&entry));
-        let appended = self.inner.append(grant, entry).await;
+        let text = self.node.state().told.is_some().then(|| crate::diagram::entry(&draft.entry));
+        let appended = self.inner.append(grant, draft).await;
         if let Some(text) = text {
             let mut state = self.node.state();
             let name = state.processes[self.node.process].name.clone();

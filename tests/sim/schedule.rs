@@ -74,7 +74,7 @@ async fn settle(world: &World) {
     }
 }
 
-fn works(world: &Arc<World>, process: usize, work: interlock::journal::Work, fate: Fate, at: u32) {
+fn works(world: &Arc<World>, process: usize, work: interlock::adapters::store::Work, fate: Fate, at: u32) {
     let strike = match fate {
         Fate::StoppedInside(length) => {
             if let Some(worker) = Worker::begin(work, at) {

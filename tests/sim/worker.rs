@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use interlock::journal::Work;
+use interlock::adapters::store::Work;
 
 /// What strikes work at a call of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

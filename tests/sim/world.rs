@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use interlock::{guard::Plan, journal::Work, process::Identity};
+use interlock::{adapters::store::Work, guard::Plan, process::Identity};
 use tokio::task::AbortHandle;
 
 use crate::{

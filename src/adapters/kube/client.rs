@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// Typed objects of the namespace.
-    pub(super) fn api<K>(&self) -> Api<K>
+    pub(in crate::adapters) fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
         K::DynamicType: Default,
@@ -108,7 +108,7 @@ impl Cluster {
     }
 
     /// What an error of the client means; `verb` says what was asked for.
-    pub(super) fn failure(&self, verb: &str, error: &kube::Error) -> PortError {
+    pub(in crate::adapters) fn failure(&self, verb: &str, error: &kube::Error) -> PortError {
         failure(&self.place, verb, error)
     }
 
@@ -118,7 +118,11 @@ impl Cluster {
     }
 
     /// Repeats a call that changes nothing more when it is repeated, for as long as an outage may last.
-    pub(super) async fn outlast<T, F>(&self, verb: &str, mut call: impl FnMut() -> F) -> Result<T, PortError>
+    pub(in crate::adapters) async fn outlast<T, F>(
+        &self,
+        verb: &str,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, PortError>
     where
         F: Future<Output = kube::Result<T>>,
     {

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, api::PostParams};
 
-use super::{Cluster, store::GUARDIAN_LEASE};
+use super::{Cluster, names::GUARDIAN_LEASE};
 use crate::ports::{Missing, PortError};
 
 /// One verb on one resource.

@@ -5,10 +5,10 @@ use futures::future::try_join_all;
 
 use super::{
     managers::{autoscalers, of_field},
+    names::lock_name,
     permissions::{Need, missing, store_reads, store_writes},
     platform::KubePlatform,
     requests::first_port,
-    store::lock_name,
     traffic::Routing,
 };
 use crate::{

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     error::{Error, Exit},
     guard::{Mode, load as load_run},
-    journal::Store,
     lab::{
         self, DatabaseKind, Lab, LabPlatform, Release,
         database::programs,
@@ -22,7 +21,7 @@ use crate::{
         supervisor::{self, WithDatabase},
     },
     model::{RunId, Slot, Weights},
-    ports::Traffic as _,
+    ports::{Store, Traffic as _},
     process::{Launch, Output, Running, Signal},
     report::Style,
 };

@@ -9,15 +9,15 @@ use std::{
 };
 
 use super::{
-    Lock, Machine, Owner,
-    claim::{Beat, Claim, Claims},
-    disk::{Disk, failed, replace},
+    Disk, Machine,
+    claims::Claims,
+    disk::{failed, replace},
     earlier,
-    segment::Segment,
-    verify::{is_journal, newest, read_journal},
+    read::{is_journal, newest, read_journal},
 };
 use crate::{
     error::Error,
+    journal::{Beat, Claim, Lock, Owner, ReadMilestone, Segment},
     model::{Epoch, RunId, Target, Timestamp},
     ports::Clock,
 };
@@ -43,12 +43,19 @@ pub(super) struct Locks {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) machine: Arc<dyn Machine>,
+    read: ReadMilestone,
     seen: Mutex<HashMap<Target, FirstSeen>>,
 }
 
 impl Locks {
-    pub(super) fn new(root: PathBuf, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>, machine: Arc<dyn Machine>) -> Self {
-        Self { root, clock, disk, machine, seen: Mutex::default() }
+    pub(super) fn new(
+        root: PathBuf,
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+        machine: Arc<dyn Machine>,
+        read: ReadMilestone,
+    ) -> Self {
+        Self { root, clock, disk, machine, read, seen: Mutex::default() }
     }
 
     pub(super) fn folder(&self, run: &RunId) -> PathBuf {
@@ -223,7 +230,7 @@ impl Locks {
             return Ok((claim.target == *target).then(|| (to_lock(&claim, beat), true)));
         }
         let records = read_journal(&*self.disk, &folder).map(|(records, _)| records).unwrap_or_default();
-        Ok(earlier::rebuilt(run, target, &records).map(|lock| (lock, false)))
+        Ok(earlier::rebuilt(run, target, &records, self.read).map(|lock| (lock, false)))
     }
 
     /// An owner of an earlier release looks at its own lock file only.

@@ -14,18 +14,15 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        client::Cluster,
-        names::{EPOCH, MANAGER, PART, RUN},
-    },
     chunk::{self, Chunk, PARTS, Tail, key},
-    names::{CLOSED, HEAD, JOURNAL, MANAGED_BY, NEXT, TARGET, chunk as name_of, slug},
-    told::{Word, word},
+    names::{CLOSED, HEAD, JOURNAL, MANAGED_BY, NEXT, TARGET, chunk as name_of},
+    status,
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, EPOCH, MANAGER, PART, RUN, slug},
     error::Error,
-    journal::{Grant, Record, Sealed, superseded, tampered},
+    journal::{Chain, Draft, Grant, Record, Sealed, superseded, tampered},
     model::{Epoch, RunId, Target, Timestamp},
     ports::PortError,
 };
@@ -182,17 +179,17 @@ impl Journals {
 
     /// Appends a record behind `tail`. Where it is not known whether a try went through it is looked up, so that nothing
     /// is written twice.
-    pub async fn append(&self, grant: &Grant, mut tail: Tail, at: Timestamp, entry: &Value) -> Result<Record, Error> {
+    pub async fn append(&self, grant: &Grant, mut tail: Tail, at: Timestamp, draft: &Draft) -> Result<Record, Error> {
         let run = &grant.run;
-        let word = word(entry);
+        let state = draft.milestone.as_ref().and_then(status::state);
         for _ in 0..TRIES {
             if tail.epoch > grant.epoch {
                 self.forget(run);
                 return Err(superseded(grant, tail.epoch));
             }
-            let sealed = tail.chain.seal(at, grant.epoch, entry.clone());
+            let sealed = tail.chain.seal(at, grant.epoch, draft.entry.clone());
             let sealed = sealed.map_err(|e| trouble(&self.cluster, PortError::odd(name_of(run, 0), e)))?;
-            match self.write(grant, &tail, &sealed, word.as_ref()).await {
+            match self.write(grant, &tail, &sealed, state.as_ref()).await {
                 Ok(next) => {
                     self.tails().insert(run.clone(), next);
                     return Ok(sealed.record);
@@ -223,19 +220,19 @@ impl Journals {
         Err(self.busy(run))
     }
 
-    async fn write(&self, grant: &Grant, tail: &Tail, sealed: &Sealed, word: Option<&Word>) -> Result<Tail, Failed> {
+    async fn write(&self, grant: &Grant, tail: &Tail, sealed: &Sealed, state: Option<&Value>) -> Result<Tail, Failed> {
         let run = &grant.run;
         let line = sealed.line.trim_end();
         let head = chunk::head(&sealed.chain);
         if tail.takes(line.len()) {
             let mut metadata = json!({ "annotations": { EPOCH: grant.epoch.to_string(), HEAD: head } });
-            if let Some(word) = word.filter(|_| tail.chunk == 0) {
-                merge(&mut metadata, word.state());
+            if let Some(state) = state.filter(|_| tail.chunk == 0) {
+                merge(&mut metadata, state.clone());
             }
             let data = json!({ key(sealed.record.seq): line });
             let version = self.patch(run, tail, metadata, data).await.map_err(|e| self.failed(e))?;
-            if let Some(word) = word.filter(|_| tail.chunk > 0) {
-                self.say(run, word.state()).await;
+            if let Some(state) = state.filter(|_| tail.chunk > 0) {
+                self.say(run, state.clone()).await;
             }
             return Ok(Tail {
                 chain: sealed.chain.clone(),
@@ -261,8 +258,8 @@ impl Journals {
         let version =
             self.create(run, &grant.target, index, grant.epoch, first_line).await.map_err(|e| self.failed(e))?;
         self.note_next(run, index).await;
-        if let Some(word) = word {
-            self.say(run, word.state()).await;
+        if let Some(state) = state {
+            self.say(run, state.clone()).await;
         }
         Ok(Tail {
             chain: sealed.chain.clone(),
@@ -365,7 +362,7 @@ enum Failed {
 }
 
 fn first(version: String, epoch: Epoch) -> Tail {
-    Tail { chain: crate::journal::Chain::default(), chunk: 0, version, bytes: 0, epoch, closed: false }
+    Tail { chain: Chain::default(), chunk: 0, version, bytes: 0, epoch, closed: false }
 }
 
 /// Lays one object over another, two levels deep at most.

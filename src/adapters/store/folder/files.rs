@@ -12,17 +12,16 @@ use std::{
 };
 
 use super::{
-    Chain, Grant, Lock, Owner, Record,
-    chain::Sealed,
-    claim::{Beat, Claim},
     disk::{create_folders, create_synced, failed, is_full, parent, replace},
-    lock::{alive, held, superseded},
     locks::{Found, Locks},
-    segment::{After, FIRST, Header, Segment},
-    verify::{Tail, broken, read_journal},
+    read::read_journal,
 };
 use crate::{
     error::Error,
+    journal::{
+        After, Beat, Chain, Claim, FIRST, Grant, Head, Header, Lock, Owner, Record, Sealed, Segment, Tail, alive,
+        broken, held, superseded,
+    },
     model::{Epoch, Moment, RunId, Target},
 };
 
@@ -344,7 +343,7 @@ impl Files {
     }
 
     /// Not synced and allowed to fail: a head that lags behind is no contradiction.
-    fn note_head(&self, folder: &std::path::Path, name: &str, head: Option<&super::Head>) {
+    fn note_head(&self, folder: &std::path::Path, name: &str, head: Option<&Head>) {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let count = LAST.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!(".{name}.{}.{count}", std::process::id()));

@@ -27,16 +27,18 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::{
-    Digest, Grant, Lock, Machine, Owner, Record, Store, ThisMachine,
-    disk::{Disk, SystemDisk, failed},
+    Disk, Machine,
+    disk::{SystemDisk, failed},
     files::Files,
     locks::Locks,
-    verify::read_journal,
+    machine::ThisMachine,
+    read::read_journal,
 };
 use crate::{
     error::Error,
+    journal::{Digest, Draft, Grant, Lock, Owner, ReadMilestone, Record},
     model::{RunId, Target},
-    ports::Clock,
+    ports::{Clock, Store},
 };
 
 /// A run store in a folder.
@@ -46,19 +48,26 @@ pub struct FolderStore {
 }
 
 impl FolderStore {
-    /// A store in `root`, which is made when the first run is opened.
-    pub fn new(root: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self::on(Arc::new(SystemDisk), root, clock)
+    /// A store in `root`, which is made when the first run is opened. `read` finds in journals of earlier releases what
+    /// these do not say beside their records.
+    pub fn new(root: impl Into<PathBuf>, clock: Arc<dyn Clock>, read: ReadMilestone) -> Self {
+        Self::on(Arc::new(SystemDisk), root, clock, read)
     }
 
     /// A store in a folder of another disk.
-    pub fn on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self::of(Arc::new(ThisMachine), disk, root, clock)
+    pub fn on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>, clock: Arc<dyn Clock>, read: ReadMilestone) -> Self {
+        Self::of(Arc::new(ThisMachine), disk, root, clock, read)
     }
 
     /// A store in a folder of another machine's disk.
-    pub fn of(machine: Arc<dyn Machine>, disk: Arc<dyn Disk>, root: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { files: Arc::new(Files::new(Locks::new(root.into(), clock.clone(), disk, machine))), clock }
+    pub fn of(
+        machine: Arc<dyn Machine>,
+        disk: Arc<dyn Disk>,
+        root: impl Into<PathBuf>,
+        clock: Arc<dyn Clock>,
+        read: ReadMilestone,
+    ) -> Self {
+        Self { files: Arc::new(Files::new(Locks::new(root.into(), clock.clone(), disk, machine, read))), clock }
     }
 
     /// The folder of a run.
@@ -119,9 +128,9 @@ impl Store for FolderStore {
         self.on_thread(move |files| files.release(&grant)).await
     }
 
-    async fn append(&self, grant: &Grant, entry: serde_json::Value) -> Result<Record, Error> {
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         let grant = grant.clone();
-        self.on_thread(move |files| files.append(&grant, entry)).await
+        self.on_thread(move |files| files.append(&grant, draft.entry)).await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {

@@ -8,11 +8,11 @@ use k8s_openapi::{
 };
 
 use super::{
-    super::names::{MANAGER, PART, RUN},
-    names::{LOCK, MANAGED_BY, OWNER, TARGET, lease as name_of, slug},
+    names::{LOCK, MANAGED_BY, OWNER, TARGET},
     silence::Sign,
 };
 use crate::{
+    adapters::kube::{MANAGER, PART, RUN, lock_name, slug},
     error::Error,
     journal::Owner,
     model::{Epoch, RunId, Target, Timestamp},
@@ -111,7 +111,7 @@ pub fn new(target: &Target) -> Lease {
 fn new_meta(target: &Target) -> ObjectMeta {
     let labels = [(MANAGED_BY, MANAGER.to_owned()), (PART, LOCK.to_owned()), (TARGET, slug(target))];
     ObjectMeta {
-        name: Some(name_of(target)),
+        name: Some(lock_name(target)),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
         ..ObjectMeta::default()
     }

@@ -21,26 +21,22 @@ use std::{
 use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
-use serde_json::Value;
 
 use super::{
-    super::{
-        client::Cluster,
-        names::{PART, RUN},
-    },
     guardian::{self, Guardian},
     journals::Journals,
     lease::{Hold, Standing},
     locks::{Change, Locks},
     names::LOCK,
-    told::{Herald, word},
+    status::EventRecorder,
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, PART, RUN},
     error::Error,
-    journal::{Digest, Grant, Lock, Owner, Record, Store, held, superseded},
+    journal::{Digest, Draft, Grant, Lock, Owner, Record, held, superseded},
     model::{Epoch, RunId, Target, Timestamp},
-    ports::Clock,
+    ports::{Clock, Store},
 };
 
 /// How often an owner elsewhere is looked at who has not written a record yet.
@@ -52,7 +48,7 @@ pub struct KubeStore {
     clock: Arc<dyn Clock>,
     locks: Locks,
     journals: Journals,
-    herald: Herald,
+    events: EventRecorder,
 }
 
 impl KubeStore {
@@ -62,7 +58,7 @@ impl KubeStore {
         Self {
             locks: Locks::new(cluster.clone(), clock.clone()),
             journals: Journals::new(cluster.clone()),
-            herald: Herald::new(cluster.clone()),
+            events: EventRecorder::new(cluster.clone()),
             cluster,
             clock,
         }
@@ -181,6 +177,10 @@ fn no_run(run: &RunId, cluster: &Cluster) -> Error {
 
 #[async_trait]
 impl Store for KubeStore {
+    fn owner(&self) -> Result<Owner, Error> {
+        Owner::current()
+    }
+
     async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
         let before = self.standing_lock(target).await?;
         if let Some(lock) = &before
@@ -227,7 +227,7 @@ impl Store for KubeStore {
             .await?;
         self.journals.fence(&run, &seen.target, epoch).await?;
         let before = seen.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-        self.herald.taken_over(&seen.target, &run, &before).await;
+        self.events.taken_over(&seen.target, &run, &before).await;
         Ok(Grant { run, target: seen.target.clone(), epoch, ttl })
     }
 
@@ -255,7 +255,7 @@ impl Store for KubeStore {
         self.unlock(grant).await
     }
 
-    async fn append(&self, grant: &Grant, entry: Value) -> Result<Record, Error> {
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         // The newest part of the journal is fenced, so that what we have last written there ourselves is enough to know.
         let tail = match self.journals.known_tail(&grant.run) {
             Some(tail) => tail,
@@ -265,9 +265,9 @@ impl Store for KubeStore {
                 found.ok_or_else(|| no_run(&grant.run, &self.cluster))?.1
             }
         };
-        let record = self.journals.append(grant, tail, self.clock.now().wall, &entry).await?;
-        if let Some(word) = word(&entry) {
-            self.herald.word(&grant.target, &grant.run, &word).await;
+        let record = self.journals.append(grant, tail, self.clock.now().wall, &draft).await?;
+        if let Some(milestone) = &draft.milestone {
+            self.events.milestone(&grant.target, &grant.run, milestone).await;
         }
         Ok(record)
     }

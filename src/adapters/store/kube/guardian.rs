@@ -13,12 +13,12 @@ use kube::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    super::{client::Cluster, names::MANAGER, names::PART},
-    names::{GUARDIAN, GUARDIAN_LEASE, MANAGED_BY},
+    names::MANAGED_BY,
     silence::{Sign, Silences},
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, GUARDIAN, GUARDIAN_LEASE, MANAGER, PART},
     model::{Epoch, Timestamp},
     ports::{Clock, PortError},
 };

@@ -142,12 +142,12 @@ impl Disk for SystemDisk {
 }
 
 /// Whether there is no room left for this user.
-pub fn is_full(error: &io::Error) -> bool {
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Turns a system error into one that names the place.
-pub fn failed(place: &Path, error: &io::Error) -> Error {
+pub(super) fn failed(place: &Path, error: &io::Error) -> Error {
     let hint = match error.kind() {
         _ if is_full(error) => "make room on that disk and try again",
         io::ErrorKind::PermissionDenied => "check who owns the folder",
@@ -158,12 +158,12 @@ pub fn failed(place: &Path, error: &io::Error) -> Error {
 }
 
 /// The folder that a path is in.
-pub fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Creates a folder and those above it, each durable before the next; does nothing where it exists.
-pub fn create_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+pub(super) fn create_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     match disk.list(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         other => return other.map(drop),
@@ -180,7 +180,7 @@ pub fn create_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
 }
 
 /// Creates a file that must not exist, and makes what it holds durable; its name is for the caller to sync.
-pub fn create_synced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn create_synced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     disk.create(path, content)?;
     disk.sync(path).inspect_err(|_| {
         let _ = disk.remove(path);
@@ -189,7 +189,7 @@ pub fn create_synced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result
 
 /// Replaces a file in one step by way of `temporary`, which nobody else may use. Nothing is synced: after a power cut
 /// the file is as before, as now, or unreadable.
-pub fn replace(disk: &dyn Disk, path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn replace(disk: &dyn Disk, path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
     disk.create(temporary, content)?;
     disk.rename(temporary, path).inspect_err(|_| {
         let _ = disk.remove(temporary);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Digest, Grant, Lock, Owner, Record};
 use crate::{
     error::Error,
+    journal::{Digest, Draft, Grant, Lock, Owner, Record},
     model::{RunId, Target},
 };
 
@@ -17,9 +17,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Where it cannot be told from a later process.
-    fn owner(&self) -> Result<Owner, Error> {
-        Owner::current()
-    }
+    fn owner(&self) -> Result<Owner, Error>;
     /// Locks `target` for a new run and opens its journal.
     ///
     /// # Errors
@@ -51,7 +49,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`Error::Superseded`] where the grant is no longer ours: either nothing was written, or it was written too late to be
     /// sure that the next owner has read it. After other errors, too, only [`Self::load`] tells whether it is there.
-    async fn append(&self, grant: &Grant, entry: serde_json::Value) -> Result<Record, Error>;
+    async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error>;
     /// Reads a run's journal. A torn last line, left by a crash in the middle of a write, is left out.
     ///
     /// # Errors

@@ -9,13 +9,12 @@ use kube::{
 };
 
 use super::{
-    super::{client::Cluster, names::MANAGER},
     lease::{self, Standing},
-    names,
     silence::Silences,
     trouble::trouble,
 };
 use crate::{
+    adapters::kube::{Cluster, MANAGER, lock_name},
     error::Error,
     journal::Lock,
     model::{Epoch, Target},
@@ -51,14 +50,14 @@ impl Locks {
 
     /// Reads a target's Lease.
     pub async fn standing(&self, target: &Target) -> Result<Option<Standing>, Error> {
-        let (api, name) = (self.api(), names::lease(target));
+        let (api, name) = (self.api(), lock_name(target));
         let found = self.cluster.outlast(&format!("get leases/{name}"), || api.get_opt(&name)).await;
         found.map_err(|e| trouble(&self.cluster, e))?.as_ref().map(Standing::read).transpose()
     }
 
     /// Reads a target's lock; `None` where it was never locked.
     pub async fn lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
-        let name = names::lease(target);
+        let name = lock_name(target);
         let began = self.clock.now().boot;
         let found = self.standing(target).await;
         let now = self.clock.now().boot;
@@ -98,7 +97,7 @@ impl Locks {
                 Err(e) => return Err(trouble(&self.cluster, e)),
             }
         }
-        let busy = PortError::unreachable(names::lease(target), "others write it all the time");
+        let busy = PortError::unreachable(lock_name(target), "others write it all the time");
         Err(trouble(&self.cluster, busy))
     }
 
@@ -113,7 +112,7 @@ impl Locks {
     }
 
     async fn apply(&self, target: &Target, wanted: &Standing) -> Result<(), PortError> {
-        let (api, name) = (self.api(), names::lease(target));
+        let (api, name) = (self.api(), lock_name(target));
         // Forced: a person who has edited the Lease does not own it for that. The version says whether it has changed.
         let params = PatchParams::apply(MANAGER).force();
         let patch = Patch::Apply(wanted.applied(target));

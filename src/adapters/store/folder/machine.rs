@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::Owner;
-use crate::error::Error;
+use crate::{error::Error, journal::Owner};
 
 /// Blocking work, to be done once.
 pub type Work = Box<dyn FnOnce() + Send>;

@@ -1,7 +1,6 @@
 //! What a person can do about a cluster that does not keep our runs.
 
-use super::super::client::Cluster;
-use crate::{error::Error, ports::PortError};
+use crate::{adapters::kube::Cluster, error::Error, ports::PortError};
 
 /// A port's error with what to do next.
 pub fn trouble(cluster: &Cluster, error: PortError) -> Error {

@@ -3,14 +3,13 @@
 mod chunk;
 mod guardian;
 mod journals;
-mod keep;
+mod kube_store;
 mod lease;
 mod locks;
 mod names;
 mod silence;
-mod told;
+mod status;
 mod trouble;
 
 pub use guardian::{Candidate, Guardian};
-pub use keep::KubeStore;
-pub use names::{GUARDIAN_LEASE, lease as lock_name};
+pub use kube_store::KubeStore;
