@@ -14,8 +14,8 @@ mod scrape;
 mod sql;
 
 pub use self::kube::{
-    Budget, Candidate, Cluster, Evicted, Guardian, KubePlatform, KubeStore, PodName, PodPages, Reach, Routing,
-    Schedule, ServedKind, ServiceInCluster, Telling, WorkloadName, requests,
+    Candidate, Cluster, Guardian, KubePlatform, KubeStore, PodPages, Reach, Routing, ServedKind, ServiceInCluster,
+    Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
