@@ -6,6 +6,7 @@ mod laws;
 mod route;
 mod router;
 mod selector;
+mod virtual_service;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ impl Routing {
         Self(match traffic {
             Traffic::Selector(selector) => Arc::new(selector.clone()),
             Traffic::HttpRoute(route) => Arc::new(route.clone()),
+            Traffic::VirtualService(service) => Arc::new(service.clone()),
         })
     }
 
