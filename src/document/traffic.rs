@@ -13,8 +13,6 @@ pub enum Traffic {
     Selector(SelectorTraffic),
     /// A Gateway API `HTTPRoute` shares the traffic by weights.
     HttpRoute(HttpRouteTraffic),
-    /// An Istio `VirtualService` shares the traffic by weights.
-    VirtualService(VirtualServiceTraffic),
 }
 
 impl Traffic {
@@ -30,11 +28,6 @@ impl Traffic {
                 at: "traffic.httpRoute",
                 services: ("backends", &route.backends),
                 address: Some(&route.address),
-            },
-            Self::VirtualService(service) => Parts {
-                at: "traffic.virtualService",
-                services: ("backends", &service.backends),
-                address: Some(&service.address),
             },
         }
     }
@@ -80,18 +73,6 @@ pub struct HttpRouteTraffic {
     #[serde(default)]
     pub preview_header: Option<String>,
     /// The gateway's address, such as `http://shop.example.org`: only there can be asked who serves.
-    pub address: String,
-}
-
-/// Traffic by the weights of a `VirtualService`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct VirtualServiceTraffic {
-    /// The `VirtualService`.
-    pub name: String,
-    /// The Services that its weighted route names as hosts, one for each slot.
-    pub backends: Backends,
-    /// The gateway's address, such as `http://shop.example.org`.
     pub address: String,
 }
 

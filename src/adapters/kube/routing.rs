@@ -6,7 +6,6 @@ mod laws;
 mod route;
 mod router;
 mod selector;
-mod virtual_service;
 
 use std::sync::Arc;
 
@@ -27,7 +26,6 @@ impl Routing {
         Self(match traffic {
             Traffic::Selector(selector) => Arc::new(selector.clone()),
             Traffic::HttpRoute(route) => Arc::new(route.clone()),
-            Traffic::VirtualService(service) => Arc::new(service.clone()),
         })
     }
 
