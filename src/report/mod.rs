@@ -22,7 +22,7 @@ pub use conformance::{
 pub use diagnostic::{plain_wanted, render};
 pub use drill::{drill, drill_json, drill_metrics};
 pub use event::{Format, remark, say};
-pub use json::{line, print};
+pub use json::print;
 pub use lint::{annotations, findings, findings_json};
 pub use narrate::{Narrator, Told};
 pub use reporter::Reporter;

@@ -95,12 +95,6 @@ impl KubePlatform {
         })
     }
 
-    /// The cluster.
-    #[must_use]
-    pub const fn cluster(&self) -> &Cluster {
-        &self.cluster
-    }
-
     /// What is told of a namespace that is being deleted.
     pub(super) fn leaving(&self) -> String {
         format!("the namespace {} is being deleted with everything in it", self.cluster.namespace)
