@@ -4,6 +4,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is what it prints")]
 
 mod bars;
+#[path = "../../tests/support/limits.rs"]
+mod limits;
 mod pairs;
 mod peers;
 mod report;

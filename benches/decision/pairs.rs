@@ -2,16 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use interlock::{
-    slo::{
-        Arms, Assume, Counts, Evidence, Look, ObjectiveRule, Rules, Verdict, freeze_without_baseline, judge, observe,
-    },
-    stats::two_sample_delay,
+use interlock::slo::{
+    Arms, Assume, Counts, Evidence, Look, ObjectiveRule, Rules, Verdict, freeze_without_baseline, judge, observe,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::{
     Args,
+    limits::two_sample_delay,
     report::{ALPHA, seconds, table},
     rules::quantile,
     streams::{Builder, HEALTHY, LATE, LOOK, LOOKS, P0, Sampler},

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use interlock::stats::{
-    BETS, ODDS, Price, block_yardstick, clopper_pearson_lower, clopper_pearson_upper, lorden_delay,
-    reachable_yardstick, start_weight, wald_delay,
-};
+use interlock::stats::{BETS, ODDS, clopper_pearson_lower, clopper_pearson_upper, start_weight};
 
 use crate::{
     Args,
+    limits::{Price, block_yardstick, lorden_delay, reachable_yardstick, wald_delay},
     rules::{Rule, Tally, quantile},
     streams::{LOOK, LOOKS, P0, RATES, Stream},
 };

@@ -10,10 +10,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use interlock::sequence::conform::align::{Aligner, Budget, Label, Steps, Tree, Variants};
+use interlock::sequence::conform::align::{Aligner, Budget, Label, Steps, Tree};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-use crate::figures::{at_least, at_most, head, median, plain, rate};
+use crate::{
+    figures::{at_least, at_most, head, median, plain, rate},
+    variants::{Variants, align_plain},
+};
 
 /// Traces a second on one core.
 const BAR: f64 = 20_000.0;
@@ -159,7 +162,11 @@ fn traces(tree: &Tree, steps: &Steps, count: usize, changed: f64) -> Vec<Vec<Lab
 }
 
 fn total(aligner: &Aligner, traces: &[Vec<Label>]) -> u64 {
-    traces.iter().filter_map(|labels| aligner.align_plain(labels, Budget::default()).ok()).map(|found| found.cost).sum()
+    traces
+        .iter()
+        .filter_map(|labels| align_plain(aligner, labels, Budget::default()).ok())
+        .map(|found| found.cost)
+        .sum()
 }
 
 /// Runs the part.
@@ -239,7 +246,7 @@ fn frames() -> bool {
     let mut measure = |what: &str, frame: &[Label], bar: f64| {
         let mut cost = None;
         let time =
-            median(|| cost = black_box(aligner.align_plain(frame, Budget::default()).ok().map(|found| found.cost)));
+            median(|| cost = black_box(align_plain(&aligner, frame, Budget::default()).ok().map(|found| found.cost)));
         let shown = cost.map_or_else(|| "budget used up".to_owned(), |cost| format!("cost {cost}"));
         let what = format!("loop of par and alt, 100,000 events, {what} ({shown})");
         reached &= at_most(&what, time.as_secs_f64() * 1e3, bar, "ms") && cost.is_some();

@@ -8,6 +8,9 @@ mod figures;
 mod parser;
 #[cfg(feature = "otlp")]
 mod receiver;
+#[path = "../../tests/support/variants.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+mod variants;
 
 use std::process::ExitCode;
 

@@ -15,8 +15,7 @@ mod sql;
 pub mod store;
 
 pub use self::kube::{
-    Budget, Cluster, Evicted, KubePlatform, PodName, PodPages, Reach, Routing, Schedule, ServedKind, ServiceInCluster,
-    Telling, WorkloadName, requests,
+    Cluster, KubePlatform, PodPages, Reach, Routing, ServedKind, ServiceInCluster, Telling, WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};

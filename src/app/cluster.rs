@@ -7,7 +7,7 @@ use crate::{
     adapters::{
         Cluster, KubePlatform, PodPages, Reach, Routing, Scrape, ServiceInCluster, SystemClock, Telling, WorkloadName,
     },
-    document::{KubernetesTarget, Metrics as MetricsDocument, Pods, Service, Traffic},
+    document::{KubernetesTarget, Metrics as MetricsDocument, Pods, Service},
     error::Error,
     operation::{Build, switchover::Ports},
     ports::{Metrics, PortError},
@@ -73,22 +73,10 @@ fn describe(name: &str, service: &Service) -> Result<ServiceInCluster, PortError
     let missing = |what: &str| PortError::odd(format!("services.{name}"), format!("no `{what}` is given"));
     let slots = service.slots.as_ref().ok_or_else(|| missing("slots"))?;
     let traffic = service.traffic.as_ref().ok_or_else(|| missing("traffic"))?;
-    let backends = [traffic.backends().blue.clone(), traffic.backends().green.clone()];
-    let (routing, preview_header) = match traffic {
-        Traffic::Selector(selector) => {
-            (Routing::Selector { service: selector.service.clone(), label: selector.label.clone() }, None)
-        }
-        Traffic::HttpRoute(route) => {
-            (Routing::Route { route: route.route.clone(), backends: backends.clone() }, route.preview_header.clone())
-        }
-    };
     Ok(ServiceInCluster {
         name: name.to_owned(),
         workloads: [WorkloadName::parse(&slots.blue.workload)?, WorkloadName::parse(&slots.green.workload)?],
-        routing,
-        previews: backends,
-        address: traffic.address().cloned(),
-        preview_header,
+        routing: Routing::of(traffic),
         identity: service.identity(),
         telling: service.pods.as_ref().map(telling),
     })

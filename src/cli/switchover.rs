@@ -11,8 +11,9 @@ use super::{
     runs,
 };
 use crate::{
+    adapters::Routing,
     app::{self, Prepared, Session, Snapshot, Wishes},
-    document::{Defaults, Loaded, Service, Traffic},
+    document::{Defaults, Loaded, Service},
     error::{Error, Exit},
     guard::{Override, load},
     model::{Slot, Span, Target},
@@ -138,11 +139,11 @@ impl Wanted for Args {
     }
 }
 
-/// A selector gives one slot everything.
+/// What gives one slot everything, such as a selector, takes no shares.
 fn check_weights(service: &Service, spec: &Spec) -> Result<(), Error> {
-    match &service.traffic {
-        Some(Traffic::Selector(_)) if spec.shares.len() > 1 => Err(Error::usage(
-            format!("the selector of a Service cannot give a share of the traffic, such as {} %", spec.shares[0]),
+    match service.traffic.as_ref().and_then(|traffic| Routing::of(traffic).undivided()) {
+        Some(what) if spec.shares.len() > 1 => Err(Error::usage(
+            format!("{what} cannot give a share of the traffic, such as {} %", spec.shares[0]),
             "leave --weights out, or let an HTTPRoute share the traffic",
         )),
         _ => Ok(()),

@@ -3,6 +3,7 @@
 use super::{
     Pods, Service, SlotSpec, Traffic,
     checks::{check_path, check_url},
+    traffic::Parts,
 };
 use crate::slo::Problem;
 
@@ -47,16 +48,12 @@ fn check_workload(at: &str, slot: &SlotSpec) -> Result<(), Problem> {
 }
 
 fn check_traffic(traffic: &Traffic) -> Result<(), Problem> {
-    let (at, backends) = match traffic {
-        Traffic::Selector(_) => ("traffic.selector", "preview"),
-        Traffic::HttpRoute(_) => ("traffic.httpRoute", "backends"),
-    };
-    let services = traffic.backends();
+    let Parts { at, services: (key, services), address } = traffic.parts();
     if services.blue == services.green {
         let what = format!("both slots are reached by the Service `{}`", services.blue);
-        return Err(Problem::new(&format!("{at}.{backends}"), what, "name a Service for each slot"));
+        return Err(Problem::new(&format!("{at}.{key}"), what, "name a Service for each slot"));
     }
-    traffic.address().map_or(Ok(()), |url| check_url(&format!("{at}.address"), url))
+    address.map_or(Ok(()), |url| check_url(&format!("{at}.address"), url))
 }
 
 fn check_pods(pods: &Pods) -> Result<(), Problem> {

@@ -14,9 +14,10 @@ mod scenario;
 mod slos;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 mod tree;
 
-pub use cluster::{Backends, HttpRouteTraffic, KubernetesTarget, Pods, SelectorTraffic, Traffic};
+pub use cluster::{KubernetesTarget, Pods};
 pub use database::{Cluster, Database, Host, LabDatabase, Login, PatroniCluster, PatroniNode, Tls};
 pub use drill::{Drill, FaultSpec, ObjectivesSpec, RequireSpec, RpoSpec, UsersSpec, WriterSpec, drill_schema};
 pub use load::{Loaded, find, load, locate};
@@ -30,3 +31,4 @@ pub use platform::{
 pub use read::{Document, documents, nearest, only, options, parse};
 pub use scenario::{DiagramAt, MessageSpec, PartySpec, RepeatSpec, Scenario, StatesSpec, scenario_schema};
 pub use slos::{Entry, SloSet};
+pub use traffic::Traffic;

@@ -85,14 +85,6 @@ pub struct Window {
     pub reason: String,
 }
 
-impl Window {
-    /// Whether the window is open at a time; its end does not belong to it.
-    #[must_use]
-    pub fn holds(&self, at: Timestamp) -> bool {
-        self.from <= at && at < self.to
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,17 +145,6 @@ pub struct Slots {
     pub green: SlotSpec,
 }
 
-impl Slots {
-    /// What runs in a slot.
-    #[must_use]
-    pub const fn of(&self, slot: Slot) -> &SlotSpec {
-        match slot {
-            Slot::Blue => &self.blue,
-            Slot::Green => &self.green,
-        }
-    }
-}
-
 /// What runs in one slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -174,14 +163,6 @@ pub struct Smoke {
     /// The status that has to come back; any from 200 to 299 when left out.
     #[serde(default)]
     pub status: Option<u16>,
-}
-
-impl Smoke {
-    /// Whether a status is the one that has to come back.
-    #[must_use]
-    pub fn passes(&self, status: u16) -> bool {
-        self.status.map_or((200..300).contains(&status), |wanted| wanted == status)
-    }
 }
 
 /// The request that learns which slot serves.

@@ -109,12 +109,6 @@ impl<'a> Document<'a> {
         serde_saphyr::from_str_with_options(self.part, options()).map_err(|error| self.explain(&error))
     }
 
-    /// The file's name.
-    #[must_use]
-    pub const fn file(&self) -> &'a str {
-        self.file
-    }
-
     /// Gives a problem its line and column: of the value that its path leads to, or of the deepest part that exists.
     #[must_use]
     pub fn fault(&self, problem: &Problem) -> Fault {

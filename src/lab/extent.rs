@@ -2,10 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::telemetry::Traces;
-
-/// The services whose processes can make spans.
-const SERVICES: [&str; 5] = ["gateway", "tenant", "store", "identity", "alerts"];
+use super::{Service, telemetry::Traces};
 
 /// What a lab has beyond gateway, replicas and Prometheus.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +20,7 @@ pub struct Extent {
 impl Extent {
     /// What the processes of a service do about traces.
     #[must_use]
-    pub fn traces(&self, service: &str) -> Traces {
+    pub fn traces(&self, service: Service) -> Traces {
         match (self.untraced.iter().find(|untraced| untraced.service == service), &self.otlp) {
             (Some(untraced), _) if untraced.passes => Traces::Pass,
             (Some(_), _) => Traces::Silent,
@@ -37,7 +34,7 @@ impl Extent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untraced {
     /// The service.
-    pub service: &'static str,
+    pub service: Service,
     /// Whether it passes the headers of a trace on.
     pub passes: bool,
 }
@@ -51,15 +48,17 @@ impl FromStr for Untraced {
             Some((name, "passes")) => (name, true),
             Some((_, other)) => return Err(format!("`{other}` is no way to be untraced; there is `passes`")),
         };
-        let service = SERVICES.into_iter().find(|service| *service == name);
-        let service = service.ok_or_else(|| format!("`{name}` is no service; there are {}", SERVICES.join(", ")))?;
+        let service = Service::ALL.into_iter().find(|service| service.name() == name);
+        let service = service.ok_or_else(|| {
+            format!("`{name}` is no service; there are {}", Service::ALL.map(Service::name).join(", "))
+        })?;
         Ok(Self { service, passes })
     }
 }
 
 impl fmt::Display for Untraced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.service, if self.passes { ":passes" } else { "" })
+        write!(f, "{}{}", self.service.name(), if self.passes { ":passes" } else { "" })
     }
 }
 
@@ -98,9 +97,9 @@ mod tests {
         let untraced = vec!["store".parse().unwrap(), "alerts:passes".parse().unwrap()];
         let extent = Extent { otlp: Some("http://127.0.0.1:4318".into()), untraced, ..Extent::default() };
         let otlp = Traces::Otlp("http://127.0.0.1:4318".into());
-        let told = SERVICES.map(|service| extent.traces(service));
+        let told = Service::ALL.map(|service| extent.traces(service));
         assert_eq!(told, [otlp.clone(), otlp.clone(), Traces::Silent, otlp, Traces::Pass]);
-        assert_eq!(Extent::default().traces("gateway"), Traces::Pass);
+        assert_eq!(Extent::default().traces(Service::Gateway), Traces::Pass);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::{Router, routing::get};
 use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 
-use super::{connections::Connections, http::listen};
+use super::{Service, connections::Connections, http::listen};
 use crate::error::Error;
 
 /// How long a client may be silent between two requests; longer than clients keep idle connections themselves.
@@ -19,11 +19,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// # Errors
 /// Where it cannot listen.
 pub async fn serve(
-    name: &'static str,
+    service: Service,
     address: SocketAddr,
     router: Router,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let name = service.name();
     let app = router.route("/readyz", get(|| async { "ready" }));
     let listener = listen(address).await?;
     tracing::info!(%address, "{name} serves");

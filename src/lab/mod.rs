@@ -15,6 +15,7 @@ pub mod identity;
 pub mod load;
 pub mod operate;
 mod page;
+mod services;
 pub mod state;
 mod status;
 pub mod store;
@@ -27,8 +28,9 @@ pub use contact::{Lab, end, start};
 pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use extent::{Extent, GatewayDefect, Untraced};
 pub use fault::{Deviation, Fault, Faults};
-pub use state::{DEFAULT_FOLDER, Folder, FullLab, LabFile};
+pub use services::{FullLab, Service};
+pub use state::{DEFAULT_FOLDER, Folder, LabFile};
 pub use status::{PartStatus, Release, SlotStatus, Standing, Status};
 
 /// The service that the lab runs.
-pub const SERVICE: &str = "tenant";
+pub const SERVICE: &str = Service::Tenant.name();

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::database::LabDatabase;
+use super::{FullLab, database::LabDatabase};
 use crate::{error::Error, model::Slot, process::Identity};
 
 /// Where a lab lives unless told otherwise, beside the platform file.
@@ -69,18 +69,6 @@ impl LabFile {
             )
         })
     }
-}
-
-/// Where the services behind gateway and tenants listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FullLab {
-    /// The store of the tenants.
-    pub store: SocketAddr,
-    /// The identity provider.
-    pub identity: SocketAddr,
-    /// The sink of logs and alerts.
-    pub alerts: SocketAddr,
 }
 
 /// One place that serves requests of a slot.

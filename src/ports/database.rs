@@ -184,8 +184,6 @@ pub struct Objection {
 /// stopped host still accepts connections.
 #[async_trait]
 pub trait Database: Send + Sync {
-    /// The kind of system for people, such as `PostgreSQL under Patroni`.
-    fn system(&self) -> &'static str;
     /// The nodes' names.
     fn nodes(&self) -> Vec<String>;
     /// Whether something promotes a standby by itself when the primary is gone.

@@ -20,7 +20,7 @@ pub use conformance::{
 };
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, remark, say};
-pub use json::{line, print};
+pub use json::print;
 pub use lint::{annotations, findings, findings_json};
 pub use narrate::{Narrator, Told};
 pub use reporter::Reporter;

@@ -2,6 +2,7 @@
 #![cfg(feature = "lab")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is all test code; the lints only see #[test]")]
 
+mod acts;
 mod api_server;
 #[path = "../lab/command.rs"]
 mod command;

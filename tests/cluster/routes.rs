@@ -9,6 +9,7 @@ use std::{
 
 use interlock::{
     adapters::{Cluster, KubePlatform, Routing, ServiceInCluster, WorkloadName},
+    document::{Traffic, traffic::HttpRouteTraffic},
     model::{Epoch, Slot, Weights},
     ports::{Fence, Footprint, PortError, Preflight as _, Traffic as _},
 };
@@ -18,7 +19,7 @@ use crate::{
     api_server::shared,
     contract,
     refusals::words,
-    stage::{Stage, until},
+    stage::{Stage, backends, until},
 };
 
 const ROUTE: &str = include_str!("../../manifests/lab-httproute/httproute.yaml");
@@ -92,14 +93,15 @@ fn gateway() -> String {
 }
 
 fn platform(stage: &Stage) -> KubePlatform {
-    let backends = ["tenant-blue".to_owned(), "tenant-green".to_owned()];
     let service = ServiceInCluster {
         name: "tenant".to_owned(),
-        workloads: backends.clone().map(|name| WorkloadName::parse(&format!("deployment/{name}")).unwrap()),
-        routing: Routing::Route { route: "tenant".to_owned(), backends: backends.clone() },
-        previews: backends,
-        address: Some(gateway()),
-        preview_header: Some("x-slot".to_owned()),
+        workloads: ["blue", "green"].map(|slot| WorkloadName::parse(&format!("deployment/tenant-{slot}")).unwrap()),
+        routing: Routing::of(&Traffic::HttpRoute(HttpRouteTraffic {
+            route: "tenant".to_owned(),
+            backends: backends(),
+            preview_header: Some("x-slot".to_owned()),
+            address: gateway(),
+        })),
         identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
         telling: None,
     };

@@ -11,6 +11,10 @@ use std::{
 
 use interlock::{
     adapters::{Cluster, KubePlatform, Reach, Routing, ServiceInCluster, Telling, WorkloadName},
+    document::{
+        Traffic,
+        traffic::{Backends, SelectorTraffic},
+    },
     process::Identity,
 };
 use tempfile::TempDir;
@@ -34,6 +38,17 @@ pub fn cluster() -> Option<PathBuf> {
             writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "NOT RUN on a cluster: {why}");
     }
     folder
+}
+
+/// The Services that reach one slot each.
+pub fn backends() -> Backends {
+    Backends { blue: "tenant-blue".to_owned(), green: "tenant-green".to_owned() }
+}
+
+/// Traffic by the selector of the Service, which is reached at `address`, or through the API server.
+pub fn selector(address: Option<String>) -> Routing {
+    let (service, label) = ("tenant".to_owned(), "slot".to_owned());
+    Routing::of(&Traffic::Selector(SelectorTraffic { service, label, preview: backends(), address }))
 }
 
 /// What differs between namespaces.
@@ -252,10 +267,7 @@ impl Stage {
         let service = ServiceInCluster {
             name: "tenant".to_owned(),
             workloads: [workload("deployment/tenant-blue"), workload("deployment/tenant-green")],
-            routing: Routing::Selector { service: "tenant".to_owned(), label: "slot".to_owned() },
-            previews: ["tenant-blue".to_owned(), "tenant-green".to_owned()],
-            address: Some(format!("http://{}", self.address("tenant"))),
-            preview_header: None,
+            routing: selector(Some(format!("http://{}", self.address("tenant")))),
             identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
             telling: Some(telling()),
         };

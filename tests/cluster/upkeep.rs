@@ -5,18 +5,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use interlock::{
-    adapters::{Cluster, Evicted, PodName, WorkloadName},
-    ports::PortError,
-};
-
 use crate::{
+    acts::{Evicted, Namespace, PodName},
     api_server::shared,
     stage::{Stage, until},
 };
 
-fn cluster(stage: &Stage) -> Cluster {
-    stage.runtime.block_on(Cluster::connect(&stage.reach())).unwrap()
+fn namespace(stage: &Stage) -> Namespace {
+    let reach = stage.reach();
+    stage.runtime.block_on(Namespace::connect(&reach.kubeconfig.unwrap(), &reach.namespace))
+}
+
+/// The code of an error that the server answered with.
+fn code<T: std::fmt::Debug>(answer: kube::Result<T>) -> u16 {
+    match answer {
+        Err(kube::Error::Api(status)) => status.code,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The pods of a slot that are not on their way out.
@@ -42,17 +47,13 @@ fn other(pod: &PodName) -> PodName {
 #[test]
 fn evictions_go_by_the_budget_and_by_the_pods_identity() {
     let Some(stage) = Stage::up("rbac-evict") else { return };
-    let cluster = cluster(&stage);
-    let evict = |pod: &PodName| stage.runtime.block_on(cluster.evict_pod(pod, Some(Duration::from_secs(1))));
-    let allowed = || {
-        let budgets = stage.runtime.block_on(cluster.budgets()).unwrap();
-        budgets.into_iter().find(|budget| budget.name == "tenant-blue").unwrap().allowed
-    };
+    let namespace = namespace(&stage);
+    let evict = |pod: &PodName| stage.runtime.block_on(namespace.evict_pod(pod, Some(Duration::from_secs(1))));
+    let allowed = || stage.runtime.block_on(namespace.allowed("tenant-blue"));
     until("the budget to be counted", || allowed() == 1);
 
     let [first, _] = &pods(&stage, "blue")[..] else { panic!("two pods") };
-    let wrong = evict(&other(first));
-    assert!(matches!(wrong, Err(PortError::Conflict { .. })), "{wrong:?}");
+    assert_eq!(code(evict(&other(first))), 409);
     assert_eq!(pods(&stage, "blue").len(), 2);
 
     let patch = |budget: &str| stage.kubectl(&["patch", "pdb", "tenant-blue", "--type=merge", "-p", budget]);
@@ -68,18 +69,16 @@ fn evictions_go_by_the_budget_and_by_the_pods_identity() {
     until("the budget to allow one", || allowed() == 1);
     assert_eq!(evict(first).unwrap(), Evicted::Done);
     until("the pod to go", || !uids(&stage, "blue").contains(&first.uid));
-    let gone = evict(&PodName { name: "nobody".to_owned(), ..first.clone() });
-    assert!(matches!(gone, Err(PortError::NotFound { .. })), "{gone:?}");
+    assert_eq!(code(evict(&PodName { name: "nobody".to_owned(), ..first.clone() })), 404);
 }
 
 #[test]
 fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
     let Some(stage) = Stage::up("rbac-upkeep") else { return };
-    let cluster = cluster(&stage);
+    let namespace = namespace(&stage);
     let before = uids(&stage, "green");
-    let green = WorkloadName::parse("deployment/tenant-green").unwrap();
     let now = "2026-11-21T09:30:00Z".parse().unwrap();
-    stage.runtime.block_on(cluster.restart(&green, now)).unwrap();
+    stage.runtime.block_on(namespace.restart("tenant-green", now)).unwrap();
     stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=120s"]);
     until("all pods to be others", || {
         let after = uids(&stage, "green");
@@ -88,13 +87,12 @@ fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
     // The same time again changes nothing.
     let generation = || stage.kubectl(&["get", "deployment", "tenant-green", "-o", "jsonpath={.metadata.generation}"]);
     let was = generation();
-    stage.runtime.block_on(cluster.restart(&green, now)).unwrap();
+    stage.runtime.block_on(namespace.restart("tenant-green", now)).unwrap();
     assert_eq!(generation(), was);
 
-    let delete = |pod: &PodName| stage.runtime.block_on(cluster.delete_pod(pod, Some(Duration::ZERO)));
+    let delete = |pod: &PodName| stage.runtime.block_on(namespace.delete_pod(pod, Some(Duration::ZERO)));
     let [first, second] = &pods(&stage, "green")[..] else { panic!("two pods") };
-    let wrong = delete(&other(first));
-    assert!(matches!(wrong, Err(PortError::Conflict { .. })), "{wrong:?}");
+    assert_eq!(code(delete(&other(first))), 409);
     assert_eq!(uids(&stage, "green"), [first, second].map(|pod| pod.uid.clone()).into());
     delete(first).unwrap();
     until("the pod to go", || !uids(&stage, "green").contains(&first.uid));
@@ -104,7 +102,7 @@ fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
 #[test]
 fn schedules_are_read() {
     let Some(stage) = Stage::bare("rbac-cron", shared) else { return };
-    let cluster = cluster(&stage);
+    let namespace = namespace(&stage);
     let job = "{restartPolicy: Never, containers: [{name: nothing, image: interlock/nowhere:1}]}";
     for (name, suspend) in [("nightly", "true"), ("hourly", "false")] {
         stage.apply(&format!(
@@ -112,7 +110,7 @@ fn schedules_are_read() {
              spec: {{schedule: \"0 0 1 1 *\", suspend: {suspend}, jobTemplate: {{spec: {{template: {{spec: {job}}}}}}}}}\n"
         ));
     }
-    let found = stage.runtime.block_on(cluster.schedules()).unwrap();
+    let found = stage.runtime.block_on(namespace.schedules()).unwrap();
     let told: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.schedule.as_str(), one.suspended)).collect();
     assert_eq!(told, [("hourly", "0 0 1 1 *", false), ("nightly", "0 0 1 1 *", true)]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interlock::{
-    adapters::{Cluster, KubePlatform, Routing, ServiceInCluster, WorkloadName},
+    adapters::{Cluster, KubePlatform, ServiceInCluster, WorkloadName},
     model::{Epoch, Slot},
     ports::{Fence, Replica, Workload as _},
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     api_server::shared,
     contract,
-    stage::{Stage, until},
+    stage::{Stage, selector, until},
 };
 
 const IMAGE: &str = "interlock/interlock:1";
@@ -56,10 +56,7 @@ fn platform(stage: &Stage, blue: &str, green: &str) -> KubePlatform {
     let service = ServiceInCluster {
         name: "tenant".to_owned(),
         workloads: [blue, green].map(|name| WorkloadName::parse(name).unwrap()),
-        routing: Routing::Selector { service: "tenant".to_owned(), label: "slot".to_owned() },
-        previews: ["tenant-blue".to_owned(), "tenant-green".to_owned()],
-        address: None,
-        preview_header: None,
+        routing: selector(None),
         identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
         telling: None,
     };

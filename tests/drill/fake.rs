@@ -251,10 +251,6 @@ impl Session for Connection {
 
 #[async_trait]
 impl Database for Fake {
-    fn system(&self) -> &'static str {
-        "a database in memory"
-    }
-
     fn nodes(&self) -> Vec<String> {
         self.names.to_vec()
     }

@@ -11,6 +11,7 @@ mod gates;
 mod guardians;
 mod intents;
 mod late;
+mod limits;
 mod lost;
 mod memory_disk;
 #[path = "../support/platform/mod.rs"]

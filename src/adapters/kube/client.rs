@@ -83,6 +83,13 @@ impl Cluster {
         Ok(Self { client, namespace: reach.namespace.clone(), outage: reach.outage, place })
     }
 
+    /// One whose requests go to `client`, whatever that is.
+    #[cfg(test)]
+    pub(super) fn over(client: Client) -> Self {
+        let (namespace, place) = ("shop".to_owned(), "the API server of a test".to_owned());
+        Self { client, namespace, outage: Duration::ZERO, place }
+    }
+
     /// The server, for people.
     #[must_use]
     pub fn place(&self) -> &str {

@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Cluster, names};
+use super::{Cluster, names, permissions::Need};
 use crate::{model::Epoch, ports::PortError};
 
 /// How often an object that is changed by others meanwhile is read and tried again.
@@ -57,6 +57,11 @@ impl Theirs {
             resource_version: object.resource_version(),
             field_path: None,
         }
+    }
+
+    /// A verb on it, as permissions have it.
+    pub fn need(&self, verb: &'static str) -> Need {
+        Need::one(verb, &self.resource.group, &self.resource.plural, &self.name)
     }
 
     /// Reads it.

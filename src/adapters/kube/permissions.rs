@@ -13,7 +13,7 @@ pub struct Need {
     /// The verb, such as `patch`.
     pub verb: &'static str,
     /// The API group; empty for the core.
-    pub group: &'static str,
+    pub group: String,
     /// The resource, such as `services` or `pods/proxy`.
     pub resource: String,
     /// The one object; any when left out.
@@ -22,12 +22,12 @@ pub struct Need {
 
 impl Need {
     /// A verb on any object of a resource.
-    pub fn any(verb: &'static str, group: &'static str, resource: &str) -> Self {
-        Self { verb, group, resource: resource.to_owned(), name: None }
+    pub fn any(verb: &'static str, group: &str, resource: &str) -> Self {
+        Self { verb, group: group.to_owned(), resource: resource.to_owned(), name: None }
     }
 
     /// A verb on one object.
-    pub fn one(verb: &'static str, group: &'static str, resource: &str, name: &str) -> Self {
+    pub fn one(verb: &'static str, group: &str, resource: &str, name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..Self::any(verb, group, resource) }
     }
 }
@@ -89,7 +89,7 @@ fn review(cluster: &Cluster, need: &Need) -> SelfSubjectAccessReview {
             resource_attributes: Some(ResourceAttributes {
                 namespace: Some(cluster.namespace.clone()),
                 verb: Some(need.verb.to_owned()),
-                group: Some(need.group.to_owned()),
+                group: Some(need.group.clone()),
                 resource: Some(resource),
                 subresource,
                 name: need.name.clone(),

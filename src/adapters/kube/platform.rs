@@ -16,7 +16,7 @@ use super::{
     pages::{self, Telling, in_flight, tell_draining},
     pods,
     requests::Way,
-    traffic::{Router, Routing},
+    routing::{Entry, Router, Routing},
     workload::{Workload as Behind, WorkloadName},
 };
 use crate::{
@@ -35,7 +35,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 const FRESH: Duration = Duration::from_millis(400);
 
 /// What is known of a service of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ServiceInCluster {
     /// Its name.
     pub name: String,
@@ -43,12 +43,6 @@ pub struct ServiceInCluster {
     pub workloads: [WorkloadName; 2],
     /// How traffic reaches them.
     pub routing: Routing,
-    /// The Services that reach blue alone and green alone.
-    pub previews: [String; 2],
-    /// The live path as users take it; the API server's proxy when left out.
-    pub address: Option<String>,
-    /// The header that sends a request through the live path to a slot.
-    pub preview_header: Option<String>,
     /// The path whose answer names the slot, and the header of it that does.
     pub identity: (String, String),
     /// What pods tell of themselves.
@@ -85,31 +79,20 @@ impl KubePlatform {
     pub fn new(cluster: &Cluster, service: ServiceInCluster) -> Result<Self, PortError> {
         let router = Router::new(cluster, service.routing.clone());
         let header = &service.identity.1;
-        let preview = |slot: Slot| match (&service.address, &service.preview_header) {
-            (Some(address), Some(name)) => Way::address(address, Some((name.clone(), slot.to_string())), header),
-            _ => Ok(Way::proxy(cluster, &service.previews[index(slot)], header)),
-        };
-        let live = match (&service.address, router.service()) {
-            (Some(address), _) => Way::address(address, None, header)?,
-            (None, Some(name)) => Way::proxy(cluster, name, header),
-            (None, None) => Way::proxy(cluster, &service.previews[0], header),
+        let way = |entry| match entry {
+            Entry::Address { url, header: preview } => Way::address(&url, preview, header),
+            Entry::Service(name) => Ok(Way::proxy(cluster, &name, header)),
         };
         Ok(Self {
-            previews: [preview(Slot::Blue)?, preview(Slot::Green)?],
-            live,
-            endpoints: router.service().map(|name| Endpoints::new(cluster, name)),
+            previews: [way(router.preview(Slot::Blue))?, way(router.preview(Slot::Green))?],
+            live: way(router.live())?,
+            endpoints: router.addresses().map(|name| Endpoints::new(cluster, name)),
             slots: service.workloads.clone().map(|name| Behind::new(cluster, name)),
             pages: [Mutex::default(), Mutex::default()],
             cluster: cluster.clone(),
             router,
             service,
         })
-    }
-
-    /// The cluster.
-    #[must_use]
-    pub const fn cluster(&self) -> &Cluster {
-        &self.cluster
     }
 
     /// What is told of a namespace that is being deleted.

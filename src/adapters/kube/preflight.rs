@@ -9,7 +9,6 @@ use super::{
     permissions::{Need, missing, store_reads, store_writes},
     platform::KubePlatform,
     requests::first_port,
-    traffic::Routing,
 };
 use crate::{
     model::{Slot, Target},
@@ -31,26 +30,14 @@ impl KubePlatform {
         if self.service.telling.is_some() {
             needs.push(Need::any("get", "", "pods/proxy"));
         }
-        if let Routing::Route { route, .. } = &self.service.routing {
-            needs.push(Need::one("get", super::route::GROUP, "httproutes", route));
-        }
-        let proxied = self.proxied();
-        if let Some(service) = self.router.service().filter(|service| !proxied.contains(service)) {
-            needs.push(Need::one("get", "", "services", service));
-        }
-        needs.extend(proxied.iter().map(|service| Need::one("get", "", "services", service)));
-        needs.extend(try_join_all(proxied.into_iter().map(|service| self.proxy(service))).await?.into_iter().flatten());
+        // One that is asked through the API server is read as well, for its port.
+        let proxied = self.router.proxied();
+        let proxied = proxied.iter().map(String::as_str);
+        let gets: Vec<_> = proxied.clone().map(|service| Need::one("get", "", "services", service)).collect();
+        needs.extend(Some(self.router.reads()).filter(|read| !gets.contains(read)));
+        needs.extend(gets);
+        needs.extend(try_join_all(proxied.map(|service| self.proxy(service))).await?.into_iter().flatten());
         Ok(needs)
-    }
-
-    /// The Services that are asked through the API server.
-    fn proxied(&self) -> Vec<&String> {
-        let mut proxied: Vec<_> = match &self.service.preview_header {
-            Some(_) => Vec::new(),
-            None => self.service.previews.iter().collect(),
-        };
-        proxied.extend(self.router.service().filter(|_| self.service.address.is_none()));
-        proxied
     }
 
     /// Asking a Service through the API server, which takes the port for a part of the name. Where the Service may not be
@@ -71,14 +58,7 @@ impl KubePlatform {
 
     /// What is written, by a switchover and by whoever puts it back.
     fn writes(&self) -> Vec<Need> {
-        let mut needs = Vec::new();
-        match &self.service.routing {
-            Routing::Selector { service, .. } => {
-                needs.push(Need::one("patch", "", "services", service));
-                needs.extend(["list", "watch"].map(|verb| Need::any(verb, "discovery.k8s.io", "endpointslices")));
-            }
-            Routing::Route { route, .. } => needs.push(Need::one("patch", super::route::GROUP, "httproutes", route)),
-        }
+        let mut needs = self.router.writes();
         // Also without a scale-down: a slot that somebody has scaled to nothing is scaled up before it gets traffic back.
         for slot in Slot::ALL {
             let workload = &self.behind(slot).name;
@@ -103,7 +83,7 @@ impl Preflight for KubePlatform {
             found.push(Manager { what: self.leaving(), mend });
         }
         if footprint.weights {
-            found.extend(of_field(&self.router.object, &self.router.read().await?, &self.router.fields()));
+            found.extend(of_field(&self.router.object, &self.router.read().await?, &self.router.field()));
         }
         for slot in &footprint.scales {
             let behind = self.behind(*slot);

@@ -179,10 +179,6 @@ impl<E: Engine> Cluster<E> {
 
 #[async_trait]
 impl<E: Engine> Database for Cluster<E> {
-    fn system(&self) -> &'static str {
-        if self.manager.is_some() { Patroni::SYSTEM } else { E::SYSTEM }
-    }
-
     fn nodes(&self) -> Vec<String> {
         self.names().map(str::to_owned).collect()
     }

@@ -70,8 +70,6 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// What is looked at in a node before a drill.
     type Settings: Send + Sync;
 
-    /// The system and its kind of replication, for people.
-    const SYSTEM: &'static str;
     /// What a node is called in errors, before its name.
     const NODE: &'static str;
     /// What positions count.

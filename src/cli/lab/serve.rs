@@ -11,7 +11,7 @@ use super::setup::{Setup, collector};
 use crate::{
     error::{Error, Exit},
     lab::{
-        Faults, FullLab, GatewayDefect, SERVICE, alerts, database, gateway, identity,
+        Faults, FullLab, GatewayDefect, SERVICE, Service, alerts, database, gateway, identity,
         state::{Folder, broken},
         store, supervisor,
         telemetry::{Source, Telemetry, Traces, Tracing},
@@ -109,13 +109,14 @@ impl Role {
             instance: service.to_owned(),
             slot: None,
         };
+        let of = |service: Service| own(service.name());
         let (traces, source) = match self {
             Self::Supervisor { .. } => (Traces::Pass, own("supervisor")),
             Self::Host { .. } => (Traces::Pass, own("host")),
-            Self::Gateway { traces, .. } => (traces.traces(), own("gateway")),
-            Self::Store(args) => (args.traces.traces(), own("store")),
-            Self::Identity(args) => (args.traces.traces(), own("identity")),
-            Self::Alerts(args) => (args.traces.traces(), own("alerts")),
+            Self::Gateway { traces, .. } => (traces.traces(), of(Service::Gateway)),
+            Self::Store(args) => (args.traces.traces(), of(Service::Store)),
+            Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
+            Self::Alerts(args) => (args.traces.traces(), of(Service::Alerts)),
             Self::Tenant(args) => {
                 let Tenant { release, replica, slot, .. } = &**args;
                 let (version, instance) = (release.clone(), replica.clone());

@@ -19,7 +19,7 @@ use super::board::{Alert, Board, Log};
 use crate::{
     error::Error,
     lab::{
-        host,
+        Service, host,
         http::{guarded, problem},
         state::Folder,
         telemetry::{Tracing, Work, traced},
@@ -56,7 +56,7 @@ pub async fn serve(folder: &Path, tracing: Tracing, stop: CancellationToken) -> 
         .merge(guarded(Router::new().route("/alerts", get(tell)), lab.token))
         .fallback_service(traced(any(nothing), &tracing, None).with_state::<()>(()))
         .with_state(Shared::default());
-    host::serve("alerts", address, router, stop).await
+    host::serve(Service::Alerts, address, router, stop).await
 }
 
 async fn nothing() -> Response {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        SERVICE,
+        SERVICE, Service,
         connections::Connections,
         extent::GatewayDefect,
         flight::Flights,
@@ -52,7 +52,8 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let folder = Folder::new(&options.folder);
     let lab = folder.read_lab()?;
     let Options { upstream_timeout, defects, tracing, .. } = options;
-    let bearer = lab.full.map(|full| Bearer::new(Peer::new("identity", full.identity), tracing.clone(), defects));
+    let bearer =
+        lab.full.map(|full| Bearer::new(Peer::new(Service::Identity.name(), full.identity), tracing.clone(), defects));
     let shared = Arc::new(Shared {
         service: SERVICE,
         upstream_timeout,

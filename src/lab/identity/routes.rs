@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        host,
+        Service, host,
         http::{guarded, problem},
         state::Folder,
         telemetry::{Tracing, traced},
@@ -45,7 +45,7 @@ pub async fn serve(folder: &Path, tracing: Tracing, stop: CancellationToken) -> 
         .merge(guarded(tokens, lab.token))
         .fallback_service(traced(any(nothing), &tracing, None).with_state::<()>(()))
         .with_state(Arc::new(Signer::new()?));
-    host::serve("identity", address, router, stop).await
+    host::serve(Service::Identity, address, router, stop).await
 }
 
 async fn nothing() -> Response {

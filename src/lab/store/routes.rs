@@ -25,7 +25,7 @@ use super::table::{Table, Tenant};
 use crate::{
     error::Error,
     lab::{
-        host,
+        Service, host,
         http::{guarded, problem},
         page::{Kind, Page},
         state::Folder,
@@ -63,7 +63,7 @@ pub async fn serve(folder: &Path, tracing: Tracing, stop: CancellationToken) -> 
         out: AtomicBool::new(false),
         counted: Mutex::default(),
     });
-    host::serve("store", address, router(store, &tracing, lab.token), stop).await
+    host::serve(Service::Store, address, router(store, &tracing, lab.token), stop).await
 }
 
 fn router(store: Shared, tracing: &Tracing, token: String) -> Router {
@@ -133,7 +133,7 @@ async fn set_outage(State(store): State<Shared>, Json(order): Json<Outage>) -> J
 }
 
 async fn exposed(State(store): State<Shared>) -> Page {
-    let mut page = Page::new(&[("service", "store")]);
+    let mut page = Page::new(&[("service", Service::Store.name())]);
     page.family("store_requests_total", Kind::Counter, "Requests for tenants, by method and status.");
     for ((method, code), n) in store.counted.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         page.sample("store_requests_total", &[("method", method), ("code", &code.to_string())], n);

@@ -17,7 +17,8 @@ use crate::{
     error::Error,
     lab::{
         DatabaseKind,
-        state::{self, Backend, Folder, FullLab, LabFile, Process},
+        services::{FullLab, Service},
+        state::{self, Backend, Folder, LabFile, Process},
         status::{Release, SlotStatus, Status},
         telemetry::Traces,
     },
@@ -103,8 +104,9 @@ impl Keeper {
     }
 
     /// A process of a service, with what it does about traces.
-    fn traced(&self, name: &str, role: &str) -> Launch {
-        match self.options.extent.traces(role) {
+    fn traced(&self, name: &str, service: Service) -> Launch {
+        let role = service.name();
+        match self.options.extent.traces(service) {
             Traces::Pass => self.role(name, role),
             Traces::Silent => self.role(name, role).arg("--silent"),
             Traces::Otlp(endpoint) => self.role(name, role).args(["--otlp", &endpoint]),
@@ -122,8 +124,9 @@ impl Keeper {
     }
 
     fn add_services(&mut self, full: FullLab) {
-        for (name, address) in [("store", full.store), ("identity", full.identity), ("alerts", full.alerts)] {
-            let launch = self.traced(name, name).arg("--folder").arg(self.folder.path());
+        for (service, address) in full.services() {
+            let name = service.name();
+            let launch = self.traced(name, service).arg("--folder").arg(self.folder.path());
             self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
         }
         self.full = Some(full);
@@ -132,14 +135,15 @@ impl Keeper {
     fn add_gateway(&mut self, lab: &LabFile) {
         let timeout = format!("{}ms", self.options.upstream_timeout.as_millis());
         let defects = self.options.extent.gateway_defects.iter().map(|defect| format!("--defect={defect}"));
+        let name = Service::Gateway.name();
         let launch = self
-            .traced("gateway", "gateway")
+            .traced(name, Service::Gateway)
             .arg("--folder")
             .arg(self.folder.path())
             .args(["--upstream-timeout", &timeout])
             .args(defects);
         let ask = (lab.admin, "/healthz");
-        self.parts.push(Part::new("gateway".into(), Kind::Gateway, lab.gateway, ask, launch));
+        self.parts.push(Part::new(name.into(), Kind::Gateway, lab.gateway, ask, launch));
     }
 
     fn add_prometheus(&mut self, lab: &LabFile, listen: SocketAddr) -> Result<(), Error> {
@@ -155,7 +159,7 @@ impl Keeper {
         let name = format!("{}-{slot}-{index}", crate::lab::SERVICE);
         let address = self.ports.address(&name)?;
         let mut launch = self
-            .traced(&name, "tenant")
+            .traced(&name, Service::Tenant)
             .args(["--listen", &address.to_string(), "--replica", &name, "--slot", slot.name()])
             .arg(format!("--release={}", release.version))
             // Keeps out faults that the environment may name, which is meant for pods.
@@ -163,9 +167,9 @@ impl Keeper {
         for fault in &release.faults {
             launch = launch.arg(format!("--fault={fault}"));
         }
-        if let Some(FullLab { store, identity, alerts }) = self.full {
-            for (name, address) in [("store", store), ("identity", identity), ("alerts", alerts)] {
-                launch = launch.arg(format!("--{name}-at={address}"));
+        if let Some(full) = self.full {
+            for (service, address) in full.services() {
+                launch = launch.arg(format!("--{}-at={address}", service.name()));
             }
         } else if self.has_rows() {
             // Only where it is said: the password is for no list of processes.

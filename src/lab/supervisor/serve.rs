@@ -17,7 +17,8 @@ use crate::{
         database::{self, Cluster, DatabaseKind, Setting, Settings},
         extent::Extent,
         http::listen,
-        state::{self, Folder, FullLab, LabFile, broken, fault},
+        services::{FullLab, Service},
+        state::{self, Folder, LabFile, broken, fault},
         status::Release,
     },
     process::Identity,
@@ -94,16 +95,12 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         None => None,
     };
     let full = match options.extent.full {
-        true => Some(FullLab {
-            store: ports.address("store")?,
-            identity: ports.address("identity")?,
-            alerts: ports.address("alerts")?,
-        }),
+        true => Some(FullLab::plan(|service| ports.address(service.name()))?),
         false => None,
     };
     let lab = LabFile {
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
-        gateway: ports.address("gateway")?,
+        gateway: ports.address(Service::Gateway.name())?,
         admin: ports.address("admin")?,
         control: ports.address("control")?,
         prometheus: if wants_prometheus { Some(ports.address("prometheus")?) } else { None },

@@ -15,12 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{routes, service::Service};
 use crate::{
     error::Error,
-    lab::{
-        fault::Fault,
-        http::listen,
-        state::{FullLab, broken},
-        telemetry::Tracing,
-    },
+    lab::{fault::Fault, http::listen, services::FullLab, state::broken, telemetry::Tracing},
     model::{Slot, Span},
 };
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::lab::{
     alerts::{Level, Log},
     http::Answer,
-    state::FullLab,
+    services::{FullLab, Service},
     store::Tenant,
     telemetry::{Call, Peer, Work},
 };
@@ -35,9 +35,9 @@ impl Upstream {
     /// Those at these addresses.
     pub const fn new(full: FullLab) -> Self {
         Self {
-            store: Peer::new("store", full.store),
-            identity: Peer::new("identity", full.identity),
-            alerts: Peer::new("alerts", full.alerts),
+            store: Peer::new(Service::Store.name(), full.store),
+            identity: Peer::new(Service::Identity.name(), full.identity),
+            alerts: Peer::new(Service::Alerts.name(), full.alerts),
         }
     }
 

@@ -1,8 +1,11 @@
 //! What is long or deep is aligned, what is too much is given up, and what was aligned before is looked up.
 
-use interlock::sequence::conform::align::{Aligner, Budget, Exhausted, Label, Steps, Tree, Variants};
+use interlock::sequence::conform::align::{Aligner, Budget, Exhausted, Label, Steps, Tree};
 
-use super::check::Model;
+use super::{
+    check::Model,
+    variants::{Variants, align_plain},
+};
 
 fn numbered(count: u32) -> (Tree, Steps) {
     let steps = Steps { labels: (0..count).collect(), missing: vec![1; count as usize] };
@@ -16,11 +19,11 @@ fn a_sequence_of_a_hundred_thousand_steps_is_aligned() {
     assert_eq!(aligner.shortest(), 100_000);
     let mut labels: Vec<Label> = (0..100_000).collect();
     let budget = Budget { states: 100_100 };
-    assert_eq!(aligner.align_plain(&labels, budget).unwrap().cost, 0, "what fits takes one state for each event");
+    assert_eq!(align_plain(&aligner, &labels, budget).unwrap().cost, 0, "what fits takes one state for each event");
     labels.remove(70_000);
     labels.insert(30_000, 5);
-    assert_eq!(aligner.align_plain(&labels, Budget::default()).unwrap().cost, 2);
-    assert_eq!(aligner.align_plain(&labels, budget), Err(Exhausted));
+    assert_eq!(align_plain(&aligner, &labels, Budget::default()).unwrap().cost, 2);
+    assert_eq!(align_plain(&aligner, &labels, budget), Err(Exhausted));
 }
 
 #[test]
@@ -34,12 +37,12 @@ fn a_hundred_thousand_events_of_a_loop_are_aligned() {
     let aligner = Aligner::new(&tree, &model.steps);
     let frame: Vec<Label> = "abdcehadbcfghabcdh".chars().map(|letter| letter as Label).collect();
     let mut labels: Vec<Label> = frame.iter().copied().cycle().take(18 * 5_556).collect();
-    assert_eq!(aligner.align_plain(&labels, Budget::default()).unwrap().cost, 0);
+    assert_eq!(align_plain(&aligner, &labels, Budget::default()).unwrap().cost, 0);
     // Every fortieth event is changed for one that the tree does not have, which leaves its step missing.
     for label in labels.iter_mut().step_by(40) {
         *label = 0;
     }
-    let found = aligner.align_plain(&labels, Budget::default()).unwrap();
+    let found = align_plain(&aligner, &labels, Budget::default()).unwrap();
     assert!(found.cost > 2_501 && found.cost <= 2 * 2_501, "{}", found.cost);
 }
 
@@ -90,9 +93,9 @@ fn what_needs_more_than_the_budget_is_given_up() {
     let aligner = Aligner::new(&tree, &model.steps);
     assert_eq!(aligner.shortest(), 48);
     let labels: Vec<Label> = "ba".repeat(24).chars().map(|letter| letter as Label).collect();
-    assert_eq!(aligner.align_plain(&labels, Budget { states: 20_000 }), Err(Exhausted));
+    assert_eq!(align_plain(&aligner, &labels, Budget { states: 20_000 }), Err(Exhausted));
     assert_eq!(
-        Aligner::new(&model.seq("abc"), &model.steps).align_plain(&[1; 50], Budget { states: 10 }),
+        align_plain(&Aligner::new(&model.seq("abc"), &model.steps), &[1; 50], Budget { states: 10 }),
         Err(Exhausted)
     );
 }
@@ -104,10 +107,10 @@ fn the_least_budget_that_suffices_gives_what_any_larger_one_gives() {
     let tree = Tree::Seq(vec![model.step('s'), par, model.step('t')]);
     let aligner = Aligner::new(&tree, &model.steps);
     let labels: Vec<Label> = "xscabadyct".chars().map(|letter| letter as Label).collect();
-    let full = aligner.align_plain(&labels, Budget::default()).unwrap();
+    let full = align_plain(&aligner, &labels, Budget::default()).unwrap();
     let mut given_up = 0;
     for states in 0..2_000 {
-        match aligner.align_plain(&labels, Budget { states }) {
+        match align_plain(&aligner, &labels, Budget { states }) {
             Ok(found) => assert_eq!(found, full, "{states}"),
             Err(Exhausted) => given_up += 1,
         }
@@ -122,12 +125,12 @@ fn a_loop_with_bounds_that_nobody_could_draw_out_is_given_up() {
     let huge = Tree::Loop { body, least: 4_000_000_000, most: None };
     let aligner = Aligner::new(&huge, &model.steps);
     assert_eq!(aligner.shortest(), 8_000_000_000);
-    assert_eq!(aligner.align_plain(&[1], Budget::default()), Err(Exhausted));
+    assert_eq!(align_plain(&aligner, &[1], Budget::default()), Err(Exhausted));
     let most = Tree::Loop { body: Box::new(model.step('a')), least: 0, most: Some(100_000) };
     let aligner = Aligner::new(&most, &model.steps);
     let labels = vec!['a' as Label; 100_001];
-    assert_eq!(aligner.align_plain(&labels, Budget::default()), Err(Exhausted), "the bound might matter");
-    assert_eq!(aligner.align_plain(&labels[1..], Budget::default()).unwrap().cost, 0);
+    assert_eq!(align_plain(&aligner, &labels, Budget::default()), Err(Exhausted), "the bound might matter");
+    assert_eq!(align_plain(&aligner, &labels[1..], Budget::default()).unwrap().cost, 0);
 }
 
 #[test]

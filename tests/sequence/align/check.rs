@@ -2,6 +2,8 @@
 
 use interlock::sequence::conform::align::{Aligner, Alignment, Budget, Choice, Event, Label, Move, Step, Steps, Tree};
 
+use super::variants::align_plain;
+
 /// A tree with its steps, written as it is read.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
@@ -35,7 +37,7 @@ impl Model {
     /// Aligns letters with a tree, checks the moves, and shows them: `a` fits, `+a` is extra, `-a` is missing.
     pub fn aligned(&self, tree: &Tree, letters: &str) -> (u64, String, Vec<Choice>) {
         let labels: Vec<Label> = letters.chars().map(|letter| letter as Label).collect();
-        let found = Aligner::new(tree, &self.steps).align_plain(&labels, Budget::default()).unwrap();
+        let found = align_plain(&Aligner::new(tree, &self.steps), &labels, Budget::default()).unwrap();
         let events: Vec<Event> = labels.iter().map(|label| Event { label: *label, extra: 1 }).collect();
         sound(&found, &events, &self.steps, &|_, _| Some(0));
         let letter = |label: Label| char::from_u32(label).unwrap().to_string();

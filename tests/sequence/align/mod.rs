@@ -6,3 +6,5 @@ mod operators;
 mod oracle;
 mod random;
 mod reference;
+#[path = "../../support/variants.rs"]
+mod variants;

@@ -59,7 +59,6 @@ impl Engine for MariaDb {
     type Wire = Wire;
     type Settings = Looked;
 
-    const SYSTEM: &'static str = "MariaDB with GTID replication";
     const NODE: &'static str = "mariadb";
     const UNIT: Unit = Unit::Transactions;
     const MOST_BEHIND: u64 = TRANSACTIONS_BEHIND;

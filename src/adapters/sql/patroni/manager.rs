@@ -21,8 +21,6 @@ const HISTORY_TRIES: u32 = 50;
 pub struct Patroni(pub(super) Vec<Rest>);
 
 impl Patroni {
-    /// The kind of system for people.
-    pub const SYSTEM: &'static str = "PostgreSQL under Patroni";
     /// The names of all that is looked at before a drill.
     pub const CHECKS: [&'static str; 8] = super::findings::CHECKS;
 

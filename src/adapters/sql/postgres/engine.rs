@@ -47,7 +47,6 @@ impl Engine for Postgres {
     type Wire = Wire;
     type Settings = Looked;
 
-    const SYSTEM: &'static str = "PostgreSQL with streaming replication";
     const NODE: &'static str = "postgres";
     const UNIT: Unit = Unit::Bytes;
     const MOST_BEHIND: u64 = BYTES_BEHIND;

@@ -3,17 +3,18 @@
 use super::{
     compile::{Program, compile},
     search::{Input, Work},
-    tree::{Alignment, Budget, Event, Exhausted, Label, Step, Steps, Tree},
+    tree::{Alignment, Budget, Event, Exhausted, Step, Steps, Tree},
 };
 
 /// A compiled tree.
 ///
 /// ```
-/// use interlock::sequence::conform::align::{Aligner, Budget, Move, Steps, Tree};
+/// use interlock::sequence::conform::align::{Aligner, Budget, Event, Move, Steps, Tree};
 ///
 /// let steps = Steps { labels: vec![7, 8], missing: vec![1, 1] };
 /// let aligner = Aligner::new(&Tree::Seq(vec![Tree::Step(0), Tree::Step(1)]), &steps);
-/// let found = aligner.align_plain(&[7, 9], Budget::default()).unwrap();
+/// let events = [7, 9].map(|label| Event { label, extra: 1 });
+/// let found = aligner.align(&events, &|_, _| Some(0), Budget::default()).unwrap();
 /// assert_eq!(found.cost, 2);
 /// assert!(found.moves.contains(&Move::Missing { step: 1 }) && found.moves.contains(&Move::Extra { event: 1 }));
 /// ```
@@ -62,15 +63,5 @@ impl Aligner {
         let mut work = Work::new(&self.program, budget);
         let walk = work.search(&input)?;
         work.alignment(&input, walk)
-    }
-
-    /// The cheapest alignment where every event fits every step of its label, and costs 1 if it is extra.
-    ///
-    /// # Errors
-    ///
-    /// As [`Aligner::align`].
-    pub fn align_plain(&self, labels: &[Label], budget: Budget) -> Result<Alignment, Exhausted> {
-        let events: Vec<Event> = labels.iter().map(|label| Event { label: *label, extra: 1 }).collect();
-        self.align(&events, &|_, _| Some(0), budget)
     }
 }

@@ -9,8 +9,6 @@ mod moves;
 mod pass;
 mod search;
 mod tree;
-mod variants;
 
 pub use aligner::Aligner;
 pub use tree::{Alignment, Budget, Choice, Event, Exhausted, Label, Move, Step, Steps, Tree};
-pub use variants::Variants;

@@ -8,15 +8,7 @@ use std::time::Duration;
 /// Steps of the golden-section searches; the interval shrinks by 0.618 at each.
 const STEPS: usize = 90;
 
-/// The weight of a fault that begins at the `t`-th observation, counted from 1: 1/(t(t+1)). All of them sum to 1.
-#[must_use]
-pub fn start_weight(t: u64) -> f64 {
-    let t = t.max(1) as f64;
-    1.0 / (t * (t + 1.0))
-}
-
 /// The Kullback-Leibler divergence of Bernoulli(`p`) from Bernoulli(`q`) in nats per request.
-#[must_use]
 pub fn kl_bernoulli(p: f64, q: f64) -> f64 {
     let term = |a: f64, b: f64| {
         if a <= 0.0 {
@@ -33,7 +25,6 @@ pub fn kl_bernoulli(p: f64, q: f64) -> f64 {
 /// Wald's limit: no power-one test at `alpha` has a shorter mean delay on independent requests at `rate`.
 ///
 /// ln(1/alpha)/(rate KL(p1 || p0)). Wald, Sequential Analysis (1947).
-#[must_use]
 pub fn wald_delay(alpha: f64, rate: f64, p1: f64, p0: f64) -> f64 {
     -alpha.ln() / (rate * kl_bernoulli(p1, p0))
 }
@@ -47,13 +38,12 @@ pub struct Price {
     pub objectives: usize,
     /// Alternatives on the test's grid, J.
     pub grid: usize,
-    /// The weight w_m of the observation at which the fault began; see [`start_weight`].
+    /// The weight w_m of the observation at which the fault began; see `interlock::stats::start_weight`.
     pub start: f64,
 }
 
 impl Price {
     /// The evidence that has to be gathered, in nats: ln(k/alpha) + ln J + ln(1/w_m).
-    #[must_use]
     pub fn nats(&self) -> f64 {
         (self.objectives as f64 / self.alpha).ln() + (self.grid as f64).ln() - self.start.ln()
     }
@@ -62,7 +52,6 @@ impl Price {
 /// What a test can reach on independent requests: Wald's limit with the prices of not knowing, plus one block.
 ///
 /// (ln(k/alpha) + ln J + ln(1/w_m))/(rate KL(p1 || p0)) plus one block.
-#[must_use]
 pub fn reachable_yardstick(price: &Price, rate: f64, p1: f64, p0: f64, block: Duration) -> f64 {
     price.nats() / (rate * kl_bernoulli(p1, p0)) + block.as_secs_f64()
 }
@@ -70,7 +59,6 @@ pub fn reachable_yardstick(price: &Price, rate: f64, p1: f64, p0: f64, block: Du
 /// Lorden's limit for a change at an unknown time, where false alarms are `looks`/`alpha` looks apart in the mean.
 ///
 /// ln(ARL)/(rate KL(p1 || p0)) with ARL = looks/alpha. Lorden, Annals of Mathematical Statistics 42 (1971).
-#[must_use]
 pub fn lorden_delay(alpha: f64, looks: u64, rate: f64, p1: f64, p0: f64) -> f64 {
     (looks as f64 / alpha).ln() / (rate * kl_bernoulli(p1, p0))
 }
@@ -78,7 +66,6 @@ pub fn lorden_delay(alpha: f64, looks: u64, rate: f64, p1: f64, p0: f64) -> f64 
 /// The evidence per second, in nats, by which two slots can be told apart: the least over all levels p of errors.
 ///
 /// min over p of [rate_c KL(p_c || r0 p) + rate_b KL(p_b || p)], where `tolerated` is the relative risk r0.
-#[must_use]
 pub fn two_sample_rate(rate_c: f64, rate_b: f64, p_c: f64, p_b: f64, tolerated: f64) -> f64 {
     if p_c <= tolerated * p_b {
         return 0.0;
@@ -90,7 +77,6 @@ pub fn two_sample_rate(rate_c: f64, rate_b: f64, p_c: f64, p_b: f64, tolerated: 
 }
 
 /// The two-sample limit: ln(1/alpha) over [`two_sample_rate`].
-#[must_use]
 pub fn two_sample_delay(alpha: f64, rate_c: f64, rate_b: f64, p_c: f64, p_b: f64, tolerated: f64) -> f64 {
     -alpha.ln() / two_sample_rate(rate_c, rate_b, p_c, p_b, tolerated)
 }
@@ -100,7 +86,6 @@ pub fn two_sample_delay(alpha: f64, rate_c: f64, rate_b: f64, p_c: f64, p_b: f64
 /// max over c in [0, 1] of E ln(1 + c (x/p0 - 1)) for x = Binomial(`requests`, p1)/requests. This is the least divergence from
 /// the fault to any distribution on [0, 1] with mean p0 (Honda and Takemura, COLT 2010); it never exceeds ln(p1/p0), however
 /// many requests a block has, since a healthy service could show that very block with probability p0/p1.
-#[must_use]
 pub fn block_growth(requests: u64, p1: f64, p0: f64) -> f64 {
     let shares = binomial(requests, p1);
     let growth = |c: f64| shares.iter().map(|(x, mass)| mass * (1.0 + c * (x / p0 - 1.0)).ln()).sum::<f64>();
@@ -110,7 +95,6 @@ pub fn block_growth(requests: u64, p1: f64, p0: f64) -> f64 {
 }
 
 /// The yardstick of a test on blocks: the prices of [`reachable_yardstick`] at [`block_growth`], plus one block; in seconds.
-#[must_use]
 pub fn block_yardstick(price: &Price, requests: u64, p1: f64, p0: f64, block: Duration) -> f64 {
     (price.nats() / block_growth(requests, p1, p0) + 1.0) * block.as_secs_f64()
 }
@@ -140,59 +124,4 @@ fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
         if f(a) < f(b) { low = a } else { high = b }
     }
     f64::midpoint(low, high)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn the_limits_of_the_documented_case() {
-        // 20 requests/s, 2 % against a tolerated 0.4 %: Wald's limit is about 14 s.
-        assert!((wald_delay(0.01, 20.0, 0.02, 0.004) - 14.1).abs() < 0.1);
-        assert!((kl_bernoulli(1.0, 0.004) - 250.0_f64.ln()).abs() < 1e-9);
-        assert_eq!(kl_bernoulli(0.3, 0.3), 0.0);
-        assert!(wald_delay(0.01, 20.0, 0.004, 0.004).is_infinite());
-        let block = Duration::from_secs(5);
-        let price = Price { alpha: 0.01, objectives: 1, grid: 8, start: start_weight(1) };
-        let reach = reachable_yardstick(&price, 20.0, 0.02, 0.004, block);
-        assert!(reach > wald_delay(0.01, 20.0, 0.02, 0.004) + 5.0);
-        assert!(lorden_delay(0.01, 360, 20.0, 0.02, 0.004) > wald_delay(0.01, 20.0, 0.02, 0.004));
-    }
-
-    #[test]
-    fn a_block_never_tells_more_than_the_ratio_of_shares() {
-        for requests in [10, 100, 1_000, 10_000] {
-            let growth = block_growth(requests, 0.02, 0.004);
-            assert!(growth > 0.0 && growth <= 5.0_f64.ln() + 1e-9, "{requests}: {growth}");
-        }
-        assert!((block_growth(1, 0.02, 0.004) - kl_bernoulli(0.02, 0.004)).abs() < 1e-6);
-        assert!(block_growth(100, 0.004, 0.004) < 1e-9);
-    }
-
-    #[test]
-    fn two_samples_tell_no_more_than_one_whose_level_is_known() {
-        let pair = two_sample_rate(10.0, 10.0, 0.02, 0.002, 1.0);
-        assert!(pair > 0.0 && pair < 10.0 * kl_bernoulli(0.02, 0.002));
-        assert_eq!(two_sample_rate(10.0, 10.0, 0.002, 0.002, 1.0), 0.0);
-        // With a baseline without end its level is known.
-        assert!((two_sample_rate(10.0, 1e9, 0.02, 0.002, 1.0) / (10.0 * kl_bernoulli(0.02, 0.002)) - 1.0).abs() < 1e-3);
-    }
-
-    proptest! {
-        #[test]
-        fn divergence_is_never_negative(p in 0.0..=1.0f64, q in 1e-9..1.0f64) {
-            prop_assert!(kl_bernoulli(p, q) >= 0.0);
-        }
-
-        #[test]
-        fn a_larger_fault_is_found_sooner(p0 in 1e-5..0.1f64, small in 1.1..3.0f64, more in 1.01..3.0f64, n in 1u64..500) {
-            let (p1, p2) = ((p0 * small).min(0.9), (p0 * small * more).min(0.95));
-            prop_assume!(p2 > p1);
-            prop_assert!(wald_delay(0.01, 20.0, p2, p0) <= wald_delay(0.01, 20.0, p1, p0));
-            prop_assert!(block_growth(n, p2, p0) >= block_growth(n, p1, p0) - 1e-9);
-        }
-    }
 }

@@ -1,33 +1,51 @@
 //! Traffic by the weights of a Gateway API `HTTPRoute`, read and written as a dynamic object, so that no version of its
 //! definition is baked in.
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::{
-    Cluster,
-    object::{Replace, Theirs},
+    super::object::Replace,
+    route::{Entry, Route},
 };
 use crate::{
+    document::traffic::{Backends, HttpRouteTraffic},
     model::{Slot, Weights},
     ports::PortError,
 };
 
-/// The group of the Gateway API.
-pub const GROUP: &str = "gateway.networking.k8s.io";
+impl Route for HttpRouteTraffic {
+    fn object(&self) -> (GroupVersionKind, &str) {
+        (GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"), &self.route)
+    }
 
-/// The resource that names routes.
-pub fn resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1", "HTTPRoute"))
-}
+    fn weights(&self, object: &DynamicObject) -> Result<Weights, PortError> {
+        Shares::of(object, &self.backends)?.weights()
+    }
 
-/// A route of the cluster's namespace.
-pub fn route(cluster: &Cluster, name: &str) -> Theirs {
-    Theirs::new(cluster, &resource(), name)
+    fn replacement(&self, object: &DynamicObject, to: &Weights) -> Result<Replace, PortError> {
+        Ok(Shares::of(object, &self.backends)?.replaced(to))
+    }
+
+    fn field(&self) -> Vec<String> {
+        // A list without keys is owned as a whole.
+        ["spec", "rules"].map(str::to_owned).into()
+    }
+
+    fn live(&self) -> Entry {
+        Entry::Address { url: self.address.clone(), header: None }
+    }
+
+    fn preview(&self, slot: Slot) -> Entry {
+        match &self.preview_header {
+            Some(name) => Entry::Address { url: self.address.clone(), header: Some((name.clone(), slot.to_string())) },
+            None => Entry::Service(self.backends.of(slot).clone()),
+        }
+    }
 }
 
 /// Where the two backends stand in a route.
-pub struct Shares {
+struct Shares {
     rule: usize,
     /// The rule's references, whole: a weight is replaced together with its list, so that both change at once.
     refs: Vec<Value>,
@@ -39,14 +57,13 @@ impl Shares {
     ///
     /// # Errors
     /// Where no rule does, or several do.
-    pub fn of(route: &DynamicObject, backends: &[String; 2]) -> Result<Self, PortError> {
+    fn of(route: &DynamicObject, Backends { blue, green }: &Backends) -> Result<Self, PortError> {
         let rules = route.data.pointer("/spec/rules").and_then(Value::as_array);
         let mut found = rules.into_iter().flatten().enumerate().filter_map(|(rule, value)| {
             let refs = value.get("backendRefs")?.as_array()?;
             let at = |name: &String| refs.iter().position(|one| one.get("name").and_then(Value::as_str) == Some(name));
-            Some(Self { rule, refs: refs.clone(), at: [at(&backends[0])?, at(&backends[1])?] })
+            Some(Self { rule, refs: refs.clone(), at: [at(blue)?, at(green)?] })
         });
-        let [blue, green] = backends;
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => Err(PortError::odd("the HTTPRoute", format!("no rule names both {blue} and {green}"))),
@@ -58,7 +75,7 @@ impl Shares {
     ///
     /// # Errors
     /// Where others take part in it, or the weights are no whole percentages of their sum.
-    pub fn weights(&self) -> Result<Weights, PortError> {
+    fn weights(&self) -> Result<Weights, PortError> {
         let weight = |value: &Value| value.get("weight").map_or(Some(1), Value::as_u64);
         let sum: Option<u64> = self.refs.iter().map(weight).sum();
         let of = |slot: usize| self.refs.get(self.at[slot]).and_then(weight);
@@ -99,7 +116,7 @@ impl Shares {
     }
 
     /// What gives the references other weights.
-    pub fn replaced(&self, weights: &Weights) -> Replace {
+    fn replaced(&self, weights: &Weights) -> Replace {
         let mut refs = self.refs.clone();
         for (at, slot) in self.at.iter().zip(Slot::ALL) {
             if let Some(Value::Object(one)) = refs.get_mut(*at) {
@@ -113,7 +130,8 @@ impl Shares {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::laws, *};
+    use crate::document::Traffic;
 
     fn route(rules: Value) -> DynamicObject {
         serde_json::from_value(json!({
@@ -123,8 +141,29 @@ mod tests {
         .unwrap()
     }
 
-    fn backends() -> [String; 2] {
-        ["tenant-blue".to_owned(), "tenant-green".to_owned()]
+    fn backends() -> Backends {
+        Backends { blue: "tenant-blue".to_owned(), green: "tenant-green".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_route_keeps_the_laws() {
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": { "name": "tenant" },
+            "spec": { "rules": [
+                { "matches": [{}], "backendRefs": [{ "name": "tenant-green", "port": 80 }] },
+                { "backendRefs": [{ "name": "tenant-blue", "port": 80 },
+                                  { "name": "tenant-green", "port": 80, "weight": 0 }] },
+            ] },
+        });
+        for preview_header in [None, Some("x-slot".to_owned())] {
+            let traffic = Traffic::HttpRoute(HttpRouteTraffic {
+                route: "tenant".to_owned(),
+                backends: backends(),
+                preview_header,
+                address: "http://shop.example.org".to_owned(),
+            });
+            laws::keeps_the_laws(&traffic, route.clone()).await;
+        }
     }
 
     #[test]

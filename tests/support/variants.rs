@@ -1,11 +1,14 @@
-//! Sequences that were aligned before: equal ones cost one lookup.
+//! Alignments of labels alone, and of sequences that were aligned before: equal ones cost one lookup.
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    aligner::Aligner,
-    tree::{Alignment, Budget, Exhausted, Label},
-};
+use interlock::sequence::conform::align::{Aligner, Alignment, Budget, Event, Exhausted, Label};
+
+/// The cheapest alignment where every event fits every step of its label, and costs 1 if it is extra.
+pub fn align_plain(aligner: &Aligner, labels: &[Label], budget: Budget) -> Result<Alignment, Exhausted> {
+    let events: Vec<Event> = labels.iter().map(|label| Event { label: *label, extra: 1 }).collect();
+    aligner.align(&events, &|_, _| Some(0), budget)
+}
 
 /// What came of one variant.
 type Known = Result<Arc<Alignment>, Exhausted>;
@@ -27,21 +30,16 @@ impl<'a> Variants<'a> {
     pub const MOST: usize = 1 << 20;
 
     /// Remembers nothing yet; `most` labels and moves at the end.
-    #[must_use]
     pub fn new(aligner: &'a Aligner, budget: Budget, most: usize) -> Self {
         Self { aligner, budget, known: HashMap::new(), left: most }
     }
 
-    /// As [`Aligner::align_plain`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Aligner::align`].
+    /// As [`align_plain`].
     pub fn align(&mut self, labels: &[Label]) -> Known {
         if let Some(known) = self.known.get(labels) {
             return known.clone();
         }
-        let found = self.aligner.align_plain(labels, self.budget).map(Arc::new);
+        let found = align_plain(self.aligner, labels, self.budget).map(Arc::new);
         // A few more for the entry itself, so that many short sequences are bounded as well.
         let size = labels.len() + found.as_ref().map_or(0, |found| found.moves.len() + found.choices.len()) + 8;
         if let Some(left) = self.left.checked_sub(size) {
@@ -52,13 +50,11 @@ impl<'a> Variants<'a> {
     }
 
     /// How many variants are remembered.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
     /// Whether none is remembered.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
