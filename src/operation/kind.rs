@@ -81,7 +81,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// What is to be done.
     fn spec(&self) -> &Self::Spec;
     /// The objectives whose past its gates want to know.
-    fn remembered(&self) -> Option<Remembered<'_>>;
+    fn remembered(&self) -> Option<Remembered<'_>> {
+        None
+    }
     /// Asks all gates; one that cannot be asked is in the answer as well. Changes nothing.
     async fn gates(&self, facts: &Facts) -> Vec<Gate>;
 
@@ -110,19 +112,28 @@ pub trait Kind: Sized + Send + Sync + 'static {
         Err(means.never_used())
     }
     /// Whether the platform can take `prior` back at a key as it stands; only reads.
-    async fn can_return(&self, key: &Self::Key, prior: &Of<Self>) -> bool;
+    async fn can_return(&self, key: &Self::Key, prior: &Of<Self>) -> bool {
+        let _ = (key, prior);
+        true
+    }
     /// Prepares the platform to take `prior` back at a key, where it cannot as it stands.
     ///
     /// # Errors
     /// Says why going back would do more harm.
-    async fn prepare_return(&self, key: &Self::Key, prior: &Of<Self>, permit: &dyn Permit) -> Result<(), String>;
+    async fn prepare_return(&self, key: &Self::Key, prior: &Of<Self>, permit: &dyn Permit) -> Result<(), String> {
+        let _ = (key, prior, permit);
+        Ok(())
+    }
     /// Looks once, for one interval at most, and adds what it finds to the evidence. The line is for people.
     async fn observe(&self, watch: &Self::Watch, look: &Look<'_>, evidence: &mut Self::Evidence) -> (Verdict, String);
     /// Waits as long as from one look to the next.
     async fn pause(&self);
 
     /// The table that closes a run; `None` where nothing was counted.
-    fn figures(spec: &Self::Spec, evidence: &Self::Evidence) -> Option<Table>;
+    fn figures(spec: &Self::Spec, evidence: &Self::Evidence) -> Option<Table> {
+        let _ = (spec, evidence);
+        None
+    }
     /// A report of its own, of one run; `None` where it has none.
     fn report(spec: &Self::Spec, evidence: &Self::Evidence, stored: &Stored, records: &[Record]) -> Option<Report> {
         let _ = (spec, evidence, stored, records);
