@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Place, reach};
+use super::{Place, clock, reach};
 use crate::{
     adapters::{Prometheus, Scrape},
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
@@ -17,7 +17,7 @@ use crate::{
     guard::Plan,
     model::Span,
     operation::{Build, Platform, drill, switchover::Ports},
-    ports::{Metrics, PortError},
+    ports::{Clock, Metrics, PortError},
 };
 
 /// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
@@ -112,7 +112,7 @@ impl Snapshot {
             requests: lab.clone(),
             preflight: lab,
             metrics,
-            clock: super::clock(),
+            clock: clock(),
         })
     }
 
@@ -197,6 +197,10 @@ impl Snapshot {
 
 #[async_trait]
 impl Platform for Snapshot {
+    fn clock(&self) -> Arc<dyn Clock> {
+        clock()
+    }
+
     async fn service_ports(&self, name: &str, metrics: Build) -> Result<Ports, Error> {
         match &self.platform.target {
             Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder()), metrics).await,

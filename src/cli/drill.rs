@@ -10,7 +10,7 @@ use super::{
     operation::{self, GateArgs, RunArgs, Wanted},
 };
 use crate::{
-    app::{self, Prepared, Session, Wishes},
+    app::{self, Prepared, Session},
     document::{self, only},
     error::{Error, Exit},
     guard::Stored,
@@ -68,8 +68,7 @@ impl Command {
 impl Wanted for Args {
     async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
         let drill = app::drill(&session, &read(&self.file)?).await?;
-        let (accept_local_guardian, overrides) = (self.gates.accept_local_guardian, self.gates.overrides());
-        Prepared::ask(session, drill, Wishes { accept_local_guardian, overrides, freeze: Vec::new() }).await
+        Prepared::ask(session, drill, self.gates.wishes()).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     confirm::{self, confirm},
 };
 use crate::{
-    app::{Prepared, Session, requests},
+    app::{Prepared, Session, Wishes, requests},
     error::{Error, Exit},
     guard::{Entry, Outcome, Override, Stored, load},
     model::RunId,
@@ -23,20 +23,25 @@ pub struct GateArgs {
     /// On a cluster without a guardian of its own: make do with one on this machine, which does not survive the machine;
     /// recorded
     #[arg(long)]
-    pub accept_local_guardian: bool,
+    accept_local_guardian: bool,
     /// Go past a gate; needs --reason, and is recorded
     #[arg(long = "override", value_name = "GATE", requires = "reason")]
-    pub overrides: Vec<String>,
+    overrides: Vec<String>,
     /// Why gates are overridden
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: Option<String>,
 }
 
 impl GateArgs {
-    /// The gates to go past, each with the reason.
-    pub fn overrides(&self) -> Vec<Override> {
+    /// The same for whoever prepares a run.
+    pub fn wishes(&self) -> Wishes {
         let reason = self.reason.clone().unwrap_or_default();
-        self.overrides.iter().map(|gate| Override { gate: gate.clone(), reason: reason.clone() }).collect()
+        let past = |gate: &String| Override { gate: gate.clone(), reason: reason.clone() };
+        Wishes {
+            accept_local_guardian: self.accept_local_guardian,
+            overrides: self.overrides.iter().map(past).collect(),
+            freeze: Vec::new(),
+        }
     }
 }
 

@@ -119,23 +119,22 @@ impl Command {
 
 impl Wanted for Args {
     async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
-        let overrides = self.gates.overrides();
+        let wishes = self.gates.wishes();
         // Before the platform is asked: where it does not answer, not every gate is.
-        if let Some(Override { gate, .. }) = overrides.iter().find(|one| !GATES.contains(&one.gate.as_str())) {
+        if let Some(Override { gate, .. }) = wishes.overrides.iter().find(|one| !GATES.contains(&one.gate.as_str())) {
             return Err(Error::usage(
                 format!("no gate is called `{gate}`"),
                 format!("the gates are {}", GATES.join(", ")),
             ));
         }
         let service = session.snapshot.service(&self.service)?;
-        let spec = spec(&session.loaded, service, self, &overrides)?;
+        let spec = spec(&session.loaded, service, self, &wishes.overrides)?;
         check(&spec)?;
         check_weights(service, &spec)?;
         let freeze = service.freeze.clone();
         let switch = Switch::connect(spec, &session.snapshot, Build::Now).await?;
         app::check_edges(&switch.spec().objectives, switch.metrics()).await?;
-        let accept_local_guardian = self.gates.accept_local_guardian;
-        Prepared::ask(session, switch, Wishes { accept_local_guardian, overrides, freeze }).await
+        Prepared::ask(session, switch, Wishes { freeze, ..wishes }).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where an operation gets its ports from.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{drill, switchover};
-use crate::error::Error;
+use crate::{error::Error, ports::Clock};
 
 /// When the source of counters is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Build {
 /// The platform of a run, which gives each operation its ports.
 #[async_trait]
 pub trait Platform: Send + Sync {
+    /// Time.
+    fn clock(&self) -> Arc<dyn Clock>;
     /// The ports of a service.
     ///
     /// # Errors
