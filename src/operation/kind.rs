@@ -42,8 +42,6 @@ pub trait Kind: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Where it goes when it cannot see.
     const BLIND: Blind;
-    /// The gates that each of them has, as `--override` takes them.
-    const GATES: &'static [&'static str];
     /// Whether its gates want to know when the last run on the same target ended.
     const RESTS: bool = false;
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::{
-    Evidence, GATES, Spec, Watch, gates,
+    Evidence, Spec, Watch, gates,
     keys::{Key, Value},
     ledger::{Mark, Records},
     look, plan,
@@ -194,7 +194,6 @@ impl Drill {
 impl Kind for Drill {
     const NAME: &'static str = "drill";
     const BLIND: Blind = Blind::Remove;
-    const GATES: &'static [&'static str] = &GATES;
     const RESTS: bool = true;
 
     type Spec = Spec;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::{
-    Evidence, GATES, Spec, Watch, gates,
+    Evidence, Spec, Watch, gates,
     keys::{Key, Value},
     look, plan, report,
 };
@@ -104,7 +104,6 @@ impl Switch {
 impl Kind for Switch {
     const NAME: &'static str = "switchover";
     const BLIND: Blind = Blind::Hold;
-    const GATES: &'static [&'static str] = &GATES;
 
     type Spec = Spec;
     type Key = Key;
