@@ -11,6 +11,7 @@ mod guardian;
 #[cfg(feature = "lab")]
 mod lab;
 mod operation;
+mod rehearsal;
 mod runs;
 mod schema;
 mod sequence;
@@ -52,6 +53,8 @@ enum Command {
     #[cfg(feature = "sql")]
     #[command(subcommand)]
     Drill(drill::Command),
+    #[command(subcommand)]
+    Rehearsal(rehearsal::Command),
     Slo(slo::Args),
     #[command(subcommand)]
     Runs(runs::Command),
@@ -86,6 +89,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Switchover(command) => command.run(global),
         #[cfg(feature = "sql")]
         Command::Drill(command) => command.run(global),
+        Command::Rehearsal(command) => command.run(global),
         Command::Slo(args) => args.run(global),
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]

@@ -9,6 +9,7 @@ use super::{
     drill::Drill,
     kind::{Kind, spec},
     platform::{Build, Platform},
+    rehearsal::Rehearsal,
     report::{Report, Table},
     switchover::Switch,
 };
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// All of them.
-pub const KINDS: [&dyn Registered; 2] = [&KindOf::<Switch>(PhantomData), &KindOf::<Drill>(PhantomData)];
+pub const KINDS: [&dyn Registered; 3] =
+    [&KindOf::<Switch>(PhantomData), &KindOf::<Drill>(PhantomData), &KindOf::<Rehearsal>(PhantomData)];
 
 /// A kind of operation, whose types are not known here.
 #[async_trait]
