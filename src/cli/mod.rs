@@ -11,7 +11,6 @@ mod guardian;
 #[cfg(feature = "lab")]
 mod lab;
 mod operation;
-mod rehearsal;
 mod runs;
 mod schema;
 mod sequence;
@@ -53,8 +52,6 @@ enum Command {
     #[cfg(feature = "sql")]
     #[command(subcommand)]
     Drill(drill::Command),
-    #[command(subcommand)]
-    Rehearsal(rehearsal::Command),
     Slo(slo::Args),
     #[command(subcommand)]
     Runs(runs::Command),
@@ -89,7 +86,6 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Switchover(command) => command.run(global),
         #[cfg(feature = "sql")]
         Command::Drill(command) => command.run(global),
-        Command::Rehearsal(command) => command.run(global),
         Command::Slo(args) => args.run(global),
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]

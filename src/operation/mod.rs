@@ -6,7 +6,6 @@ mod kind;
 mod platform;
 pub mod preconditions;
 mod registry;
-pub mod rehearsal;
 mod report;
 pub mod switchover;
 

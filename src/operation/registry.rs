@@ -9,7 +9,6 @@ use super::{
     drill::Drill,
     kind::{Kind, spec},
     platform::{Build, Platform},
-    rehearsal::Rehearsal,
     report::{Report, Table},
     switchover::Switch,
 };
@@ -21,8 +20,7 @@ use crate::{
 };
 
 /// All of them.
-pub const KINDS: [&dyn Registered; 3] =
-    [&KindOf::<Switch>(PhantomData), &KindOf::<Drill>(PhantomData), &KindOf::<Rehearsal>(PhantomData)];
+pub const KINDS: [&dyn Registered; 2] = [&KindOf::<Switch>(PhantomData), &KindOf::<Drill>(PhantomData)];
 
 /// A kind of operation, whose types are not known here.
 #[async_trait]

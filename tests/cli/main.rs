@@ -6,7 +6,6 @@ mod documents;
 mod generated;
 mod help;
 mod manifests;
-mod rehearsal;
 mod runs;
 mod sequence;
 mod switchover;
