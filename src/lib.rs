@@ -8,7 +8,7 @@
 //! ```
 //! use interlock::{
 //!     guard::{Action, Blind, Entry, Next, Plan, Step, Strength, fold, next},
-//!     model::{Span, Target},
+//!     model::{HumanDuration, Target},
 //! };
 //! use serde_json::json;
 //!
@@ -22,7 +22,7 @@
 //!     steps: vec![Step { name: "shift 100 % to green".to_owned(), action: shift }],
 //!     blind: Blind::Hold,
 //!     guard: Strength::Local,
-//!     ttl: Span::secs(10),
+//!     ttl: HumanDuration::secs(10),
 //! };
 //!
 //! // Nothing has happened: what stands there is read before it is touched.

@@ -111,7 +111,7 @@ fn is_local(url: &Url) -> bool {
 /// What went wrong with a request, without its address.
 pub(super) fn explain(error: &reqwest::Error, timeout: Duration) -> String {
     if error.is_timeout() {
-        return format!("no answer within {}", crate::model::Span(timeout));
+        return format!("no answer within {}", crate::model::HumanDuration(timeout));
     }
     // The outermost words repeat the address; the cause beneath is what tells.
     let mut cause: &dyn std::error::Error = error;

@@ -15,13 +15,13 @@ use crate::{
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
     error::Error,
     guard::Plan,
-    model::Span,
+    model::HumanDuration,
     operation::{Build, Platform, drill, switchover::Ports},
     ports::{Clock, Metrics, PortError},
 };
 
 /// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
-const LAB_TTL: Span = Span::secs(10);
+const LAB_TTL: HumanDuration = HumanDuration::secs(10);
 /// How long a question to the lab's own sources may take.
 const LAB_WITHIN: Duration = Duration::from_secs(2);
 
@@ -95,10 +95,10 @@ impl Snapshot {
     /// How long an owner may be silent before its guardian acts: in a cluster half as long again as an outage of the API
     /// server that is to be tolerated, in which no owner can give a sign of life.
     #[must_use]
-    pub fn ttl(&self) -> Span {
+    pub fn ttl(&self) -> HumanDuration {
         match &self.platform.target {
             Target::Lab(_) => LAB_TTL,
-            Target::Kubernetes(target) => Span(target.outage.0 * 3 / 2),
+            Target::Kubernetes(target) => HumanDuration(target.outage.0 * 3 / 2),
         }
     }
 

@@ -249,7 +249,7 @@ mod tests {
         app,
         error::Exit,
         guard::{Blind, Operation, Plan, Rebuild, Strength, begin},
-        model::{Span, Target},
+        model::{HumanDuration, Target},
         ports::Notify,
     };
 
@@ -280,7 +280,7 @@ mod tests {
             steps: Vec::new(),
             blind: Blind::Hold,
             guard: Strength::Local,
-            ttl: Span::secs(10),
+            ttl: HumanDuration::secs(10),
         };
         begin(&*store, &run, &plan, &[], &[]).await.unwrap();
         let guard = Guard { store, clock: app::clock(), rebuild: Arc::new(Unable), pace: LOOK };

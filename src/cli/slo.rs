@@ -257,7 +257,7 @@ fn table(readings: &[Reading], terminal: bool, colour: bool) -> String {
 
 fn rates(burning: &Burning) -> String {
     let rate = |r: Option<f64>| r.map_or_else(|| "-".to_owned(), |r| format!("{r:.1}"));
-    let window = |span: crate::model::Span| slo::prom_duration(span.0);
+    let window = |span: crate::model::HumanDuration| slo::prom_duration(span.0);
     let (short, long) = (window(burning.windows.short), window(burning.windows.long));
     format!("{short}/{long} {}/{}", rate(burning.short), rate(burning.long))
 }

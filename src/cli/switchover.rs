@@ -16,7 +16,7 @@ use crate::{
     document::{Defaults, Loaded, Service},
     error::{Error, Exit},
     guard::{Override, load},
-    model::{Slot, Span, Target},
+    model::{HumanDuration, Slot, Target},
     operation::{
         Build, Kind as _, Platform as _,
         switchover::{Fuses, GATES, Smoke, Spec, Switch, check},
@@ -66,20 +66,20 @@ pub struct Args {
     weights: Vec<u8>,
     /// How long each share is watched; default: defaults.bake of the platform file
     #[arg(long, value_name = "TIME")]
-    bake: Option<Span>,
+    bake: Option<HumanDuration>,
     /// How long each share is watched at most, where the evidence does not suffice sooner; default: three bakes, or
     /// defaults.maxBake
     #[arg(long, value_name = "TIME")]
-    max_bake: Option<Span>,
+    max_bake: Option<HumanDuration>,
     /// How long the service is measured before anything is touched
     #[arg(long, value_name = "TIME")]
-    baseline: Option<Span>,
+    baseline: Option<HumanDuration>,
     /// How long the old slot's requests in flight may take to end
     #[arg(long, value_name = "TIME")]
-    drain: Option<Span>,
+    drain: Option<HumanDuration>,
     /// How long the old slot is kept warm, and the new one watched, after the last bake
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    keep_old: Span,
+    keep_old: HumanDuration,
     /// Scale the old slot down in the end, if nothing hangs on it
     #[arg(long)]
     scale_down_old: bool,
@@ -154,10 +154,10 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
     let defaults = &loaded.platform.defaults;
     let objectives = loaded.slos.objectives(&service.slos)?;
     let bake = args.bake.unwrap_or(defaults.bake);
-    let usual = if args.bake.is_some() { Span(bake.0 * 3) } else { defaults.max_bake };
+    let usual = if args.bake.is_some() { HumanDuration(bake.0 * 3) } else { defaults.max_bake };
     // Past the gate there is no measurement, and the documents alone say what is tolerated.
     let unmeasured = objectives.is_empty() || overrides.iter().any(|o| o.gate == "slo");
-    let baseline = if unmeasured { Span::default() } else { args.baseline.unwrap_or(defaults.baseline) };
+    let baseline = if unmeasured { HumanDuration::default() } else { args.baseline.unwrap_or(defaults.baseline) };
     let (identity, _) = service.identity();
     let smoke: Vec<_> =
         service.smoke.iter().map(|smoke| Smoke { path: smoke.path.clone(), status: smoke.status }).collect();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 /// A namespace of a Kubernetes cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub struct KubernetesTarget {
     /// The longest outage of the API server that a run outlives. A dead operator's guardian acts after half as long
     /// again, since it cannot tell the two apart sooner.
     #[serde(default = "twenty_seconds")]
-    pub outage: Span,
+    pub outage: HumanDuration,
 }
 
 impl KubernetesTarget {
@@ -53,8 +53,8 @@ pub struct Pods {
     pub draining: Option<String>,
 }
 
-const fn twenty_seconds() -> Span {
-    Span::secs(20)
+const fn twenty_seconds() -> HumanDuration {
+    HumanDuration::secs(20)
 }
 
 fn metrics_path() -> String {

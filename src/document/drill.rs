@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Document, Metadata};
 use crate::{
     error::Fault,
-    model::{self, Method, Restore, Span, Victim},
+    model::{self, HumanDuration, Method, Restore, Victim},
     slo::Problem,
 };
 
@@ -45,13 +45,13 @@ pub struct Drill {
     pub require: RequireSpec,
     /// How long is written before the fault, to know what can be told apart.
     #[serde(default = "three_seconds")]
-    pub baseline: Span,
+    pub baseline: HumanDuration,
     /// How long writes have to be acknowledged again before the outage counts as over.
     #[serde(default = "one_second")]
-    pub settle: Span,
+    pub settle: HumanDuration,
     /// How long each wait may take: for the failover, and for the cluster to be whole again.
     #[serde(default = "one_minute")]
-    pub limit: Span,
+    pub limit: HumanDuration,
     /// What stands after it: `original` (the same primary) or `rejoined` (every node, the primary wherever it is).
     #[serde(default)]
     pub restore: Restore,
@@ -60,7 +60,7 @@ pub struct Drill {
     pub repetitions: u32,
     /// How long ago the last drill on this database has to have ended.
     #[serde(default)]
-    pub cooldown: Span,
+    pub cooldown: HumanDuration,
     /// Whose users end the drill, where they suffer too much.
     #[serde(default)]
     pub users: Option<UsersSpec>,
@@ -89,10 +89,10 @@ pub struct FaultSpec {
     pub candidate: Option<String>,
     /// How long the fault lasts: needed by `pause`, `partition` and `stall`, at least for `kill`.
     #[serde(default, rename = "for")]
-    pub length: Option<Span>,
+    pub length: Option<HumanDuration>,
     /// How long the primary's replication is stopped before the fault, so that something is certain to be lost.
     #[serde(default)]
-    pub frozen: Span,
+    pub frozen: HumanDuration,
 }
 
 /// What is promised.
@@ -101,7 +101,7 @@ pub struct FaultSpec {
 pub struct ObjectivesSpec {
     /// How long nobody may be able to write.
     #[serde(default)]
-    pub rto: Option<Span>,
+    pub rto: Option<HumanDuration>,
     /// What may be lost.
     #[serde(default)]
     pub rpo: Option<RpoSpec>,
@@ -116,7 +116,7 @@ pub struct RpoSpec {
     pub rows: Option<u64>,
     /// The time from the first row that was lost to the last.
     #[serde(default)]
-    pub time: Option<Span>,
+    pub time: Option<HumanDuration>,
     /// How many rows have to have been at risk before "none was lost" says something.
     #[serde(default = "hundred")]
     pub at_risk: u64,
@@ -170,16 +170,16 @@ pub struct UsersSpec {
     pub most_bad: u64,
 }
 
-const fn three_seconds() -> Span {
-    Span::secs(3)
+const fn three_seconds() -> HumanDuration {
+    HumanDuration::secs(3)
 }
 
-const fn one_second() -> Span {
-    Span::secs(1)
+const fn one_second() -> HumanDuration {
+    HumanDuration::secs(1)
 }
 
-const fn one_minute() -> Span {
-    Span::secs(60)
+const fn one_minute() -> HumanDuration {
+    HumanDuration::secs(60)
 }
 
 const fn once() -> u32 {

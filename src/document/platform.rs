@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Database, KubernetesTarget, Percent, Pods, Traffic, Window};
 use crate::{
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     ports::Labels,
 };
 
@@ -211,7 +211,7 @@ pub struct PrometheusSource {
     pub bearer_token_env: Option<String>,
     /// How long one query may take.
     #[serde(default = "five_seconds")]
-    pub timeout: Span,
+    pub timeout: HumanDuration,
 }
 
 /// Pages in the Prometheus text format.
@@ -222,7 +222,7 @@ pub struct ScrapeSource {
     pub urls: Vec<String>,
     /// How long one page may take.
     #[serde(default = "two_seconds")]
-    pub timeout: Span,
+    pub timeout: HumanDuration,
 }
 
 /// The pages of the pods of all services that have `pods`.
@@ -300,24 +300,24 @@ pub struct Credential {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Defaults {
     /// How long a change is watched before it is kept.
-    pub bake: Span,
+    pub bake: HumanDuration,
     /// How long it is watched at most, where the evidence does not suffice sooner.
-    pub max_bake: Span,
+    pub max_bake: HumanDuration,
     /// How long the platform is measured before it is changed.
-    pub baseline: Span,
+    pub baseline: HumanDuration,
     /// The highest probability of ever rolling back a healthy release; above 0 and below 0.5.
     pub alpha: f64,
     /// How often counts are read.
-    pub look: Span,
+    pub look: HumanDuration,
     /// The time within which errors may come in bursts; evidence is weighed block by block. Shorter blocks find faults
     /// sooner, and take a burst that is longer than a block for more than it is.
-    pub block: Span,
+    pub block: HumanDuration,
     /// The share of the error budget that has to be left for a change to begin.
     pub budget_floor: Percent,
     /// How old the newest sample may be before the source counts as silent.
-    pub freshness: Span,
+    pub freshness: HumanDuration,
     /// The age at which a request in flight counts as hanging.
-    pub in_flight_age: Span,
+    pub in_flight_age: HumanDuration,
     /// How many exits of the new slot's processes put a change back at once.
     pub exits: u32,
     /// Which share of the new slot's replicas, once lost, puts a change back at once.
@@ -325,25 +325,25 @@ pub struct Defaults {
     /// Which share of the expected traffic has to arrive at both slots together.
     pub traffic_floor: Percent,
     /// How long requests in flight may take to end after traffic has moved.
-    pub drain: Span,
+    pub drain: HumanDuration,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         Self {
-            bake: Span::secs(300),
-            max_bake: Span::secs(900),
-            baseline: Span::secs(15),
+            bake: HumanDuration::secs(300),
+            max_bake: HumanDuration::secs(900),
+            baseline: HumanDuration::secs(15),
             alpha: 0.01,
-            look: Span::secs(1),
-            block: Span::secs(5),
+            look: HumanDuration::secs(1),
+            block: HumanDuration::secs(5),
             budget_floor: Percent::whole(10),
-            freshness: Span::secs(15),
-            in_flight_age: Span::secs(2),
+            freshness: HumanDuration::secs(15),
+            in_flight_age: HumanDuration::secs(2),
             exits: 3,
             replicas_lost: Percent::whole(50),
             traffic_floor: Percent::whole(10),
-            drain: Span::secs(30),
+            drain: HumanDuration::secs(30),
         }
     }
 }
@@ -353,12 +353,12 @@ fn slot_header() -> String {
     "x-lab-slot".to_owned()
 }
 
-const fn five_seconds() -> Span {
-    Span::secs(5)
+const fn five_seconds() -> HumanDuration {
+    HumanDuration::secs(5)
 }
 
-const fn two_seconds() -> Span {
-    Span::secs(2)
+const fn two_seconds() -> HumanDuration {
+    HumanDuration::secs(2)
 }
 
 /// The JSON Schema of the platform file.

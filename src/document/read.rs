@@ -222,7 +222,7 @@ mod tests {
         #[serde(rename = "name")]
         _name: String,
         #[serde(default, rename = "maxBake")]
-        _max_bake: Option<crate::model::Span>,
+        _max_bake: Option<crate::model::HumanDuration>,
         #[serde(default, rename = "kind")]
         _kind: Option<Kind>,
         #[serde(default, rename = "on")]

@@ -62,7 +62,7 @@ fn said(from: &str, to: &str) -> String {
 #[test]
 fn a_full_platform_is_read_and_survives_a_journal() {
     let loaded = loaded(FULL, &[], &[]).unwrap();
-    assert_eq!(loaded.platform.defaults.max_bake, crate::model::Span::secs(900));
+    assert_eq!(loaded.platform.defaults.max_bake, crate::model::HumanDuration::secs(900));
     let names = loaded.platform.services["tenant"].slos.clone();
     assert_eq!(loaded.slos.objectives(&names).unwrap().len(), 2);
     let journalled = serde_json::to_value(&loaded.platform).unwrap();
@@ -166,8 +166,8 @@ fn overrides_come_over_the_file() {
         "defaults.exits=5",
     ];
     let platform = loaded(FULL, &sets, &environment).unwrap().platform;
-    assert_eq!(platform.defaults.bake, crate::model::Span::secs(60));
-    assert_eq!(platform.defaults.max_bake, crate::model::Span::secs(1200));
+    assert_eq!(platform.defaults.bake, crate::model::HumanDuration::secs(60));
+    assert_eq!(platform.defaults.max_bake, crate::model::HumanDuration::secs(1200));
     assert_eq!(platform.defaults.exits, 5);
     assert_eq!(platform.metadata.name, "007");
     assert_eq!(platform.services["tenant"].smoke[1].status, Some(204));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
-    model::{Span, Target},
+    model::{HumanDuration, Target},
 };
 
 /// What one run is going to do.
@@ -28,7 +28,7 @@ pub struct Plan {
     /// Who puts things back when the operator dies.
     pub guard: Strength,
     /// How long the operator may be silent before the guardian acts.
-    pub ttl: Span,
+    pub ttl: HumanDuration,
 }
 
 /// One step of a plan.

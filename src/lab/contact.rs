@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     ports::PortError,
     process::{Launch, Output},
 };
@@ -142,7 +142,7 @@ impl Lab {
 }
 
 fn not_settled(status: Result<Status, PortError>, within: Duration) -> Error {
-    let within = Span(within);
+    let within = HumanDuration(within);
     match status {
         Err(e) => broken("the lab", e),
         Ok(status) => {
@@ -180,7 +180,10 @@ pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
         }
         if Instant::now() >= deadline {
             let _ = supervisor.end(DOWN_WITHIN);
-            return Err(broken("the lab's supervisor", format!("no answer within {}: {}", Span(within), tail(&log))));
+            return Err(broken(
+                "the lab's supervisor",
+                format!("no answer within {}: {}", HumanDuration(within), tail(&log)),
+            ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

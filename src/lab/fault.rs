@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 /// How much a leak takes at most, unless it says so itself.
 const LEAK_MAX: u64 = 512 << 20;
@@ -125,7 +125,7 @@ impl FromStr for Fault {
                 let (value, mut options) = split(rest).map_err(why)?;
                 let part = options.take("share", 1.0, share).map_err(why)?;
                 options.end().map_err(why)?;
-                let delay = value.parse::<Span>().map_err(why)?.0;
+                let delay = value.parse::<HumanDuration>().map_err(why)?.0;
                 if delay > Duration::from_secs(600) {
                     return Err(why("the longest latency is 10m; use `hang` for what never answers".into()));
                 }
@@ -156,7 +156,7 @@ impl fmt::Display for Fault {
             Self::ErrorRate { share, burst, after } => {
                 write!(f, "error-rate={}%:burst={burst}:after={after}", share * 100.0)
             }
-            Self::Latency { delay, share } => write!(f, "latency={}:share={}%", Span(*delay), share * 100.0),
+            Self::Latency { delay, share } => write!(f, "latency={}:share={}%", HumanDuration(*delay), share * 100.0),
             Self::Hang { after, share } => write!(f, "hang=after:{after},share:{}%", share * 100.0),
             Self::CrashAfter(n) => write!(f, "crash-after={n}"),
             Self::Deviates(deviation) => f.write_str(deviation.name()),

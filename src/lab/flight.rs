@@ -10,7 +10,7 @@ use std::{
 use hyper::Method;
 
 use crate::{
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     ports::InFlight,
 };
 
@@ -103,7 +103,8 @@ impl Flights {
     #[must_use]
     pub fn view(&self, slot: Slot, age: Duration) -> InFlight {
         let Ages { all, examples } = self.ages(slot);
-        let told = |Example { request, peer, age }: Example| format!("{request} for {} from {peer}", Span(age));
+        let told =
+            |Example { request, peer, age }: Example| format!("{request} for {} from {peer}", HumanDuration(age));
         InFlight {
             count: all.len() as u64,
             oldest: all.first().copied().unwrap_or_default(),

@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A length of time that is written with its unit, such as `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Span(pub Duration);
+pub struct HumanDuration(pub Duration);
 
-impl Span {
+impl HumanDuration {
     /// A span of whole seconds.
     #[must_use]
     pub const fn secs(seconds: u64) -> Self {
@@ -17,7 +17,7 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Nothing finer than a millisecond is of use to a reader.
         let shown = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
@@ -25,7 +25,7 @@ impl fmt::Display for Span {
     }
 }
 
-impl std::str::FromStr for Span {
+impl std::str::FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -33,20 +33,20 @@ impl std::str::FromStr for Span {
     }
 }
 
-impl Serialize for Span {
+impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = <Cow<'_, str>>::deserialize(d)?;
         text.parse().map_err(de::Error::custom)
     }
 }
 
-impl JsonSchema for Span {
+impl JsonSchema for HumanDuration {
     fn schema_name() -> Cow<'static, str> {
         "Span".into()
     }
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn spans_read_and_write_with_units() {
-        let span: Span = serde_json::from_str("\"5m 30s\"").unwrap();
-        assert_eq!(span, Span::secs(330));
+        let span: HumanDuration = serde_json::from_str("\"5m 30s\"").unwrap();
+        assert_eq!(span, HumanDuration::secs(330));
         assert_eq!(serde_json::to_string(&span).unwrap(), "\"5m 30s\"");
-        assert!(serde_json::from_str::<Span>("\"5\"").is_err());
+        assert!(serde_json::from_str::<HumanDuration>("\"5\"").is_err());
     }
 }

@@ -9,7 +9,7 @@ mod time;
 pub mod trace;
 
 pub use drill::{Method, Restore, Victim};
-pub use duration::Span;
+pub use duration::HumanDuration;
 pub use id::{Epoch, RunId, Target};
 pub use process::Identity;
 pub use slot::{Slot, Weights};

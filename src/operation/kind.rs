@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     guard::{Blind, Gate, Look, Plan, Step, Stored, Strength, Verdict, value},
     journal::Record,
-    model::{Epoch, Span, Target},
+    model::{Epoch, HumanDuration, Target},
     ports::{Footprint, Means, Permit, PortError},
 };
 
@@ -185,7 +185,12 @@ impl<K: Kind> Steps<K> {
 ///
 /// # Errors
 /// Where it makes no sense.
-pub fn plan<K: Kind>(spec: &K::Spec, platform: serde_json::Value, guard: Strength, ttl: Span) -> Result<Plan, Error> {
+pub fn plan<K: Kind>(
+    spec: &K::Spec,
+    platform: serde_json::Value,
+    guard: Strength,
+    ttl: HumanDuration,
+) -> Result<Plan, Error> {
     let mut steps = Steps::<K>(Vec::new(), PhantomData);
     K::plan(spec, &mut steps)?;
     Ok(Plan {

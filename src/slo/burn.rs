@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 /// How soon somebody has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ pub struct BurnWindow {
     /// How soon somebody has to look.
     pub severity: Severity,
     /// The short window: it still burns.
-    pub short: Span,
+    pub short: HumanDuration,
     /// The long window: it is more than a moment.
-    pub long: Span,
+    pub long: HumanDuration,
     /// The burn rate above which both fire.
     pub factor: f64,
 }
@@ -49,7 +49,7 @@ pub struct BurnWindow {
 pub fn burn_windows(window: Duration) -> [BurnWindow; 4] {
     let scaled = |minutes: u64| {
         let seconds = window.as_secs().saturating_mul(minutes * 60) / (30 * 86_400);
-        Span::secs(seconds.max(30))
+        HumanDuration::secs(seconds.max(30))
     };
     let pair =
         |severity, short, long, factor| BurnWindow { severity, short: scaled(short), long: scaled(long), factor };
@@ -112,7 +112,7 @@ ticket 2h/1day at 3
 ticket 6h/3days at 1
 ");
         let week = burn_windows(Duration::from_secs(7 * 86_400));
-        assert_eq!(week[0].long, Span::secs(840));
+        assert_eq!(week[0].long, HumanDuration::secs(840));
         assert_eq!(week[0].factor, 14.4);
     }
 

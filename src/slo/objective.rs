@@ -9,7 +9,7 @@ use super::{
     counting::edge_matcher, quantile, selectors,
 };
 use crate::{
-    model::Span,
+    model::HumanDuration,
     ports::{MatchOp, Selector},
 };
 
@@ -37,9 +37,9 @@ pub struct Objective {
 #[serde(rename_all = "camelCase")]
 pub enum Period {
     /// It moves with the clock.
-    Rolling(Span),
+    Rolling(HumanDuration),
     /// It begins at fixed times.
-    Calendar(Span),
+    Calendar(HumanDuration),
 }
 
 impl Objective {
@@ -260,7 +260,7 @@ fn period(windows: &[TimeWindow]) -> Result<Period, Problem> {
         Problem::new("spec.timeWindow.0.duration", what, "write one such as `30d` or `4w`")
     })?;
     let rolling = window.is_rolling.unwrap_or(window.calendar.is_none()) && window.calendar.is_none();
-    Ok(if rolling { Period::Rolling(Span(length)) } else { Period::Calendar(Span(length)) })
+    Ok(if rolling { Period::Rolling(HumanDuration(length)) } else { Period::Calendar(HumanDuration(length)) })
 }
 
 /// OpenSLO's durations: one number and m, h, d, w, M (30 days), Q (90 days) or Y (365 days).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 /// What is assumed about how errors depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub struct Rules {
     /// The bound on false rollbacks holds for bursts within a block, so it has to outlast them. It is also what a decision
     /// waits for: a block tells at most ln(x/p0), so blocks of 1 s decide five times as soon where requests abound.
     #[serde(default = "block")]
-    pub block: Span,
+    pub block: HumanDuration,
     /// What is assumed about bursts.
     #[serde(default)]
     pub assume: Assume,
@@ -92,7 +92,7 @@ pub struct Rules {
     pub baseline: bool,
     /// For how long data may be missing before the verdict is blind.
     #[serde(default = "stale")]
-    pub stale_after: Span,
+    pub stale_after: HumanDuration,
 }
 
 const fn one() -> f64 {
@@ -104,8 +104,8 @@ const fn two() -> f64 {
 const fn percent() -> f64 {
     0.01
 }
-const fn block() -> Span {
-    Span::secs(5)
+const fn block() -> HumanDuration {
+    HumanDuration::secs(5)
 }
 const fn risk() -> f64 {
     1.2
@@ -113,8 +113,8 @@ const fn risk() -> f64 {
 const fn cap() -> f64 {
     5.0
 }
-const fn stale() -> Span {
-    Span::secs(60)
+const fn stale() -> HumanDuration {
+    HumanDuration::secs(60)
 }
 
 /// Why terms make no sense.

@@ -8,7 +8,7 @@ use super::{
     evidence::{Evidence, ObjectiveEvidence},
     terms::{Assume, ObjectiveRule, Rules},
 };
-use crate::{model::Span, stats::clopper_pearson_upper};
+use crate::{model::HumanDuration, stats::clopper_pearson_upper};
 
 /// The chance that a claim of health is wrong about the share that it excludes, each time that it is asked for.
 ///
@@ -31,7 +31,7 @@ pub enum Verdict {
     /// The bake is served, and what is worse than tolerated is excluded.
     Healthy {
         /// The bake time served.
-        served: Span,
+        served: HumanDuration,
         /// Per objective, what was excluded.
         excluded: Vec<Excluded>,
     },
@@ -62,7 +62,7 @@ pub enum Verdict {
     /// There is no fresh data.
     Blind {
         /// For how long.
-        since: Span,
+        since: HumanDuration,
     },
 }
 
@@ -75,14 +75,14 @@ pub enum Wanting {
     /// The bake is not served.
     Bake {
         /// The time served.
-        served: Span,
+        served: HumanDuration,
         /// The time to serve.
-        bake: Span,
+        bake: HumanDuration,
     },
     /// The last look brought nothing new.
     Fresh {
         /// For how long there was nothing new.
-        since: Span,
+        since: HumanDuration,
     },
     /// Too few requests were seen to exclude what is not tolerated; or the share is too near to it.
     Proof(Excluded),
@@ -170,7 +170,7 @@ pub fn judge(rules: &Rules, evidence: &Evidence, bake: Duration) -> Verdict {
         return Verdict::Shared { why };
     }
     if evidence.served < bake {
-        return Verdict::Gathering { why: Wanting::Bake { served: whole(evidence.served), bake: Span(bake) } };
+        return Verdict::Gathering { why: Wanting::Bake { served: whole(evidence.served), bake: HumanDuration(bake) } };
     }
     if evidence.blind > Duration::ZERO {
         return Verdict::Gathering { why: Wanting::Fresh { since: whole(evidence.blind) } };
@@ -298,8 +298,8 @@ impl fmt::Display for Excluded {
 }
 
 /// A length of time in whole seconds; nothing finer is of use to a reader.
-const fn whole(length: Duration) -> Span {
-    Span(Duration::from_secs(length.as_secs()))
+const fn whole(length: Duration) -> HumanDuration {
+    HumanDuration(Duration::from_secs(length.as_secs()))
 }
 
 /// A count with its thousands set apart: 8,210.

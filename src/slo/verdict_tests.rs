@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 const BAKE: Duration = Duration::from_secs(600);
 
@@ -104,7 +104,7 @@ fn an_outage_of_the_metrics_leaves_the_evidence_as_it_was() {
     let (before, served) = (progress(&rules, &evidence), evidence.served());
     let missing = Look { fresh: false, ..alone(1_000, 1_000) };
     let verdict = verdict_after(&rules, &mut evidence, vec![missing; 13]);
-    assert_eq!(verdict, Verdict::Blind { since: Span::secs(65) });
+    assert_eq!(verdict, Verdict::Blind { since: HumanDuration::secs(65) });
     assert_eq!(progress(&rules, &evidence), before);
     assert_eq!(evidence.served(), served);
     // The first fresh look ends it.

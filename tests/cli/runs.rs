@@ -9,7 +9,7 @@ use interlock::{
     adapters::store::FolderStore,
     app,
     guard::{Action, Blind, Entry, Outcome, Plan, Step, Strength, begin, milestone},
-    model::{RunId, Span, Target},
+    model::{HumanDuration, RunId, Target},
     ports::Store as _,
 };
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn plan() -> Plan {
         steps: vec![Step { name: "shift".to_owned(), action: change }],
         blind: Blind::Hold,
         guard: Strength::None,
-        ttl: Span::secs(10),
+        ttl: HumanDuration::secs(10),
     }
 }
 

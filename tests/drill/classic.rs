@@ -1,7 +1,7 @@
 //! The classic courses of a failover, as records whose figures are known.
 
 use interlock::{
-    model::Span,
+    model::HumanDuration,
     operation::drill::ledger::{
         Basis, Judgement, Line, Mark, Measurement, Micros, Objectives, Outage, Records, Verdict, judge,
     },
@@ -14,7 +14,7 @@ use crate::story::{LATENCY, Node, PERIOD, Story, figures, ms, refused};
 pub const FAULT: u64 = 500_000;
 
 pub fn asked(rto: &str, rows: u64) -> Objectives {
-    let rto: Span = rto.parse().unwrap();
+    let rto: HumanDuration = rto.parse().unwrap();
     Objectives { rto: Some(rto), rpo_rows: Some(rows), rpo_time: None, rows_at_risk: 10 }
 }
 
@@ -80,8 +80,9 @@ fn a_kill_that_loses_three_rows() {
 fn an_objective_within_the_interval_is_not_proven() {
     let measured = figures(&kill(ms(1_400), 0, 300));
     let (lower, upper) = seen(&measured);
-    let with =
-        |rto: u64| judge(&measured, &Objectives { rto: Some(Span(Micros(rto).into())), ..Objectives::default() });
+    let with = |rto: u64| {
+        judge(&measured, &Objectives { rto: Some(HumanDuration(Micros(rto).into())), ..Objectives::default() })
+    };
     assert_eq!(with(upper).verdict, Verdict::Pass);
     assert_eq!(with(upper - 1).verdict, Verdict::NotProven);
     assert_eq!(with(lower).verdict, Verdict::NotProven);

@@ -2,7 +2,7 @@
 
 use interlock::{
     guard::{Outcome, begin, drive},
-    model::{Slot, Span, Weights},
+    model::{HumanDuration, Slot, Weights},
     operation::switchover::Spec,
     ports::Store as _,
 };
@@ -15,7 +15,7 @@ use crate::{
 /// A switchover whose release is good, in two moves; or bad from its first request on.
 fn world(bad: bool) -> World {
     let shares = if bad { vec![100] } else { vec![50, 100] };
-    let world = World::new(Spec { shares, keep_old: Span::secs(5), ..spec() });
+    let world = World::new(Spec { shares, keep_old: HumanDuration::secs(5), ..spec() });
     if bad {
         world.counters.feed().bad = [0.0, 0.5];
     }

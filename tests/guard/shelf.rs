@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use interlock::{
     guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
-    model::{Epoch, Moment, RunId, Span, Target, Timestamp},
+    model::{Epoch, HumanDuration, Moment, RunId, Target, Timestamp},
     ports::{Clock, Permit, PortError, Store},
 };
 use serde_json::{Value, json};
@@ -185,7 +185,7 @@ pub fn plan() -> Plan {
         ],
         blind: Blind::Hold,
         guard: Strength::None,
-        ttl: Span::secs(10),
+        ttl: HumanDuration::secs(10),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use interlock::{
     guard::{Action, Mode, Operation as _, Outcome, load},
-    model::{Epoch, Span},
+    model::{Epoch, HumanDuration},
     operation::switchover::Spec,
     ports::{ByHand, PortError, Store as _},
 };
@@ -18,10 +18,10 @@ use crate::{
 fn short() -> Spec {
     Spec {
         shares: vec![50, 100],
-        baseline: Span::secs(10),
-        bake: Span::secs(10),
-        look: Span::secs(5),
-        keep_old: Span::secs(5),
+        baseline: HumanDuration::secs(10),
+        bake: HumanDuration::secs(10),
+        look: HumanDuration::secs(5),
+        keep_old: HumanDuration::secs(5),
         ..spec()
     }
 }

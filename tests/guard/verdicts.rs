@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use interlock::{
     guard::{Action, Look, Operation as _, Outcome, Resume, Verdict, load, resume},
-    model::{Slot, Span, Weights},
+    model::{HumanDuration, Slot, Weights},
     operation::switchover::Spec,
     ports::{Clock as _, InFlight},
 };
@@ -172,7 +172,7 @@ async fn a_jump_of_the_wall_clock_changes_nothing() {
 }
 
 fn in_parts() -> Spec {
-    let mut spec = Spec { shares: vec![5, 50, 100], bake: Span::secs(20), ..spec() };
+    let mut spec = Spec { shares: vec![5, 50, 100], bake: HumanDuration::secs(20), ..spec() };
     spec.rules.both_live = true;
     spec
 }

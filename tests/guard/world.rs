@@ -11,7 +11,7 @@ use interlock::{
     adapters::store::FolderStore,
     error::Error,
     guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, milestone, recover},
-    model::{Slot, Span, Timestamp, Weights},
+    model::{HumanDuration, Slot, Timestamp, Weights},
     operation::{
         self,
         switchover::{Fuses, Ports, Smoke, Spec, Switch},
@@ -114,32 +114,38 @@ pub fn spec() -> Spec {
     let counter = |metric: &str| Selector { metric: metric.to_owned(), matchers: Vec::new() };
     let rules = Rules {
         baseline: true,
-        stale_after: Span::secs(10),
+        stale_after: HumanDuration::secs(10),
         ..Rules::new(vec![ObjectiveRule::new("availability", 0.99)])
     };
     Spec {
         service: "tenant".to_owned(),
         to: Slot::Green,
         shares: vec![100],
-        bake: Span::secs(20),
-        max_bake: Span::secs(60),
-        keep_old: Span::secs(2),
+        bake: HumanDuration::secs(20),
+        max_bake: HumanDuration::secs(60),
+        keep_old: HumanDuration::secs(2),
         scale_down_old: true,
-        drain: Span::secs(10),
-        baseline: Span::secs(10),
-        look: Span::secs(2),
-        freshness: Span::secs(10),
+        drain: HumanDuration::secs(10),
+        baseline: HumanDuration::secs(10),
+        look: HumanDuration::secs(2),
+        freshness: HumanDuration::secs(10),
         warm_up: 8,
         smoke: vec![Smoke { path: "/version".to_owned(), status: None }],
         identity: "/version".to_owned(),
-        fuses: Fuses { in_flight_age: Span::secs(5), hanging: 3, exits: 3, replicas_lost: 0.5, traffic_floor: 0.1 },
+        fuses: Fuses {
+            in_flight_age: HumanDuration::secs(5),
+            hanging: 3,
+            exits: 3,
+            replicas_lost: 0.5,
+            traffic_floor: 0.1,
+        },
         objectives: vec![Objective {
             name: "availability".to_owned(),
             slo: "availability".to_owned(),
             service: "tenant".to_owned(),
             target: 0.99,
             burn: 1.0,
-            period: Period::Rolling(Span::secs(86_400)),
+            period: Period::Rolling(HumanDuration::secs(86_400)),
             counting: Counting {
                 selectors: vec![(Side::Bad, counter("errors")), (Side::Total, counter("requests"))],
                 edge: None,
@@ -180,7 +186,7 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        operation::plan::<Switch>(&self.spec, serde_json::Value::Null, Strength::None, Span::secs(10)).unwrap()
+        operation::plan::<Switch>(&self.spec, serde_json::Value::Null, Strength::None, HumanDuration::secs(10)).unwrap()
     }
 
     pub fn switch(&self) -> Switch {

@@ -15,7 +15,7 @@ use interlock::{
     guard::{
         Context, Event, Events, Guard, Mode, Operation, Outcome, Plan, Rebuild, Silent, begin, drive, keep_all, load,
     },
-    model::{RunId, Span, Target},
+    model::{HumanDuration, RunId, Target},
     ports::{Notify, Store},
 };
 use serde_json::json;
@@ -169,7 +169,7 @@ impl Events for Until {
 
 /// Begins a run and is gone in the middle of it.
 async fn abandon(store: Arc<KubeStore>, run: &RunId, target: &Target, shelf: &Arc<Shelf>) {
-    let plan = Plan { target: target.clone(), ttl: Span::secs(3), ..plan() };
+    let plan = Plan { target: target.clone(), ttl: HumanDuration::secs(3), ..plan() };
     let grant = begin(&*store, run, &plan, &[], &[]).await.unwrap();
     let events = Arc::new(Until(tokio::sync::Notify::new()));
     let (_, stop) = watch::channel(None);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interlock::{
     guard::{Action, Blind, Plan, Resume, Settled, Step, Strength},
-    model::{Slot, Span, Target, Weights},
+    model::{HumanDuration, Slot, Target, Weights},
 };
 use serde_json::{Value, json};
 
@@ -240,7 +240,7 @@ impl Subject {
             steps,
             blind: scenario.blind,
             guard: Strength::Local,
-            ttl: Span(Duration::from_secs(10)),
+            ttl: HumanDuration(Duration::from_secs(10)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use interlock::{
     guard::{Plan, Strength},
-    model::{Epoch, Slot, Span, Timestamp, Weights},
+    model::{Epoch, HumanDuration, Slot, Timestamp, Weights},
     operation::{
         self,
         switchover::{Fuses, Ports, Smoke, Spec, Switch},
@@ -25,18 +25,24 @@ fn spec() -> Spec {
         service: "tenant".to_owned(),
         to: Slot::Green,
         shares: vec![50, 100],
-        bake: Span::secs(2),
-        max_bake: Span::secs(4),
-        keep_old: Span::secs(1),
+        bake: HumanDuration::secs(2),
+        max_bake: HumanDuration::secs(4),
+        keep_old: HumanDuration::secs(1),
         scale_down_old: true,
-        drain: Span::secs(4),
-        baseline: Span::secs(0),
-        look: Span::secs(1),
-        freshness: Span::secs(10),
+        drain: HumanDuration::secs(4),
+        baseline: HumanDuration::secs(0),
+        look: HumanDuration::secs(1),
+        freshness: HumanDuration::secs(10),
         warm_up: 2,
         smoke: vec![Smoke { path: "/version".to_owned(), status: None }],
         identity: "/version".to_owned(),
-        fuses: Fuses { in_flight_age: Span::secs(5), hanging: 3, exits: 3, replicas_lost: 0.5, traffic_floor: 0.1 },
+        fuses: Fuses {
+            in_flight_age: HumanDuration::secs(5),
+            hanging: 3,
+            exits: 3,
+            replicas_lost: 0.5,
+            traffic_floor: 0.1,
+        },
         objectives: Vec::new(),
         old_labels: Labels::new(),
         new_labels: Labels::new(),
@@ -45,7 +51,7 @@ fn spec() -> Spec {
 }
 
 pub fn plan(scenario: &Scenario) -> Plan {
-    let plan = operation::plan::<Switch>(&spec(), Value::Null, Strength::Local, Span::secs(10)).unwrap();
+    let plan = operation::plan::<Switch>(&spec(), Value::Null, Strength::Local, HumanDuration::secs(10)).unwrap();
     Plan { blind: scenario.blind, ..plan }
 }
 

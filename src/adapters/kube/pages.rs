@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     adapters::exposition::{self, Sample},
-    model::Span,
+    model::HumanDuration,
     ports::{InFlight, PortError},
 };
 
@@ -174,7 +174,7 @@ fn request(sample: &Sample) -> (String, String) {
 }
 
 fn told((request, client): &(String, String), age: f64) -> String {
-    format!("{request} for {} from {client}", Span(Duration::from_millis(seconds(age).as_millis() as u64)))
+    format!("{request} for {} from {client}", HumanDuration(Duration::from_millis(seconds(age).as_millis() as u64)))
 }
 
 fn client(sample: &Sample) -> String {

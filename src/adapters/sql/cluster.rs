@@ -19,7 +19,7 @@ use super::{
     standing,
 };
 use crate::{
-    model::Span,
+    model::HumanDuration,
     ports::{Database, Finding, Hosts, Means, Permit, PortError, Session, Topology, Unit},
 };
 
@@ -169,7 +169,7 @@ impl<E: Engine> Cluster<E> {
                 Err(failure) => failure.words,
             };
             if Instant::now() >= until {
-                let why = format!("{missing}, also after {}", Span(within));
+                let why = format!("{missing}, also after {}", HumanDuration(within));
                 return Err(PortError::unreachable(self.place(node), why));
             }
             tokio::time::sleep(PAUSE).await;

@@ -10,7 +10,7 @@ use super::{
     primary_for, standing, streams, with_standing,
 };
 use crate::{
-    model::Span,
+    model::HumanDuration,
     ports::{Database, HostState, Hosts, Permit, PortError},
 };
 
@@ -187,7 +187,7 @@ impl<E: Engine> Cluster<E> {
             };
             if Instant::now() >= until {
                 let how = if told.is_empty() { String::new() } else { format!(" (it was {})", told.join("; ")) };
-                let why = format!("{missing}, also after {}{how}", Span(FOLLOW));
+                let why = format!("{missing}, also after {}{how}", HumanDuration(FOLLOW));
                 return Err(PortError::unreachable(self.place(node), why));
             }
             tokio::time::sleep(PAUSE).await;

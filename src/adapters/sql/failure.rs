@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use crate::{
-    model::Span,
+    model::HumanDuration,
     ports::{PortError, Written},
 };
 
@@ -43,7 +43,7 @@ impl Failure {
 
     /// No answer in time.
     pub fn timeout(within: Duration) -> Self {
-        Self::local("timeout", Kind::Unreachable, format!("no answer within {}", Span(within)))
+        Self::local("timeout", Kind::Unreachable, format!("no answer within {}", HumanDuration(within)))
     }
 
     /// A connection that had ended before it was used.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Exit},
     lab::{self, Fault, Lab, LabHosts, Release, Status, state::broken},
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     ports::Hosts as _,
     process::raise_file_limit,
     report::Format,
@@ -92,7 +92,7 @@ struct Up {
     setup: Setup,
     /// How long everything may take to become ready
     #[arg(long, default_value = "30s", value_name = "TIME")]
-    timeout: Span,
+    timeout: HumanDuration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,7 +125,7 @@ struct Offer {
     rate: f64,
     /// For how long
     #[arg(long, default_value = "10s", value_name = "TIME")]
-    duration: Span,
+    duration: HumanDuration,
     /// Path of every request
     #[arg(long, default_value = "/tenants/7")]
     path: String,
@@ -140,7 +140,7 @@ struct Offer {
     in_flight: usize,
     /// How long an answer may take
     #[arg(long, default_value = "10s", value_name = "TIME")]
-    timeout: Span,
+    timeout: HumanDuration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -163,7 +163,7 @@ struct ReleaseArgs {
     fault: Vec<Fault>,
     /// How long its replicas may take to become ready
     #[arg(long, default_value = "60s", value_name = "TIME")]
-    timeout: Span,
+    timeout: HumanDuration,
 }
 
 /// Runs one of the lab's commands, on a runtime of its own.
@@ -208,7 +208,7 @@ fn block_on(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Err
     runtime.map_err(|e| broken("the runtime", e))?.block_on(work)
 }
 
-async fn up(at: At, setup: Setup, timeout: Span) -> Result<Exit, Error> {
+async fn up(at: At, setup: Setup, timeout: HumanDuration) -> Result<Exit, Error> {
     let (options, remark) = setup.options(&at.folder)?;
     if let Some(remark) = remark {
         crate::report::remark(&remark);

@@ -17,7 +17,7 @@ use crate::{
         telemetry::{Source, Telemetry, Traces, Tracing},
         tenant,
     },
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     process::raise_file_limit,
 };
 
@@ -44,7 +44,7 @@ enum Role {
         folder: PathBuf,
         /// How long to wait for a replica
         #[arg(long, default_value = "10s")]
-        upstream_timeout: Span,
+        upstream_timeout: HumanDuration,
         /// What is wrong with it
         #[arg(long)]
         defect: Vec<GatewayDefect>,
@@ -138,7 +138,7 @@ struct Tenant {
     admin: Option<SocketAddr>,
     /// How long to go on once told to end
     #[arg(long, default_value = "3s", value_name = "TIME")]
-    drain: Span,
+    drain: HumanDuration,
     /// The replica's name
     #[arg(long, env = "POD_NAME")]
     replica: String,

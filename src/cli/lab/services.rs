@@ -13,7 +13,7 @@ use crate::{
         identity::{AUDIENCE, Order},
         operate,
     },
-    model::Span,
+    model::HumanDuration,
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(super) struct Wanted {
     audience: String,
     /// How long it holds
     #[arg(long, default_value = "1h", value_name = "TIME")]
-    lifetime: Span,
+    lifetime: HumanDuration,
 }
 
 #[derive(Debug, clap::Args)]

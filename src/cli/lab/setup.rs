@@ -6,7 +6,7 @@ use super::database::DatabaseArgs;
 use crate::{
     error::Error,
     lab::{Extent, Fault, GatewayDefect, Release, Untraced, state::broken, supervisor},
-    model::Span,
+    model::HumanDuration,
 };
 
 /// What a lab starts with.
@@ -29,7 +29,7 @@ pub(super) struct Setup {
     pub replicas: u32,
     /// How long the gateway waits for a replica
     #[arg(long, default_value = "10s", value_name = "TIME")]
-    pub upstream_timeout: Span,
+    pub upstream_timeout: HumanDuration,
     /// Start no Prometheus
     #[arg(long)]
     pub no_prometheus: bool,

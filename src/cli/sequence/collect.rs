@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use crate::{
     adapters::otlp::{FileLimits, Limits, Receiver, TraceFiles, write_json_lines},
     error::Error,
-    model::{Span, trace},
+    model::{HumanDuration, trace},
     ports::{Collected, Traces, Wanted},
     report,
     sequence::conform::Observed,
@@ -37,10 +37,10 @@ pub(super) struct TraceArgs {
     listen: Option<SocketAddr>,
     /// How long nothing of a trace may come before it is taken for whole
     #[arg(long, default_value = "2s", value_name = "TIME")]
-    quiet: Span,
+    quiet: HumanDuration,
     /// How long to listen at most, where something comes all the time; traces that were not quiet then are INCONCLUSIVE
     #[arg(long, default_value = "60s", value_name = "TIME")]
-    within: Span,
+    within: HumanDuration,
     /// Keep the spans there, as OTLP JSON lines
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,

@@ -16,7 +16,7 @@ use super::{routes, service::Service};
 use crate::{
     error::Error,
     lab::{fault::Fault, http::listen, services::FullLab, state::broken, telemetry::Tracing},
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
 };
 
 /// How long a replica goes on after the last client has come: its address has to be withdrawn everywhere first.
@@ -72,7 +72,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         service.lifecycle.end();
         // Where nobody operates it, as in the lab on one machine, it is off the gateway's list when it is told to end.
         if operated.is_some() {
-            tracing::info!(drain = %Span(drain), "told to end; goes on while clients come or stay");
+            tracing::info!(drain = %HumanDuration(drain), "told to end; goes on while clients come or stay");
             let _ = tokio::time::timeout(drain, service.connections.quiet(LINGER)).await;
         }
     };
@@ -82,7 +82,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     }
     let last = if operated.is_some() { LAST } else { drain };
     if !service.connections.finish(last).await {
-        tracing::warn!("requests were still in flight after {}", Span(drain));
+        tracing::warn!("requests were still in flight after {}", HumanDuration(drain));
     }
     tracing::info!("replica ended");
     Ok(())

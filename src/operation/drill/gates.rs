@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Drill, Spec};
 use crate::{
     guard::Gate,
-    model::{Method, Span, Victim},
+    model::{HumanDuration, Method, Victim},
     operation::preconditions::{self, Facts, History, Past, percent},
     ports::{Finding, HostState, NodeSeen, PortError, Topology},
 };
@@ -130,8 +130,8 @@ const fn whole_seconds(length: Duration) -> Duration {
     Duration::from_secs(length.as_secs())
 }
 
-fn seconds(length: Duration) -> Span {
-    Span(whole_seconds(length))
+fn seconds(length: Duration) -> HumanDuration {
+    HumanDuration(whole_seconds(length))
 }
 
 fn nodes(topology: &Topology) -> Gate {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     guard::{Look, Verdict},
-    model::Span,
+    model::HumanDuration,
 };
 
 /// How long one look takes where there is nothing to see sooner.
@@ -66,7 +66,7 @@ async fn baseline(drill: &Drill, look: &Look<'_>, length: Duration, nth: usize) 
         return (Verdict::Wait, line);
     }
     if progress.acknowledged == 0 {
-        let why = format!("no write was acknowledged within {}, without any fault", Span(length));
+        let why = format!("no write was acknowledged within {}, without any fault", HumanDuration(length));
         return (Verdict::Breach { why }, line);
     }
     recorder.mark(Mark::BaselineEnded);
@@ -122,7 +122,7 @@ async fn outage(drill: &Drill, spent: Duration, settle: Duration, within: Durati
         let elapsed = drill.ports.clock.now().since(&begun);
         // Acknowledgements from before the fault do not count.
         if steady.min(spent + elapsed) >= settle {
-            return pass(format!("writes are acknowledged again, for {} without a gap", Span(settle)));
+            return pass(format!("writes are acknowledged again, for {} without a gap", HumanDuration(settle)));
         }
         if elapsed >= LOOK {
             break;
@@ -133,7 +133,7 @@ async fn outage(drill: &Drill, spent: Duration, settle: Duration, within: Durati
     if spent >= within {
         let topology = drill.ports.database.topology().await;
         let roles = topology.primary().map_or_else(|why| why, |node| format!("{} takes writes", node.name));
-        let why = format!("the failover has not completed within {}: {roles}; {line}", Span(within));
+        let why = format!("the failover has not completed within {}: {roles}; {line}", HumanDuration(within));
         return (Verdict::Breach { why }, line);
     }
     (Verdict::Wait, line)
@@ -151,7 +151,7 @@ async fn whole(drill: &Drill, spent: Duration, within: Duration) -> (Verdict, St
             Err(missing) => missing,
         };
         if spent >= within {
-            let why = format!("the cluster is not whole after {}: {missing}", Span(within));
+            let why = format!("the cluster is not whole after {}: {missing}", HumanDuration(within));
             return (Verdict::Breach { why }, missing);
         }
         if drill.ports.clock.now().since(&begun) >= LOOK {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    model::{Method, Restore, Span, Target},
+    model::{HumanDuration, Method, Restore, Target},
     operation::Steps,
     ports::{Flow, HostState},
 };
@@ -20,24 +20,24 @@ pub enum Watch {
     /// It is written without a fault, to know what can be told apart.
     Baseline {
         /// For how long.
-        length: Span,
+        length: HumanDuration,
     },
     /// The fault lasts.
     Hold {
         /// For how long.
-        length: Span,
+        length: HumanDuration,
     },
     /// Writes are acknowledged again.
     Outage {
         /// For so long without a gap.
-        settle: Span,
+        settle: HumanDuration,
         /// After this the failover has failed.
-        within: Span,
+        within: HumanDuration,
     },
     /// One node takes writes, and all others follow it.
     Whole {
         /// After this the cluster has not come back.
-        within: Span,
+        within: HumanDuration,
     },
     /// The writers end.
     Quiet,

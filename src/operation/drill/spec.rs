@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::Objectives;
 use crate::{
-    model::{Method, Restore, Span, Victim},
+    model::{HumanDuration, Method, Restore, Victim},
     ports::{Flow, HostState},
     slo::Objective,
 };
@@ -32,17 +32,17 @@ pub struct Spec {
     /// Whether the cluster promotes a standby by itself.
     pub managed: bool,
     /// How long the fault lasts at least.
-    pub length: Span,
+    pub length: HumanDuration,
     /// How long the primary's replication is stopped before the fault; zero where it is not.
-    pub frozen: Span,
+    pub frozen: HumanDuration,
     /// How much is written meanwhile.
     pub writer: Writer,
     /// How long is written before the fault, to know the resolution.
-    pub baseline: Span,
+    pub baseline: HumanDuration,
     /// How long writes have to be acknowledged again before the outage counts as over.
-    pub settle: Span,
+    pub settle: HumanDuration,
     /// How long each wait may take: for the failover, and for the cluster to be whole again.
-    pub limit: Span,
+    pub limit: HumanDuration,
     /// What is promised.
     pub objectives: Objectives,
     /// What stands after it.
@@ -50,7 +50,7 @@ pub struct Spec {
     /// How often all of it is done.
     pub repetitions: u32,
     /// How long ago the last drill on this database has to have ended.
-    pub cooldown: Span,
+    pub cooldown: HumanDuration,
     /// What has to hold before it may begin.
     pub require: Require,
     /// Which service's users are not to suffer more than so much.

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{Drill, Evidence, Users};
 use crate::{
     guard::Verdict,
-    model::Span,
+    model::HumanDuration,
     ports::{Metrics, PortError},
     slo::Tally,
 };
@@ -31,7 +31,7 @@ pub(super) async fn suffer(drill: &Drill, evidence: &mut Evidence, elapsed: Dura
     evidence.unseen = if fresh { Duration::ZERO } else { evidence.unseen + elapsed };
     if evidence.unseen > UNSEEN {
         let why = read.err().map_or_else(|| "nothing newer came".to_owned(), |e| e.to_string());
-        let why = format!("the users of {} could not be seen for {}: {why}", users.service, Span(UNSEEN));
+        let why = format!("the users of {} could not be seen for {}: {why}", users.service, HumanDuration(UNSEEN));
         return Err(Verdict::Blind { why });
     }
     worst(users, &evidence.users).map_or(Ok(()), |why| Err(Verdict::Breach { why }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Spec, Switch, probes, standing};
 use crate::{
     guard::Gate,
-    model::{Span, Weights},
+    model::{HumanDuration, Weights},
     operation::preconditions::{self, Facts, History, Past, percent},
     ports::{PortError, Replica},
 };
@@ -181,6 +181,6 @@ fn budget(spec: &Spec, facts: &Facts) -> Gate {
 
 /// The longest time that a switchover with these settings may take, for plans.
 #[must_use]
-pub fn at_most(spec: &Spec) -> Span {
-    Span(longest(spec))
+pub fn at_most(spec: &Spec) -> HumanDuration {
+    HumanDuration(longest(spec))
 }

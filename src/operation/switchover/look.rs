@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Evidence, Spec, Switch, Watch, fuses, measure, measure::Read, probes};
 use crate::{
     guard::{Look, Verdict},
-    model::{Slot, Span, Weights},
+    model::{HumanDuration, Slot, Weights},
     ports::InFlight,
     slo::{self, Counts, freeze, freeze_without_baseline, judge, progress, smallest_excluded},
 };
@@ -73,7 +73,7 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
     let Some(counted) = &mut evidence.counted else { return (Verdict::Wait, String::new()) };
     let (total, bad) =
         counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
-    let line = format!("{total} requests, {bad} bad; {} of {}", Span(whole(spent)), Span(length));
+    let line = format!("{total} requests, {bad} bad; {} of {}", HumanDuration(whole(spent)), HumanDuration(length));
     if spent < length {
         return (Verdict::Wait, line);
     }
@@ -180,7 +180,8 @@ async fn asked(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
 fn left(slot: Slot, in_flight: &InFlight) -> String {
     let mut told = Vec::new();
     if in_flight.count > 0 {
-        let (count, oldest, examples) = (in_flight.count, Span(whole(in_flight.oldest)), in_flight.examples.join("; "));
+        let (count, oldest, examples) =
+            (in_flight.count, HumanDuration(whole(in_flight.oldest)), in_flight.examples.join("; "));
         told.push(format!("{count} requests still hang on {slot}, the oldest for {oldest}: {examples}"));
     }
     if in_flight.connections > 0 {
@@ -200,7 +201,7 @@ async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within
         Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
     };
     if spent >= within {
-        let reserve = format!("{old} stays as it is: after {} {line}", Span(within));
+        let reserve = format!("{old} stays as it is: after {} {line}", HumanDuration(within));
         return (Verdict::Pass { reserve: Some(reserve) }, line);
     }
     match stand(switch, evidence, Weights::all(switch.spec.to)).await {
@@ -222,12 +223,12 @@ async fn bake(
         Err(verdict) => return (verdict, figures(&switch.spec, evidence)),
     };
     let spent = spent + ground.elapsed;
-    let left = Span(whole(max.saturating_sub(spent)));
+    let left = HumanDuration(whole(max.saturating_sub(spent)));
     let figures = figures(&switch.spec, evidence);
     let Some(counted) = &evidence.counted else {
         // No objective decides: the fuses and the clock do, and the gate has said so.
         let verdict = if spent >= length { pass() } else { Verdict::Wait };
-        return (verdict, format!("no SLO decides; {} of {}", Span(whole(spent)), Span(length)));
+        return (verdict, format!("no SLO decides; {} of {}", HumanDuration(whole(spent)), HumanDuration(length)));
     };
     let verdict = judge(&switch.spec.rules, &counted.slo, evidence.served_before + length);
     let awaited = match (&verdict, &ground.read) {
@@ -239,7 +240,7 @@ async fn bake(
         // The verdict counts from the first look of the run, a reader from the beginning of this bake.
         (slo::Verdict::Gathering { why: slo::Wanting::Bake { .. } }, _) => {
             let served = counted.slo.served().saturating_sub(evidence.served_before);
-            format!("{} of {} served", Span(whole(served)), Span(length))
+            format!("{} of {} served", HumanDuration(whole(served)), HumanDuration(length))
         }
         _ => verdict.to_string(),
     };
@@ -262,7 +263,12 @@ async fn keep(switch: &Switch, evidence: &mut Evidence, spent: Duration, length:
         Err(breach) => (breach, figures(&switch.spec, evidence)),
         Ok(ground) => {
             let spent = spent + ground.elapsed;
-            let line = format!("{} of {}; {}", Span(whole(spent)), Span(length), figures(&switch.spec, evidence));
+            let line = format!(
+                "{} of {}; {}",
+                HumanDuration(whole(spent)),
+                HumanDuration(length),
+                figures(&switch.spec, evidence)
+            );
             (if spent >= length { pass() } else { Verdict::Wait }, line)
         }
     }

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use super::{Evidence, Switch, evidence::Counted};
 use crate::{
-    model::Span,
+    model::HumanDuration,
     ports::{PortError, Series},
     slo::{Arms, Counts, Look, Tally, observe, observe_baseline},
 };
@@ -68,7 +68,7 @@ pub(super) async fn read(switch: &Switch, evidence: &mut Evidence, reading: Read
 
 /// For how long the source has had nothing new.
 pub(super) fn silence(switch: &Switch, counted: &Counted) -> String {
-    let length = Span(counted.slo.blind() + counted.pending);
+    let length = HumanDuration(counted.slo.blind() + counted.pending);
     format!("{} has had no newer sample for {length}", switch.ports.metrics.name())
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    model::{Span, Weights},
+    model::{HumanDuration, Weights},
     operation::Steps,
 };
 
@@ -19,7 +19,7 @@ pub enum Watch {
     /// The old slot is measured while nothing is touched, and the tolerances are frozen.
     Baseline {
         /// For how long.
-        length: Span,
+        length: HumanDuration,
     },
     /// The new slot answers all of these requests.
     WarmUp {
@@ -31,21 +31,21 @@ pub enum Watch {
     /// The old slot has nothing in flight any more.
     Drain {
         /// After this it stays as it is, and the report names what still hangs on it.
-        within: Span,
+        within: HumanDuration,
     },
     /// The SLOs hold at this share of traffic, and the evidence for it suffices.
     Bake {
         /// The new slot's share, in percent.
         share: u8,
         /// For how long at least.
-        length: Span,
+        length: HumanDuration,
         /// For how long at most.
-        max: Span,
+        max: HumanDuration,
     },
     /// The old slot is kept warm; only a breach ends it.
     Keep {
         /// For how long.
-        length: Span,
+        length: HumanDuration,
     },
 }
 

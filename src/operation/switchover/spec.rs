@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Slot, Span},
+    model::{HumanDuration, Slot},
     ports::Labels,
     slo::{Objective, Rules},
 };
@@ -19,21 +19,21 @@ pub struct Spec {
     /// The shares of traffic that it gets one after the other, in percent; the last is 100.
     pub shares: Vec<u8>,
     /// How long each share is watched.
-    pub bake: Span,
+    pub bake: HumanDuration,
     /// How long each share is watched at most, where the evidence does not suffice sooner.
-    pub max_bake: Span,
+    pub max_bake: HumanDuration,
     /// How long the old slot is kept warm, and the new one watched, after the last bake.
-    pub keep_old: Span,
+    pub keep_old: HumanDuration,
     /// Whether the old slot is scaled down in the end.
     pub scale_down_old: bool,
     /// How long the old slot's requests in flight may take to end.
-    pub drain: Span,
+    pub drain: HumanDuration,
     /// How long the service is measured before anything is touched; zero where there are no objectives.
-    pub baseline: Span,
+    pub baseline: HumanDuration,
     /// How often counts are read.
-    pub look: Span,
+    pub look: HumanDuration,
     /// How old the newest counts may be before the source counts as silent.
-    pub freshness: Span,
+    pub freshness: HumanDuration,
     /// How many requests warm the new slot up.
     pub warm_up: u32,
     /// Requests that have to pass on the new slot.
@@ -75,7 +75,7 @@ impl Smoke {
 #[serde(deny_unknown_fields)]
 pub struct Fuses {
     /// The age at which a request in flight counts as hanging.
-    pub in_flight_age: Span,
+    pub in_flight_age: HumanDuration,
     /// How many hanging requests blow the fuse.
     pub hanging: u64,
     /// How many exits of the new slot's processes blow the fuse.

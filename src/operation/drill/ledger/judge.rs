@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dual, Fate, Measurement, Micros, Outage};
-use crate::model::Span;
+use crate::model::HumanDuration;
 
 /// The share of slots that may be missed without the fault to explain it, before figures are not believed.
 pub const MISSED: f64 = 0.01;
@@ -15,11 +15,11 @@ pub const ROWS_AT_RISK: u64 = 100;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Objectives {
     /// The longest time in which nobody can write.
-    pub rto: Option<Span>,
+    pub rto: Option<HumanDuration>,
     /// How many acknowledged rows may be lost.
     pub rpo_rows: Option<u64>,
     /// The longest time whose acknowledged rows may be lost.
-    pub rpo_time: Option<Span>,
+    pub rpo_time: Option<HumanDuration>,
     /// So many rows have to be at risk before "nothing was lost" counts.
     pub rows_at_risk: u64,
 }

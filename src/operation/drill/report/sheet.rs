@@ -10,7 +10,7 @@ use super::{
 use crate::{
     guard::Stored,
     journal::Record,
-    model::Span,
+    model::HumanDuration,
     operation::{
         Part, Report,
         drill::{
@@ -109,7 +109,7 @@ fn worth(cycle: &Cycle) -> String {
         let _ = writeln!(text, "! {trouble}");
     }
     if let Some(rejoin) = cycle.rejoin_ms {
-        let span = Span(std::time::Duration::from_millis(rejoin));
+        let span = HumanDuration(std::time::Duration::from_millis(rejoin));
         let _ = writeln!(text, "the old primary followed again after {span}");
     }
     text
