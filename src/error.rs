@@ -54,7 +54,7 @@ pub struct Fault {
     /// What is wrong.
     pub what: String,
     /// How to mend it.
-    pub mend: String,
+    pub hint: String,
     /// The whole text, to show the line.
     pub text: String,
 }
@@ -71,7 +71,7 @@ pub enum Error {
         /// What is wrong.
         what: String,
         /// How to mend it.
-        mend: String,
+        hint: String,
     },
     /// A gate said no.
     #[error("refused: {what}")]
@@ -79,7 +79,7 @@ pub enum Error {
         /// The gate and its reason.
         what: String,
         /// How to mend it.
-        mend: String,
+        hint: String,
     },
     /// A part of the platform failed us.
     #[error("{source}")]
@@ -87,7 +87,7 @@ pub enum Error {
         /// What the port said.
         source: PortError,
         /// What to do next.
-        mend: String,
+        hint: String,
     },
     /// The run store cannot be read or written.
     #[error("run store {place}: {why}")]
@@ -97,7 +97,7 @@ pub enum Error {
         /// What the system said.
         why: String,
         /// What to do next.
-        mend: String,
+        hint: String,
     },
     /// Another run has the id.
     #[error("run {run} exists already")]
@@ -121,19 +121,19 @@ pub enum Error {
         /// What does not fit, and where.
         what: String,
         /// What to do next.
-        mend: String,
+        hint: String,
     },
 }
 
 impl Error {
     /// A usage error with its mend.
-    pub fn usage(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Usage { what: what.into(), mend: mend.into() }
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), hint: hint.into() }
     }
 
     /// A port's error with what to do next.
-    pub fn port(source: PortError, mend: impl Into<String>) -> Self {
-        Self::Port { source, mend: mend.into() }
+    pub fn port(source: PortError, hint: impl Into<String>) -> Self {
+        Self::Port { source, hint: hint.into() }
     }
 
     /// The exit code that this error ends in.
@@ -150,14 +150,14 @@ impl Error {
 
     /// What to do next.
     #[must_use]
-    pub fn mend(&self) -> &str {
+    pub fn hint(&self) -> &str {
         match self {
-            Self::Document(fault) => &fault.mend,
-            Self::Usage { mend, .. }
-            | Self::Refused { mend, .. }
-            | Self::Port { mend, .. }
-            | Self::Store { mend, .. }
-            | Self::Tampered { mend, .. } => mend,
+            Self::Document(fault) => &fault.hint,
+            Self::Usage { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::Port { hint, .. }
+            | Self::Store { hint, .. }
+            | Self::Tampered { hint, .. } => hint,
             Self::Taken { .. } => "try again; the next run gets another id",
             Self::Superseded { .. } => "`interlock runs show` tells what the new owner did",
         }

@@ -36,8 +36,8 @@ fn spec(session: &Session, drill: &Document, ports: &Ports, topology: &Topology)
             let service = snapshot.service(&users.service)?;
             let objectives = loaded.slos.objectives(&service.slos)?;
             if objectives.is_empty() {
-                let mend = format!("name SLOs under services.{}.slos, or leave `users` out", users.service);
-                return Err(Error::usage(format!("{} has no SLO that could be counted", users.service), mend));
+                let hint = format!("name SLOs under services.{}.slos, or leave `users` out", users.service);
+                return Err(Error::usage(format!("{} has no SLO that could be counted", users.service), hint));
             }
             Some(Users { service: users.service.clone(), objectives, most_bad: users.most_bad })
         }
@@ -106,7 +106,7 @@ fn primary(topology: &Topology) -> Result<String, Error> {
     let what = std::iter::once(why).chain(troubles).collect::<Vec<_>>().join("; ");
     Err(Error::Refused {
         what: format!("primary: {what}"),
-        mend: "a drill begins with a whole cluster: let one node take writes first".to_owned(),
+        hint: "a drill begins with a whole cluster: let one node take writes first".to_owned(),
     })
 }
 

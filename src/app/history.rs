@@ -57,7 +57,7 @@ pub async fn check_edges(objectives: &[Objective], metrics: &dyn Metrics) -> Res
             continue;
         }
         let seen = series.iter().filter_map(|series| series.labels.get("le")).map(String::as_str);
-        check_edge(edge, seen).map_err(|p| Error::usage(format!("{}: {}", objective.name, p.what), p.mend))?;
+        check_edge(edge, seen).map_err(|p| Error::usage(format!("{}: {}", objective.name, p.what), p.hint))?;
     }
     Ok(())
 }

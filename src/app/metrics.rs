@@ -32,7 +32,7 @@ struct WhenNeeded {
 impl Metrics for WhenNeeded {
     async fn samples(&self, selector: &Selector, since: Timestamp) -> Result<Vec<Series>, PortError> {
         let built = self.built.get_or_try_init(|| self.snapshot.metrics()).await;
-        built.map_err(|e| PortError::unreachable("it", format!("{e}; {}", e.mend())))?.samples(selector, since).await
+        built.map_err(|e| PortError::unreachable("it", format!("{e}; {}", e.hint())))?.samples(selector, since).await
     }
 
     fn name(&self) -> String {

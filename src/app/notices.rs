@@ -27,7 +27,7 @@ impl Snapshot {
     #[must_use]
     pub fn receivers(&self) -> Vec<Arc<dyn Notify>> {
         let or_unbuilt = |(kind, built): Built| -> Arc<dyn Notify> {
-            built.unwrap_or_else(|e| Arc::new(Unbuilt::new(kind, format!("{e}; {}", e.mend()))))
+            built.unwrap_or_else(|e| Arc::new(Unbuilt::new(kind, format!("{e}; {}", e.hint()))))
         };
         self.built().into_iter().map(or_unbuilt).collect()
     }

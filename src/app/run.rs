@@ -97,7 +97,7 @@ pub fn stop_signal() -> Result<StopSignal, Error> {
         let mut signals = signal(kind).map_err(|e| Error::Store {
             place: "signals".to_owned(),
             why: e.to_string(),
-            mend: "nothing was touched".to_owned(),
+            hint: "nothing was touched".to_owned(),
         })?;
         let send = send.clone();
         tokio::spawn(async move {

@@ -59,7 +59,7 @@ impl Snapshot {
     pub(super) fn of_plan(plan: &Plan) -> Result<Self, Error> {
         Self::deserialize(&plan.platform).map_err(|e| Error::Tampered {
             what: format!("the plan's platform is not one that this release of interlock can read: {e}"),
-            mend: "use the release that wrote it, or a later one".to_owned(),
+            hint: "use the release that wrote it, or a later one".to_owned(),
         })
     }
 

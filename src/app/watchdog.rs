@@ -44,7 +44,7 @@ impl Acknowledgement {
             None => Ok(self.guardian),
             Some(why) => Err(Error::Refused {
                 what: format!("guardian: it could not put this run back: {why}"),
-                mend: "it has this command's environment and works in its folder; nothing was touched".to_owned(),
+                hint: "it has this command's environment and works in its folder; nothing was touched".to_owned(),
             }),
         }
     }
@@ -59,7 +59,7 @@ pub fn failed(place: &Path, why: &impl ToString) -> Error {
     Error::Store {
         place: place.display().to_string(),
         why: why.to_string(),
-        mend: "without a guardian nobody would put things back; nothing was touched".to_owned(),
+        hint: "without a guardian nobody would put things back; nothing was touched".to_owned(),
     }
 }
 
@@ -83,7 +83,7 @@ pub async fn acknowledge(sign: &Path, guard: &Guard, run: &RunId) -> Result<(), 
         Ok(stored) => guard.rebuild.operation(&stored.plan).await.map(drop),
         Err(e) => Err(e),
     };
-    let cannot = built.err().map(|e| format!("{e}; {}", e.mend()));
+    let cannot = built.err().map(|e| format!("{e}; {}", e.hint()));
     let guardian = Identity::current().map_err(|e| failed(&path, &e))?;
     write(&path, &Acknowledgement { guardian, cannot })
 }

@@ -162,7 +162,7 @@ pub fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, 
     let runtime = runtime.map_err(|e| Error::Store {
         place: "runtime".to_owned(),
         why: e.to_string(),
-        mend: "are there too many processes or open files?".to_owned(),
+        hint: "are there too many processes or open files?".to_owned(),
     })?;
     let result = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

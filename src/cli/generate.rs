@@ -36,7 +36,7 @@ impl Man {
         let failed = |e: std::io::Error| Error::Store {
             place: self.folder.display().to_string(),
             why: e.to_string(),
-            mend: "name a folder that can be written".to_owned(),
+            hint: "name a folder that can be written".to_owned(),
         };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), &self.folder).map_err(failed)?;

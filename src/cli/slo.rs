@@ -146,11 +146,11 @@ fn wanted(which: &Which, slos: &SloSet) -> Result<Vec<Objective>, Error> {
         return Err(Error::usage("the platform names no SLOs", "add `slos: [slo.yaml]` to the platform file"));
     }
     if let Some(name) = which.slos.iter().find(|name| !known.contains(&name.as_str())) {
-        let mend = match crate::document::nearest(name, known.iter().copied()) {
+        let hint = match crate::document::nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", known.join(", ")),
         };
-        return Err(Error::usage(format!("there is no SLO `{name}`"), mend));
+        return Err(Error::usage(format!("there is no SLO `{name}`"), hint));
     }
     let all: Vec<String> = known.into_iter().map(str::to_owned).collect();
     Ok(slos.objectives(if which.slos.is_empty() { &all } else { &which.slos })?)
@@ -263,7 +263,7 @@ fn rates(burning: &Burning) -> String {
 }
 
 fn usage(problem: slo::Problem) -> Error {
-    Error::usage(problem.what, problem.mend)
+    Error::usage(problem.what, problem.hint)
 }
 
 /// Writes to standard output; a reader that has gone is no error.

@@ -106,8 +106,8 @@ pub(super) fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     match reqwest::Url::parse(url) {
         // The platform is kept in journals, which hold no secret.
         Ok(parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
-            let mend = "leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets";
-            Err(Problem::new(at, "the address holds credentials", mend))
+            let hint = "leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets";
+            Err(Problem::new(at, "the address holds credentials", hint))
         }
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
         // The text itself is not repeated: it may hold a password.
@@ -120,8 +120,8 @@ pub(super) fn check_variable(at: &str, name: &str) -> Result<(), Problem> {
     if fits {
         return Ok(());
     }
-    let mend = "write the name of the variable, such as `DEPLOY_TOKEN`, and never the secret itself";
-    Err(Problem::new(at, "this is no name of an environment variable", mend))
+    let hint = "write the name of the variable, such as `DEPLOY_TOKEN`, and never the secret itself";
+    Err(Problem::new(at, "this is no name of an environment variable", hint))
 }
 
 fn check_metrics(platform: &Platform) -> Result<(), Problem> {
@@ -226,7 +226,7 @@ pub fn check_slos<'a>(platform: &Platform, known: impl Iterator<Item = &'a str> 
             if known.clone().any(|k| k == slo) {
                 continue;
             }
-            let mend = match (nearest(slo, known.clone()), platform.slos.is_empty()) {
+            let hint = match (nearest(slo, known.clone()), platform.slos.is_empty()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, true) => "name the files that hold the SLOs: `slos: [slo.yaml]`".to_owned(),
                 (None, false) => match super::read::listed(&known.clone().collect::<Vec<_>>()) {
@@ -234,7 +234,7 @@ pub fn check_slos<'a>(platform: &Platform, known: impl Iterator<Item = &'a str> 
                     all => format!("the files under `slos` hold {all}"),
                 },
             };
-            let mut problem = Problem::new("", format!("there is no SLO `{slo}`"), mend);
+            let mut problem = Problem::new("", format!("there is no SLO `{slo}`"), hint);
             problem.at = ["services", name.as_str(), "slos", &i.to_string()].map(str::to_owned).into();
             return Err(problem);
         }

@@ -20,15 +20,15 @@ pub(super) fn check_reach(service: &Service, cluster: bool) -> Result<(), Proble
         };
     }
     let Some(slots) = &service.slots else {
-        let mend = "add `slots: {blue: {workload: deployment/NAME}, green: {workload: deployment/NAME}}`";
-        return Err(Problem::new("", "the service has no slots", mend));
+        let hint = "add `slots: {blue: {workload: deployment/NAME}, green: {workload: deployment/NAME}}`";
+        return Err(Problem::new("", "the service has no slots", hint));
     };
     for (at, slot) in [("blue", &slots.blue), ("green", &slots.green)] {
         check_workload(&format!("slots.{at}.workload"), slot)?;
     }
     let Some(traffic) = &service.traffic else {
-        let mend = "add `traffic: {selector: {service: NAME, preview: {blue: NAME, green: NAME}}}`";
-        return Err(Problem::new("", "how traffic reaches the service is not said", mend));
+        let hint = "add `traffic: {selector: {service: NAME, preview: {blue: NAME, green: NAME}}}`";
+        return Err(Problem::new("", "how traffic reaches the service is not said", hint));
     };
     check_traffic(traffic)?;
     service.pods.as_ref().map_or(Ok(()), check_pods)
@@ -43,8 +43,8 @@ fn check_workload(at: &str, slot: &SlotSpec) -> Result<(), Problem> {
     if matches!(kind, Some(("deployment" | "statefulset" | "replicaset", true))) {
         return Ok(());
     }
-    let mend = "write `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME` or `replicaset/LABEL=VALUE`";
-    Err(Problem::new(at, format!("`{}` names no workload", slot.workload), mend))
+    let hint = "write `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME` or `replicaset/LABEL=VALUE`";
+    Err(Problem::new(at, format!("`{}` names no workload", slot.workload), hint))
 }
 
 fn check_traffic(traffic: &Traffic) -> Result<(), Problem> {

@@ -249,15 +249,15 @@ impl Drill {
         let ObjectivesSpec { rto, rpo } = &self.objectives;
         let empty = rpo.as_ref().is_none_or(|rpo| rpo.rows.is_none() && rpo.time.is_none());
         if rto.is_none() && empty {
-            let mend = "promise something: `rto: 10s`, `rpo: {rows: 0}` or `rpo: {time: 1s}`";
-            return Err(Problem::new("objectives", "nothing is promised, so nothing could fail", mend));
+            let hint = "promise something: `rto: 10s`, `rpo: {rows: 0}` or `rpo: {time: 1s}`";
+            return Err(Problem::new("objectives", "nothing is promised, so nothing could fail", hint));
         }
         let Some(rto) = rto else { return Ok(()) };
         let finest = Duration::from_secs(2) / self.writer.rate;
         if rto.0 < finest {
             let what = format!("{rto} is finer than {} writes per second can tell apart", self.writer.rate);
-            let mend = format!("promise at least {}ms, or write more often", finest.as_millis().max(1));
-            return Err(Problem::new("objectives.rto", what, mend));
+            let hint = format!("promise at least {}ms, or write more often", finest.as_millis().max(1));
+            return Err(Problem::new("objectives.rto", what, hint));
         }
         if *rto > self.limit {
             let what = format!("{rto} is longer than `limit` ({}), so it could never be missed", self.limit);

@@ -83,8 +83,8 @@ pub fn load<'e>(
     Ok(Loaded { platform, file: file.to_owned(), folder, slos })
 }
 
-fn read(file: &Path, mend: &str) -> Result<String, Error> {
-    bounded(file).map_err(|e| Error::usage(format!("cannot read {}: {e}", file.display()), mend))
+fn read(file: &Path, hint: &str) -> Result<String, Error> {
+    bounded(file).map_err(|e| Error::usage(format!("cannot read {}: {e}", file.display()), hint))
 }
 
 /// Reads a file that people wrote; what is too large is cut, and then refused by its reader.
@@ -107,7 +107,7 @@ fn understand(document: &Document<'_>, over: &[Override]) -> Result<Platform, Fa
 /// A problem with a value that was set from outside stands there, and not in the file.
 fn placed(document: &Document<'_>, over: &[Override], problem: &Problem) -> Fault {
     match over.iter().rev().find(|o| o.path == problem.at) {
-        Some(o) => overrides::fault(&o.given, problem.what.clone(), problem.mend.clone()),
+        Some(o) => overrides::fault(&o.given, problem.what.clone(), problem.hint.clone()),
         None => document.fault(problem),
     }
 }

@@ -37,11 +37,11 @@ pub fn overrides<'e>(
         let given = variable.to_owned();
         let Some(name) = known.iter().find(|name| screaming(name) == rest) else {
             let screamed: Vec<String> = known.iter().map(|n| screaming(n)).collect();
-            let mend = match nearest(rest, screamed.iter().map(String::as_str)) {
+            let hint = match nearest(rest, screamed.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{PREFIX}{near}`?"),
                 None => format!("unset it; the names are those under `defaults`, such as `{PREFIX}BAKE`"),
             };
-            return Err(fault(&given, format!("`{variable}` sets no default that exists"), mend));
+            return Err(fault(&given, format!("`{variable}` sets no default that exists"), hint));
         };
         all.push(Override { path: vec!["defaults".to_owned(), name.clone()], value: value.to_owned(), given });
     }
@@ -64,7 +64,7 @@ pub fn overrides<'e>(
 
 /// Sets one value over a platform.
 pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fault> {
-    let odd = |what: String, mend: &str| fault(&over.given, what, mend);
+    let odd = |what: String, hint: &str| fault(&over.given, what, hint);
     let written: Value = serde_saphyr::from_str_with_options(&over.value, super::options())
         .unwrap_or_else(|_| Value::String(over.value.clone()));
     if written.is_array() || written.is_object() {
@@ -75,8 +75,8 @@ pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fa
         let mut whole = whole.clone();
         *spot(&mut whole, over)? = value;
         serde_json::from_value(whole).map_err(|e| {
-            let (what, mend) = read::from_words(&e.to_string());
-            fault(&over.given, what, mend)
+            let (what, hint) = read::from_words(&e.to_string());
+            fault(&over.given, what, hint)
         })
     };
     // A name may look like a number: what does not fit as it reads is tried as text.
@@ -102,11 +102,11 @@ fn spot<'v>(whole: &'v mut Value, over: &Override) -> Result<&'v mut Value, Faul
         here = match here {
             Value::Object(map) => {
                 if named_by_people && !map.contains_key(part) {
-                    let mend = match nearest(part, map.keys().map(String::as_str)) {
+                    let hint = match nearest(part, map.keys().map(String::as_str)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "add it to the platform file first".to_owned(),
                     };
-                    return Err(fault(&over.given, format!("there is no service `{part}`"), mend));
+                    return Err(fault(&over.given, format!("there is no service `{part}`"), hint));
                 }
                 map.entry(part.clone()).or_insert(Value::Null)
             }
@@ -127,9 +127,9 @@ fn spot<'v>(whole: &'v mut Value, over: &Override) -> Result<&'v mut Value, Faul
 }
 
 /// A fault in something that stands in no file: its place is named by how it was given.
-pub(super) fn fault(given: &str, what: impl Into<String>, mend: impl Into<String>) -> Fault {
+pub(super) fn fault(given: &str, what: impl Into<String>, hint: impl Into<String>) -> Fault {
     let place = Place { file: given.to_owned(), line: 1, column: 1 };
-    Fault { place, what: what.into(), mend: mend.into(), text: given.to_owned() }
+    Fault { place, what: what.into(), hint: hint.into(), text: given.to_owned() }
 }
 
 fn default_names() -> Vec<String> {

@@ -113,12 +113,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn fault(&self, problem: &Problem) -> Fault {
         let (line, column) = tree::find(self.part, &problem.at).unwrap_or((1, 1));
-        self.fault_at(line, column, problem.what.clone(), problem.mend.clone())
+        self.fault_at(line, column, problem.what.clone(), problem.hint.clone())
     }
 
-    fn fault_at(&self, line: u64, column: u64, what: impl Into<String>, mend: impl Into<String>) -> Fault {
+    fn fault_at(&self, line: u64, column: u64, what: impl Into<String>, hint: impl Into<String>) -> Fault {
         let place = Place { file: self.file.to_owned(), line: self.lines_before + line.max(1), column: column.max(1) };
-        Fault { place, what: what.into(), mend: mend.into(), text: self.text.to_owned() }
+        Fault { place, what: what.into(), hint: hint.into(), text: self.text.to_owned() }
     }
 
     fn explain(&self, error: &YamlError) -> Fault {
@@ -127,7 +127,7 @@ impl<'a> Document<'a> {
         while let YamlError::AliasError { error, .. } = inner {
             inner = error.without_snippet();
         }
-        let (what, mend) = match inner {
+        let (what, hint) = match inner {
             YamlError::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
             YamlError::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
             YamlError::SerdeMissingField { field, .. } => {
@@ -155,7 +155,7 @@ impl<'a> Document<'a> {
             ),
             _ => from_words(&plain(inner)),
         };
-        self.fault_at(line, column, what, mend)
+        self.fault_at(line, column, what, hint)
     }
 }
 
@@ -182,12 +182,12 @@ pub(super) fn from_words(words: &str) -> (String, String) {
 
 fn unknown(kind: &str, name: &str, expected: &[&str]) -> (String, String) {
     let what = format!("unknown {kind} `{name}`");
-    let mend = match (nearest(name, expected.iter().copied()), expected) {
+    let hint = match (nearest(name, expected.iter().copied()), expected) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, []) => format!("remove it: no {kind} may stand here"),
         (None, _) => format!("one of {} may stand here", listed(expected)),
     };
-    (what, mend)
+    (what, hint)
 }
 
 /// Names in backticks, with commas between them.
@@ -238,7 +238,7 @@ mod tests {
 
     fn said(text: &str) -> String {
         let fault = parse::<Sample>("a.yaml", text).unwrap_err();
-        format!("{fault}\n  {}", fault.mend)
+        format!("{fault}\n  {}", fault.hint)
     }
 
     #[test]
@@ -310,8 +310,8 @@ a.yaml:2:4: mapping values are not allowed in this context
 
     #[test]
     fn words_of_other_formats_are_understood() {
-        let (what, mend) = from_words("unknown field `bakee`, expected one of `bake`, `maxBake`");
-        assert_eq!((what.as_str(), mend.as_str()), ("unknown key `bakee`", "did you mean `bake`?"));
+        let (what, hint) = from_words("unknown field `bakee`, expected one of `bake`, `maxBake`");
+        assert_eq!((what.as_str(), hint.as_str()), ("unknown key `bakee`", "did you mean `bake`?"));
     }
 
     proptest! {

@@ -263,9 +263,9 @@ impl RepeatSpec {
 }
 
 fn unknown(key: &str, text: &str, texts: &[&str]) -> Problem {
-    let mend = super::nearest(text, texts.iter().copied()).map_or_else(
+    let hint = super::nearest(text, texts.iter().copied()).map_or_else(
         || "copy the text of a message behind its colon".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    Problem::new(key, format!("the diagram has no message `{text}` there"), mend)
+    Problem::new(key, format!("the diagram has no message `{text}` there"), hint)
 }

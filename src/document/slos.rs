@@ -74,11 +74,11 @@ impl SloSet {
                     unused.push(format!("{} {}", other.kind, other.metadata.name));
                 }
                 kind => {
-                    let mend = match nearest(kind, KINDS) {
+                    let hint = match nearest(kind, KINDS) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("one of {} may stand here", super::read::listed(&KINDS)),
                     };
-                    return Err(document.fault(&Problem::new("kind", format!("unknown kind `{kind}`"), mend)));
+                    return Err(document.fault(&Problem::new("kind", format!("unknown kind `{kind}`"), hint)));
                 }
             }
         }

@@ -45,7 +45,7 @@ fn refused(from: &str, to: &str) -> String {
         Ok(set) => set.objectives(&["checkout".to_owned()]).unwrap_err(),
         Err(fault) => fault,
     };
-    format!("{fault}\n  {}", fault.mend)
+    format!("{fault}\n  {}", fault.hint)
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn ratios_need_two_of_three_and_counters() {
         let text = lab.replacen(from, to, 1);
         let set = SloSet::read([("slo.yaml", text.as_str())]).unwrap();
         let fault = set.objectives(&["tenant-availability".to_owned(), "tenant-latency".to_owned()]).unwrap_err();
-        format!("{fault}\n  {}", fault.mend)
+        format!("{fault}\n  {}", fault.hint)
     };
     let all = [
         said("        bad:\n", "        raw:\n"),

@@ -50,7 +50,7 @@ fn loaded(platform: &str, sets: &[&str], environment: &[(&str, &str)]) -> Result
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
     load(&folder.path().join("interlock.yaml"), &sets, environment.iter().copied()).map_err(|e| {
         let prefix = format!("{}/", folder.path().display());
-        format!("{e}\n  {}", e.mend()).replace(&prefix, "")
+        format!("{e}\n  {}", e.hint()).replace(&prefix, "")
     })
 }
 

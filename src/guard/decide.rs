@@ -99,7 +99,7 @@ async fn still_waits(store: &dyn Store, stored: &Stored) -> Result<Stored, Error
     }
     Err(Error::Refused {
         what: format!("run {} waits for nobody any more: it was being put back meanwhile", stored.run),
-        mend: format!("`interlock runs recover {}` puts it back to the end", stored.run),
+        hint: format!("`interlock runs recover {}` puts it back to the end", stored.run),
     })
 }
 
@@ -118,15 +118,15 @@ fn left(stored: &Stored) -> BTreeMap<&str, &Value> {
 
 /// Makes sure that nothing of an earlier owner lands any more, and that the platform stands as the run has left it.
 async fn is_as_left(operation: &dyn Operation, grant: &Grant, stored: &Stored) -> Result<(), Error> {
-    let mend = format!("`interlock runs resume {} --undo` puts back what is left of it", stored.run);
+    let hint = format!("`interlock runs resume {} --undo` puts back what is left of it", stored.run);
     for (key, to) in left(stored) {
         let found = operation.fence(key, grant.epoch).await.map_err(|e| match e {
             PortError::Superseded { ours, theirs } => Error::Superseded { run: stored.run.to_string(), ours, theirs },
-            other => Error::port(other, &mend),
+            other => Error::port(other, &hint),
         })?;
         if found != *to {
             let (found, to) = (operation.say(key, &found), operation.say(key, to));
-            return Err(Error::Refused { what: format!("{key} is {found} now; the run has left it at {to}"), mend });
+            return Err(Error::Refused { what: format!("{key} is {found} now; the run has left it at {to}"), hint });
         }
     }
     Ok(())

@@ -197,7 +197,7 @@ impl<'a> Driver<'a> {
         Err(Error::Store {
             place: self.grant.target.to_string(),
             why: "its lock was changed again and again while a new epoch was begun".to_owned(),
-            mend: format!("`interlock runs recover {}` tries again", self.grant.run),
+            hint: format!("`interlock runs recover {}` tries again", self.grant.run),
         })
     }
 

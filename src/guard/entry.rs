@@ -222,7 +222,7 @@ pub fn entries(records: &[Record]) -> Result<Vec<Entry>, Error> {
         .map(|record| {
             Entry::deserialize(&record.entry).map_err(|e| Error::Tampered {
                 what: format!("record {} has an entry that this release does not know: {e}", record.seq),
-                mend: "use the release of interlock that wrote it, or a later one".to_owned(),
+                hint: "use the release of interlock that wrote it, or a later one".to_owned(),
             })
         })
         .collect()

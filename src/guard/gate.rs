@@ -33,14 +33,16 @@ pub enum Answer {
         /// Why.
         why: String,
         /// What to do about it.
-        mend: String,
+        #[serde(rename = "mend")]
+        hint: String,
     },
     /// Cannot be asked: the platform or its metrics do not answer.
     Unreachable {
         /// What the connection said.
         why: String,
         /// What to do about it.
-        mend: String,
+        #[serde(rename = "mend")]
+        hint: String,
     },
     /// Was not asked, since another gate has to be open first. Nobody knows what stands behind it, so nobody passes it.
     NotAsked {
@@ -78,8 +80,8 @@ impl Gate {
     }
 
     /// A shut gate.
-    pub fn shut(name: &str, why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), answer: Answer::Shut { why: why.into(), mend: mend.into() } }
+    pub fn shut(name: &str, why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), answer: Answer::Shut { why: why.into(), hint: hint.into() } }
     }
 
     /// A gate that is measured as the run's first step.
@@ -88,16 +90,16 @@ impl Gate {
     }
 
     /// The gate's answer when a port failed: a platform that did not answer leaves it unasked, any answer shuts it.
-    pub fn failed(name: &str, error: &PortError, mend: impl Into<String>) -> Self {
+    pub fn failed(name: &str, error: &PortError, hint: impl Into<String>) -> Self {
         match error {
-            PortError::Unreachable { .. } => Self::unasked(name, error, mend),
-            _ => Self::shut(name, error.to_string(), mend),
+            PortError::Unreachable { .. } => Self::unasked(name, error, hint),
+            _ => Self::shut(name, error.to_string(), hint),
         }
     }
 
     /// A gate that could not be asked: nobody answered, or nothing that could be understood.
-    pub fn unasked(name: &str, error: &PortError, mend: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), answer: Answer::Unreachable { why: error.to_string(), mend: mend.into() } }
+    pub fn unasked(name: &str, error: &PortError, hint: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), answer: Answer::Unreachable { why: error.to_string(), hint: hint.into() } }
     }
 
     /// A gate that was not asked, with what has to hold first.
@@ -131,8 +133,8 @@ pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
     let (mut shut, mut unreachable) = (Vec::new(), Vec::new());
     for gate in gates.iter().filter(|gate| !is_overridden(gate)) {
         match &gate.answer {
-            Answer::Shut { why, mend } => shut.push((format!("{}: {why}", gate.name), mend)),
-            Answer::Unreachable { why, mend } => unreachable.push((format!("{}: {why}", gate.name), mend)),
+            Answer::Shut { why, hint } => shut.push((format!("{}: {why}", gate.name), hint)),
+            Answer::Unreachable { why, hint } => unreachable.push((format!("{}: {why}", gate.name), hint)),
             Answer::Open { .. } | Answer::Later { .. } | Answer::NotAsked { .. } => {}
         }
     }
@@ -142,19 +144,19 @@ pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
     match (shut.first(), unreachable.first(), not_asked) {
         (None, None, None) => Ok(()),
         (None, None, Some(what)) => {
-            let mend = "open the gates before them first: what nobody has asked cannot be overridden";
-            Err(Error::Refused { what, mend: mend.to_owned() })
+            let hint = "open the gates before them first: what nobody has asked cannot be overridden";
+            Err(Error::Refused { what, hint: hint.to_owned() })
         }
-        (None, Some((_, mend)), _) => {
+        (None, Some((_, hint)), _) => {
             let why = format!("{}{beside}", all(&unreachable));
-            Err(Error::port(PortError::unreachable("the platform", why), *mend))
+            Err(Error::port(PortError::unreachable("the platform", why), *hint))
         }
-        (Some((_, mend)), None, _) => {
-            Err(Error::Refused { what: format!("{}{beside}", all(&shut)), mend: (*mend).clone() })
+        (Some((_, hint)), None, _) => {
+            Err(Error::Refused { what: format!("{}{beside}", all(&shut)), hint: (*hint).clone() })
         }
-        (Some((_, mend)), Some(_), _) => {
+        (Some((_, hint)), Some(_), _) => {
             let what = format!("{}; could not be asked: {}{beside}", all(&shut), all(&unreachable));
-            Err(Error::Refused { what, mend: (*mend).clone() })
+            Err(Error::Refused { what, hint: (*hint).clone() })
         }
     }
 }
@@ -216,7 +218,7 @@ mod tests {
         let refused = |names: &[&str]| {
             let error = refusal(&gates, &past(names)).unwrap_err();
             assert_eq!(error.exit(), Exit::Refused, "{error}");
-            format!("{error} -> {}", error.mend())
+            format!("{error} -> {}", error.hint())
         };
         insta::assert_snapshot!(refused(&[]), @"refused: nodes: pg2: refused; not asked: primary, slots (every node has to answer first) -> bring it up");
         insta::assert_snapshot!(refused(&["nodes"]), @"refused: not asked: primary, slots (every node has to answer first) -> open the gates before them first: what nobody has asked cannot be overridden");
@@ -247,10 +249,10 @@ mod tests {
                 let case = format!("{kinds:?} past {overrides:?}");
                 match refusal(&gates, &overrides) {
                     Ok(()) => assert_eq!(standing(2).chain(standing(3)).chain(standing(4)).count(), 0, "{case}"),
-                    Err(Error::Refused { what, mend }) => {
+                    Err(Error::Refused { what, hint }) => {
                         match standing(2).next() {
                             Some(first) => {
-                                assert_eq!(mend, format!("open {}", names[first]), "{case}");
+                                assert_eq!(hint, format!("open {}", names[first]), "{case}");
                                 assert!(what.starts_with(&format!("{}: ", names[first])), "{case}: {what}");
                             }
                             None => assert!(standing(3).count() == 0 && standing(4).count() > 0, "{case}"),

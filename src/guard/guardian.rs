@@ -128,7 +128,7 @@ async fn lead(guard: &Guard, general: &Arc<dyn Events>, events: &EventsOf, tasks
         let runs = match guard.store.holding().await {
             Ok(runs) => runs,
             Err(e) => {
-                let said = format!("{e}; {}", e.mend());
+                let said = format!("{e}; {}", e.hint());
                 if said != complaint {
                     general.event(&Event::Remark(&said));
                     complaint = said;
@@ -178,7 +178,7 @@ async fn keep_one(guard: Guard, events: Arc<dyn Events>, run: RunId) -> (RunId, 
                     events.event(&Event::Remark(&complaints.0));
                 }
                 if matches!(e, Error::Tampered { .. }) {
-                    events.event(&Event::Remark(e.mend()));
+                    events.event(&Event::Remark(e.hint()));
                     break;
                 }
                 guard.clock.sleep(guard.pace * 4).await;

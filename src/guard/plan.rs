@@ -68,7 +68,7 @@ pub fn value(what: &impl Serialize) -> Result<serde_json::Value, Error> {
     serde_json::to_value(what).map_err(|e| Error::Store {
         place: "a value for the journal".to_owned(),
         why: e.to_string(),
-        mend: "this is a fault of interlock; please report it".to_owned(),
+        hint: "this is a fault of interlock; please report it".to_owned(),
     })
 }
 

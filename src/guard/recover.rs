@@ -111,7 +111,7 @@ pub async fn recover(context: &Context, stored: &Stored, role: Role) -> Result<O
     if let (Mode::Held { why, .. }, Role::Recover) = (stored.mode(), role) {
         return Err(Error::Refused {
             what: format!("run {} is held: {why}", stored.run),
-            mend: format!("decide: `interlock runs resume {} --keep`, `--undo` or `--watch`", stored.run),
+            hint: format!("decide: `interlock runs resume {} --keep`, `--undo` or `--watch`", stored.run),
         });
     }
     let grant = take(context, stored, role).await?;
@@ -170,7 +170,7 @@ fn is_alive(stored: &Stored, lock: &Lock) -> Error {
     let owner = lock.owner.as_ref().map(ToString::to_string).unwrap_or_default();
     Error::Refused {
         what: format!("run {} belongs to {owner}, who is alive", stored.run),
-        mend: format!("wait for it, or end it: `interlock runs abort {}`", stored.run),
+        hint: format!("wait for it, or end it: `interlock runs abort {}`", stored.run),
     }
 }
 

@@ -99,7 +99,7 @@ impl Head {
 pub fn tampered(place: &str, seq: u64, why: &str) -> Error {
     Error::Tampered {
         what: format!("{place} record {seq}: {why}"),
-        mend: "do not trust this journal; restore it from a copy, or look at the platform and \
+        hint: "do not trust this journal; restore it from a copy, or look at the platform and \
                `interlock runs resolve` the run"
             .to_owned(),
     }

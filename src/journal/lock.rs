@@ -90,7 +90,7 @@ pub fn alive(lock: &Lock) -> Error {
     let run = lock.run.as_ref().map(ToString::to_string).unwrap_or_default();
     Error::Refused {
         what: format!("run {run} belongs to {owner}, who is alive"),
-        mend: format!("wait for it, or end it: `interlock runs abort {run}`"),
+        hint: format!("wait for it, or end it: `interlock runs abort {run}`"),
     }
 }
 
@@ -99,7 +99,7 @@ pub fn held(lock: &Lock, run: &RunId) -> Error {
     let owner = lock.owner.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     Error::Refused {
         what: format!("{} is locked by run {run} of {owner}, last seen {}", lock.target, lock.beat_at),
-        mend: format!("wait for it, or end it: `interlock runs show {run}`, `interlock runs recover {run}`"),
+        hint: format!("wait for it, or end it: `interlock runs show {run}`, `interlock runs recover {run}`"),
     }
 }
 

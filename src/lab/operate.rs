@@ -18,7 +18,7 @@ use crate::{error::Error, ports::PortError};
 const WITHIN: Duration = Duration::from_secs(5);
 /// How long our own token holds.
 const PASS: Duration = Duration::from_secs(600);
-const MEND: &str = "the logs in the lab's folder say more";
+const HINT: &str = "the logs in the lab's folder say more";
 
 /// Has a token signed.
 ///
@@ -79,7 +79,7 @@ pub async fn alerts(lab: &Lab) -> Result<Told, Error> {
 }
 
 async fn ask(what: &str, client: &Client, ask: Ask<'_>) -> Result<Answer, Error> {
-    let answer = client.ask(ask, WITHIN).await.map_err(|e| Error::port(PortError::unreachable(what, e), MEND))?;
+    let answer = client.ask(ask, WITHIN).await.map_err(|e| Error::port(PortError::unreachable(what, e), HINT))?;
     match answer.status {
         StatusCode::OK => Ok(answer),
         StatusCode::UNPROCESSABLE_ENTITY => {
@@ -87,10 +87,10 @@ async fn ask(what: &str, client: &Client, ask: Ask<'_>) -> Result<Answer, Error>
                 answer.json::<serde_json::Value>().ok().and_then(|body| Some(body.get("detail")?.as_str()?.to_owned()));
             Err(Error::usage(why.unwrap_or_else(|| format!("{what} refuses the order")), "say it differently"))
         }
-        status => Err(Error::port(PortError::odd(what, status), MEND)),
+        status => Err(Error::port(PortError::odd(what, status), HINT)),
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, Error> {
-    answer.json().map_err(|e| Error::port(PortError::odd(what, e), MEND))
+    answer.json().map_err(|e| Error::port(PortError::odd(what, e), HINT))
 }

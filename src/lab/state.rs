@@ -259,7 +259,7 @@ pub(crate) fn fault(path: &Path, why: &impl std::fmt::Display) -> Error {
     Error::Store {
         place: path.display().to_string(),
         why: why.to_string(),
-        mend: "look at the lab's folder, or name another with --folder".into(),
+        hint: "look at the lab's folder, or name another with --folder".into(),
     }
 }
 

@@ -213,6 +213,6 @@ pub fn plan<K: Kind>(
 pub fn spec<K: Kind>(plan: &Plan) -> Result<K::Spec, Error> {
     serde::Deserialize::deserialize(&plan.spec).map_err(|e| Error::Tampered {
         what: format!("the plan is not one that this release of interlock can read: {e}"),
-        mend: "use the release that wrote it, or a later one".to_owned(),
+        hint: "use the release that wrote it, or a later one".to_owned(),
     })
 }

@@ -52,7 +52,7 @@ pub trait Registered: Send + Sync {
 pub fn kind_of(plan: &Plan) -> Result<&'static dyn Registered, Error> {
     KINDS.into_iter().find(|kind| kind.name() == plan.operation).ok_or_else(|| Error::Tampered {
         what: format!("the plan is for `{}`, which this release of interlock does not know", plan.operation),
-        mend: "use the release that wrote it, or a later one".to_owned(),
+        hint: "use the release that wrote it, or a later one".to_owned(),
     })
 }
 

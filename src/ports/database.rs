@@ -177,7 +177,8 @@ pub struct Finding {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Objection {
     /// How to mend it.
-    pub mend: String,
+    #[serde(rename = "mend")]
+    pub hint: String,
 }
 
 /// A replicated database. Every call is bounded in time by the adapter; nodes are asked with deadlines of their own, since a

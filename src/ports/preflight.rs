@@ -30,7 +30,7 @@ pub struct Manager {
     /// Who it is and what it manages, such as `Argo CD (argocd-controller) owns spec.selector.slot of services/tenant`.
     pub what: String,
     /// How to keep it out of the way.
-    pub mend: String,
+    pub hint: String,
 }
 
 /// Something that an operation needs and that we may not do.

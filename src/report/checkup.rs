@@ -50,13 +50,14 @@ pub struct Finding {
     pub found: String,
     /// What to do about it, where it is not fine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    #[serde(rename = "mend")]
+    pub hint: Option<String>,
 }
 
 impl Finding {
     /// A part that is as it should be.
     pub fn fine(part: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { part: part.into(), state: State::Fine, found: found.into(), mend: None }
+        Self { part: part.into(), state: State::Fine, found: found.into(), hint: None }
     }
 
     /// A part that is not.
@@ -64,9 +65,9 @@ impl Finding {
         part: impl Into<String>,
         state: State,
         found: impl std::fmt::Display,
-        mend: impl std::fmt::Display,
+        hint: impl std::fmt::Display,
     ) -> Self {
-        Self { part: part.into(), state, found: found.to_string(), mend: Some(mend.to_string()) }
+        Self { part: part.into(), state, found: found.to_string(), hint: Some(hint.to_string()) }
     }
 }
 
@@ -76,8 +77,8 @@ pub fn checkup(all: &[Finding], style: Style) -> String {
     let mut table = style.table(&["part", "state", "found"]);
     for one in all {
         let (word, colour) = one.state.told();
-        let mend = one.mend.as_ref().map(|mend| format!("\n-> {mend}")).unwrap_or_default();
-        table.add_row([Cell::new(&one.part), coloured(word, colour, style), Cell::new(format!("{}{mend}", one.found))]);
+        let hint = one.hint.as_ref().map(|hint| format!("\n-> {hint}")).unwrap_or_default();
+        table.add_row([Cell::new(&one.part), coloured(word, colour, style), Cell::new(format!("{}{hint}", one.found))]);
     }
     table.to_string()
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Fault};
 #[derive(Debug)]
 struct Shown {
     what: String,
-    mend: String,
+    hint: String,
     source: Option<(NamedSource<String>, LabeledSpan)>,
 }
 
@@ -24,7 +24,7 @@ impl std::error::Error for Shown {}
 
 impl Diagnostic for Shown {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        (!self.mend.is_empty()).then(|| Box::new(&self.mend) as Box<dyn fmt::Display>)
+        (!self.hint.is_empty()).then(|| Box::new(&self.hint) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -47,7 +47,7 @@ pub fn plain_wanted() -> bool {
 pub fn render(error: &Error, plain: bool) -> String {
     let shown = match error {
         Error::Document(fault) => located(fault),
-        other => Shown { what: other.to_string(), mend: other.mend().to_owned(), source: None },
+        other => Shown { what: other.to_string(), hint: other.hint().to_owned(), source: None },
     };
     let theme = if plain { GraphicalTheme::none() } else { GraphicalTheme::unicode() };
     let mut text = String::new();
@@ -55,7 +55,7 @@ pub fn render(error: &Error, plain: bool) -> String {
         GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false).render_report(&mut text, &shown);
     match drawn {
         Ok(()) => text,
-        Err(_) => format!("{shown}\n  help: {}\n", shown.mend),
+        Err(_) => format!("{shown}\n  help: {}\n", shown.hint),
     }
 }
 
@@ -67,7 +67,7 @@ fn located(fault: &Fault) -> Shown {
     let length = rest.find(|c: char| c.is_whitespace() || ",:{}[]".contains(c)).unwrap_or(rest.len());
     let source = NamedSource::new(&fault.place.file, fault.text.clone()).with_language("yaml");
     let label = LabeledSpan::new(Some("here".to_owned()), offset, length);
-    Shown { what: fault.what.clone(), mend: fault.mend.clone(), source: Some((source, label)) }
+    Shown { what: fault.what.clone(), hint: fault.hint.clone(), source: Some((source, label)) }
 }
 
 fn at_least_one(n: u64) -> usize {

@@ -47,8 +47,8 @@ pub fn gates(gates: &[Gate], style: Style) -> String {
         let (word, colour, found) = match &gate.answer {
             Answer::Open { found } => ("open", Color::Green, found.clone()),
             Answer::Later { what } => ("at run", Color::Yellow, what.clone()),
-            Answer::Shut { why, mend } => ("shut", Color::Red, format!("{why}\n-> {mend}")),
-            Answer::Unreachable { why, mend } => ("unreachable", Color::Red, format!("{why}\n-> {mend}")),
+            Answer::Shut { why, hint } => ("shut", Color::Red, format!("{why}\n-> {hint}")),
+            Answer::Unreachable { why, hint } => ("unreachable", Color::Red, format!("{why}\n-> {hint}")),
             Answer::NotAsked { why } => ("not asked", Color::Red, why.clone()),
         };
         table.add_row([Cell::new(&gate.name), coloured(word, colour, style), Cell::new(found)]);

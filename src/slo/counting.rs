@@ -86,12 +86,12 @@ pub fn check_edge<'l>(edge: f64, seen: impl IntoIterator<Item = &'l str>) -> Res
     }
     let below = edges.iter().rev().find(|e| **e < edge);
     let above = edges.iter().find(|e| **e > edge && e.is_finite());
-    let mend = match (below, above) {
+    let hint = match (below, above) {
         (Some(b), Some(a)) => format!("use the nearest edges: {b} or {a}"),
         (Some(one), None) | (None, Some(one)) => format!("use the nearest edge: {one}"),
         (None, None) => "the histogram has no finite edges; check the query".to_owned(),
     };
-    Err(Problem::new("", format!("the threshold {edge} is no edge of the histogram's buckets"), mend))
+    Err(Problem::new("", format!("the threshold {edge} is no edge of the histogram's buckets"), hint))
 }
 
 #[cfg(test)]
@@ -103,8 +103,8 @@ mod tests {
         let seen = ["0.1", "0.25", "+Inf", "1.0", "x"];
         check_edge(0.25, seen).unwrap();
         check_edge(1.0, seen).unwrap();
-        assert_eq!(check_edge(0.3, seen).unwrap_err().mend, "use the nearest edges: 0.25 or 1");
-        assert_eq!(check_edge(3.0, seen).unwrap_err().mend, "use the nearest edge: 1");
+        assert_eq!(check_edge(0.3, seen).unwrap_err().hint, "use the nearest edges: 0.25 or 1");
+        assert_eq!(check_edge(3.0, seen).unwrap_err().hint, "use the nearest edge: 1");
         assert_eq!(check_edge(0.3, []).unwrap_err().what, "the threshold 0.3 is no edge of the histogram's buckets");
     }
 }

@@ -129,12 +129,12 @@ fn indicator(
         (None, Some(name)) => match lookup(name) {
             Some(indicator) => Ok((indicator, Some(name.clone()), "spec".to_owned())),
             None => {
-                let mend = if known.is_empty() {
+                let hint = if known.is_empty() {
                     "no SLI was read; write it as a document of its own".to_owned()
                 } else {
                     format!("the SLIs that were read are {}", known.join(", "))
                 };
-                Err(Problem::new(&format!("{at}indicatorRef"), format!("there is no SLI `{name}`"), mend))
+                Err(Problem::new(&format!("{at}indicatorRef"), format!("there is no SLI `{name}`"), hint))
             }
         },
         (Some(_), Some(_)) => {
@@ -246,14 +246,14 @@ fn target(goal: &Goal, here: &str) -> Result<f64, Problem> {
     if target > 0.0 && target < 1.0 {
         return Ok(target);
     }
-    let mend = "write a share between 0 and 1 as `target`, or between 0 and 100 as `targetPercent`";
-    Err(Problem::new(&format!("{here}.{at}"), "the target leaves no room, or is no share", mend))
+    let hint = "write a share between 0 and 1 as `target`, or between 0 and 100 as `targetPercent`";
+    Err(Problem::new(&format!("{here}.{at}"), "the target leaves no room, or is no share", hint))
 }
 
 fn period(windows: &[TimeWindow]) -> Result<Period, Problem> {
     let [window] = windows else {
-        let mend = "write `timeWindow: [{duration: 30d, isRolling: true}]`";
-        return Err(Problem::new("spec.timeWindow", format!("{} windows are given, not one", windows.len()), mend));
+        let hint = "write `timeWindow: [{duration: 30d, isRolling: true}]`";
+        return Err(Problem::new("spec.timeWindow", format!("{} windows are given, not one", windows.len()), hint));
     };
     let length = length(&window.duration).ok_or_else(|| {
         let what = format!("`{}` is no length of a window", window.duration);

@@ -11,14 +11,14 @@ pub struct Problem {
     /// What is wrong.
     pub what: String,
     /// How to mend it.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl Problem {
     /// A problem at a dotted path such as `spec.objectives.0.target`.
-    pub fn new(at: &str, what: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn new(at: &str, what: impl Into<String>, hint: impl Into<String>) -> Self {
         let at = at.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { of: None, at, what: what.into(), mend: mend.into() }
+        Self { of: None, at, what: what.into(), hint: hint.into() }
     }
 
     /// The same problem, seen from further up: `path` (dotted) leads to where it is.

@@ -216,7 +216,7 @@ mod tests {
         .iter()
         .map(|query| {
             let problem = selectors(query).unwrap_err();
-            format!("{} -> {}", problem.what, problem.mend)
+            format!("{} -> {}", problem.what, problem.hint)
         })
         .collect();
         insta::assert_snapshot!(said.join("\n"), @r"

@@ -174,7 +174,7 @@ fn a_scenario_that_does_not_fit_is_refused_with_its_place() {
     let (_guard, folder) = folder();
     fs::write(folder.join("pay.md"), DOCUMENT).unwrap();
     written(&folder, &payment());
-    for (from, to, place, mend) in [
+    for (from, to, place, hint) in [
         ("Till: {", "Til: {", "pay.yaml:7:3", "did you mean `Till`?"),
         ("charge the card,", "charge the cart,", "pay.yaml:12:10", "did you mean `charge the card`?"),
         ("at: POST /payments", "at: '200'", "pay.yaml:11:10", "`nth`"),
@@ -184,7 +184,7 @@ fn a_scenario_that_does_not_fit_is_refused_with_its_place() {
         fs::write(folder.join("pay.yaml"), SCENARIO.replace(from, to)).unwrap();
         let said = interlock(&folder, &["sequence", "verify", "pay.yaml", "--traces", "traces.json"]);
         assert_eq!(said.code, 2, "{from}: {}", said.err);
-        assert!(said.err.contains(place) && said.err.contains(mend), "{from}: {}", said.err);
+        assert!(said.err.contains(place) && said.err.contains(hint), "{from}: {}", said.err);
         if from.starts_with("kind") {
             continue;
         }

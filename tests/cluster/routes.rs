@@ -241,7 +241,7 @@ fn managers_are_named(stage: &Stage, platform: &KubePlatform) {
     let found = managers();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].what, "`argocd-controller` owns spec.rules of httproutes/tenant");
-    assert!(found[0].mend.contains("ignoreDifferences"), "{found:?}");
+    assert!(found[0].hint.contains("ignoreDifferences"), "{found:?}");
 }
 
 fn is_planned(stage: &Stage, route: &Route) {

@@ -175,7 +175,7 @@ async fn what_cannot_work_is_refused_before_anything_is_written() {
     let e = start(WriterSpec { workers: 0, ..spec() }, &folder.path().join("l")).await;
     assert_eq!(e.exit(), Exit::Invalid);
     let e = start(spec(), folder.path()).await;
-    assert!(e.to_string().contains(&folder.path().display().to_string()) && !e.mend().is_empty(), "{e}");
+    assert!(e.to_string().contains(&folder.path().display().to_string()) && !e.hint().is_empty(), "{e}");
     let none = Arc::new(Fake::new(0));
     assert!(Recorder::start(none, spec(), &folder.path().join("l"), 1).await.is_err());
     assert_eq!(fake.answered("a"), 0);

@@ -68,7 +68,7 @@ async fn a_gate_that_is_shut_meanwhile_ends_the_run_untouched() {
     let now = vec![before[0].clone(), Gate::shut("replicas", "1 of 2 are ready", "wait")];
     let asked = ask(&before, Ok(now.clone()), &[]).await;
     let refused = asked.verdict.unwrap_err();
-    assert_eq!((refused.exit(), refused.mend()), (Exit::Refused, "wait"));
+    assert_eq!((refused.exit(), refused.hint()), (Exit::Refused, "wait"));
     let told = "gate replicas has changed: it was open (2 of 2 are ready); now it is shut (1 of 2 are ready)";
     assert_eq!(asked.remarks, [told]);
     let why = "refused: replicas: 1 of 2 are ready".to_owned();

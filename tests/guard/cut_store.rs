@@ -59,7 +59,7 @@ impl CutStore {
 }
 
 fn dead() -> Error {
-    Error::Store { place: "cut".to_owned(), why: "the process is dead".to_owned(), mend: String::new() }
+    Error::Store { place: "cut".to_owned(), why: "the process is dead".to_owned(), hint: String::new() }
 }
 
 #[async_trait]

@@ -133,7 +133,7 @@ async fn who_is_not_allowed_is_told_which_role_is_missing() {
     let owner = Owner::current().unwrap();
     let refused = store.open(&run(1), &target("tenant"), &owner, Duration::from_secs(10)).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Refused, "{refused}");
-    assert!(refused.mend().contains("manifests/rbac"), "{}", refused.mend());
+    assert!(refused.hint().contains("manifests/rbac"), "{}", refused.hint());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,15 +75,15 @@ fn names_of_files_mean_nothing_and_their_order_is_kept() {
 fn told(bytes: impl Into<Vec<u8>>) -> (String, String, bool) {
     let error = read(bytes).unwrap_err();
     assert_eq!(error.exit(), Exit::Invalid);
-    (error.to_string(), error.mend().to_owned(), matches!(error, Error::Document(_)))
+    (error.to_string(), error.hint().to_owned(), matches!(error, Error::Document(_)))
 }
 
 #[test]
 fn faults_have_a_place_and_a_mend() {
     let good = json(0, 1);
-    let (what, mend, shown) = told("{}\n{\"resourceSpans\":[{\"é\": 1, \"scopeSpans\":[5]}]}\n");
+    let (what, hint, shown) = told("{}\n{\"resourceSpans\":[{\"é\": 1, \"scopeSpans\":[5]}]}\n");
     assert_eq!((what.as_str(), shown), ("traces:2:42: an element of `scopeSpans` is no object", true));
-    assert_eq!(mend, "mend the place, or let the file be written again");
+    assert_eq!(hint, "mend the place, or let the file be written again");
 
     let (what, _, shown) = told(good.replace("1700000000000000000", "long ago"));
     let column = good.find("1700000000000000000").unwrap();
@@ -92,30 +92,30 @@ fn faults_have_a_place_and_a_mend() {
     assert!((column..column + 12).contains(&told_column), "{what}, and it is at {column}");
     assert!(what.ends_with("invalid value: string \"long ago\", expected a whole number, or a text of one"), "{what}");
 
-    let (what, mend, _) = told(format!("{good}\n{}", &good[..good.len() / 2]));
+    let (what, hint, _) = told(format!("{good}\n{}", &good[..good.len() / 2]));
     assert!(what.starts_with("traces:2:") && what.contains("EOF while parsing"), "{what}");
     assert_eq!(
-        mend,
+        hint,
         "the file ends in the midst of an object: wait until its writer is done, or cut the last line off"
     );
 
-    let (what, mend, _) = told("{\"data\": [{\"traceID\": \"1\"}]}");
+    let (what, hint, _) = told("{\"data\": [{\"traceID\": \"1\"}]}");
     assert_eq!(what, "traces:1:1: an object without `resourceSpans`");
-    assert!(mend.starts_with("give OTLP JSON"), "{mend}");
-    let (what, mend, _) = told("[{\"traceId\": \"1\"}]");
+    assert!(hint.starts_with("give OTLP JSON"), "{hint}");
+    let (what, hint, _) = told("[{\"traceId\": \"1\"}]");
     assert_eq!(what, "traces:1:1: invalid type: sequence, expected an object with `resourceSpans`");
-    assert!(mend.starts_with("give OTLP JSON"), "{mend}");
+    assert!(hint.starts_with("give OTLP JSON"), "{hint}");
 
     let (what, _, _) = told(b"{\n \"a\": \"\xff\"}".to_vec());
     assert_eq!(what, "traces:2:8: a byte that is no UTF-8");
-    let (what, mend, _) = told(b"\x0a\x05\x12".to_vec());
+    let (what, hint, _) = told(b"\x0a\x05\x12".to_vec());
     assert_eq!(what, "traces: no OTLP protobuf: a field of 5 bytes is cut off after 1 (byte 2)");
-    assert!(mend.starts_with("write the file again"));
+    assert!(hint.starts_with("write the file again"));
     let (what, _, _) = told(b"\x00\x00\x00\x02\x0a\x00\x00\x00".to_vec());
     assert_eq!(what, "traces: no OTLP protobuf: a message is cut off (byte 6)");
-    let (what, mend, _) = told(b"\x28\xb5\x2f\xfd\x00".to_vec());
+    let (what, hint, _) = told(b"\x28\xb5\x2f\xfd\x00".to_vec());
     assert_eq!(
-        (what.as_str(), mend.as_str()),
+        (what.as_str(), hint.as_str()),
         ("traces: it is compressed with zstd", "unpack it before: zstd -d traces")
     );
     for other in ["\u{89}PNG", "id,name\n", "<html>"] {

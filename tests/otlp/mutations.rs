@@ -39,7 +39,7 @@ fn any_bytes(bytes: Vec<u8>) -> bool {
     match read(bytes) {
         Ok(read) => read.spans().len() + read.notes().len() > 0,
         Err(e) => {
-            assert!(!e.to_string().is_empty() && !e.mend().is_empty());
+            assert!(!e.to_string().is_empty() && !e.hint().is_empty());
             false
         }
     }

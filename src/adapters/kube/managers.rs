@@ -28,24 +28,24 @@ const ARGO: &str = "list the field under `ignoreDifferences` of the Application,
 pub fn of_field(theirs: &Theirs, object: &DynamicObject, field: &[String]) -> Vec<Manager> {
     let at = field.join(".");
     let mut found: Vec<Manager> = Vec::new();
-    for (mark, who, mend) in MARKS {
+    for (mark, who, hint) in MARKS {
         let marked = object.annotations().contains_key(mark) || object.labels().contains_key(mark);
         // Argo CD bears two marks.
         if marked && !found.iter().any(|manager| manager.what.starts_with(who)) {
             found.push(Manager {
                 what: format!("{who} keeps {} in step ({mark})", theirs.title),
-                mend: mend.to_owned(),
+                hint: hint.to_owned(),
             });
         }
     }
     for owner in owners(object, field).into_iter().filter(|owner| !is_by_hand(owner)) {
         let known = MARKS.iter().find(|(.., who, _)| owner.starts_with(&who.to_lowercase().replace(' ', "")));
-        let mend = known.map_or_else(
+        let hint = known.map_or_else(
             || format!("make `{owner}` leave {at} alone while this runs"),
-            |(.., mend)| (*mend).to_owned(),
+            |(.., hint)| (*hint).to_owned(),
         );
         if known.is_none_or(|(_, who, _)| !found.iter().any(|manager| manager.what.starts_with(who))) {
-            found.push(Manager { what: format!("`{owner}` owns {at} of {}", theirs.title), mend });
+            found.push(Manager { what: format!("`{owner}` owns {at} of {}", theirs.title), hint });
         }
     }
     found
@@ -98,7 +98,7 @@ pub async fn autoscalers(cluster: &Cluster, kind: &str, name: &str) -> Result<Ve
     };
     let told = |hpa: &HorizontalPodAutoscaler| Manager {
         what: format!("HorizontalPodAutoscaler {} sets the scale of {kind} {name}", hpa.name_any()),
-        mend: "leave --scale-down-old out, and let the autoscaler shrink what is idle".to_owned(),
+        hint: "leave --scale-down-old out, and let the autoscaler shrink what is idle".to_owned(),
     };
     Ok(all.iter().filter(scales).map(told).collect())
 }

@@ -79,8 +79,8 @@ impl Preflight for KubePlatform {
     async fn managers(&self, footprint: &Footprint) -> Result<Vec<Manager>, PortError> {
         let mut found = Vec::new();
         if !footprint.is_empty() && self.cluster.is_leaving().await {
-            let mend = "wait until it is gone, create it anew and deploy both slots".to_owned();
-            found.push(Manager { what: self.leaving(), mend });
+            let hint = "wait until it is gone, create it anew and deploy both slots".to_owned();
+            found.push(Manager { what: self.leaving(), hint });
         }
         if footprint.weights {
             found.extend(of_field(&self.router.object, &self.router.read().await?, &self.router.field()));

@@ -234,15 +234,15 @@ fn in_text(path: &Path, text: &str, broken: &Broken) -> Error {
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count() as u64;
     let column = 1 + text[begin..at].chars().count() as u64;
     let place = Place { file: path.display().to_string(), line, column };
-    let (what, mend) = (broken.what.clone(), mend(text, broken));
+    let (what, hint) = (broken.what.clone(), hint(text, broken));
     let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
     if text.len() <= KEPT && end - begin <= SHOWN {
-        return Fault { place, what, mend, text: text.to_owned() }.into();
+        return Fault { place, what, hint, text: text.to_owned() }.into();
     }
-    Error::usage(format!("{place}: {what}"), mend)
+    Error::usage(format!("{place}: {what}"), hint)
 }
 
-fn mend(text: &str, broken: &Broken) -> String {
+fn hint(text: &str, broken: &Broken) -> String {
     if broken.what.starts_with("EOF ") && text.contains("resourceSpans") {
         return "the file ends in the midst of an object: wait until its writer is done, or cut the last line off"
             .into();

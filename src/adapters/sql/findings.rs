@@ -9,13 +9,13 @@ pub fn fine(name: &str, found: impl Into<String>) -> Finding {
 }
 
 /// Why no drill may begin.
-pub fn objection(name: &str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding { objection: Some(Objection { mend: mend.into() }), ..fine(name, found) }
+pub fn objection(name: &str, found: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding { objection: Some(Objection { hint: hint.into() }), ..fine(name, found) }
 }
 
 /// All is well, unless there are faults.
-pub fn judged(name: &str, found: String, faults: &[String], mend: impl Into<String>) -> Finding {
-    if faults.is_empty() { fine(name, found) } else { objection(name, faults.join("; "), mend) }
+pub fn judged(name: &str, found: String, faults: &[String], hint: impl Into<String>) -> Finding {
+    if faults.is_empty() { fine(name, found) } else { objection(name, faults.join("; "), hint) }
 }
 
 /// What was looked at in a node, by its name; or why it could not be.
@@ -64,10 +64,10 @@ impl<S> Case<'_, S> {
     }
 
     /// Whether all nodes let us in, and what else was found where one does at least.
-    pub fn all(&self, user: &str, mend: &str, others: impl FnOnce() -> Vec<Finding>) -> Vec<Finding> {
+    pub fn all(&self, user: &str, hint: &str, others: impl FnOnce() -> Vec<Finding>) -> Vec<Finding> {
         let missing: Vec<_> =
             self.seen.iter().filter_map(|(name, seen)| Some(format!("{name}: {}", seen.as_ref().err()?))).collect();
-        let mut found = vec![judged("reach", format!("all {} nodes let {user} in", self.seen.len()), &missing, mend)];
+        let mut found = vec![judged("reach", format!("all {} nodes let {user} in", self.seen.len()), &missing, hint)];
         if self.looked().next().is_some() {
             found.extend(others());
         }
@@ -75,7 +75,7 @@ impl<S> Case<'_, S> {
     }
 
     pub fn standbys(&self, unit: Unit, most: u64) -> Finding {
-        let mend = "wait until a standby has caught up, or mend its replication";
+        let hint = "wait until a standby has caught up, or mend its replication";
         let Ok(primary) = self.topology.primary() else {
             return fine("standbys", "unknown: there is not one primary");
         };
@@ -84,7 +84,7 @@ impl<S> Case<'_, S> {
         let others = self.topology.nodes.iter().filter(|node| node.name != primary.name);
         let others: Vec<_> = others.filter(streams).map(|node| (&node.name, behind(node))).collect();
         if others.is_empty() {
-            return objection("standbys", "no standby streams", mend);
+            return objection("standbys", "no standby streams", hint);
         }
         let unit = words(unit);
         let late: Vec<_> = others
@@ -94,7 +94,7 @@ impl<S> Case<'_, S> {
             .collect();
         let found: Vec<_> =
             others.iter().map(|(name, behind)| format!("{name} streams, {behind} {unit} behind")).collect();
-        judged("standbys", found.join("; "), &late, mend)
+        judged("standbys", found.join("; "), &late, hint)
     }
 }
 
@@ -103,7 +103,7 @@ impl<S> Case<'_, S> {
 pub fn told(found: &[Finding]) -> String {
     let line = |finding: &Finding| match &finding.objection {
         None => format!("{}: {}\n", finding.name, finding.found),
-        Some(objection) => format!("{}! {} -> {}\n", finding.name, finding.found, objection.mend),
+        Some(objection) => format!("{}! {} -> {}\n", finding.name, finding.found, objection.hint),
     };
     found.iter().map(line).collect()
 }

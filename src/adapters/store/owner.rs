@@ -19,7 +19,7 @@ impl Owner {
         let process = Identity::current().map_err(|e| Error::Store {
             place: "/proc/self".to_owned(),
             why: e.to_string(),
-            mend: "interlock needs /proc to tell whether an owner is alive".to_owned(),
+            hint: "interlock needs /proc to tell whether an owner is alive".to_owned(),
         })?;
         Ok(Self { host: host(), process, user, pid_namespace: pid_namespace() })
     }

@@ -56,5 +56,5 @@ pub fn failed(part: &str, error: &Error) -> Finding {
         (_, Exit::Refused) => State::Forbidden,
         _ => State::Unreachable,
     };
-    Finding::not(part, state, error, error.mend())
+    Finding::not(part, state, error, error.hint())
 }

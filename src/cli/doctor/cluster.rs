@@ -79,16 +79,16 @@ async fn served(cluster: &Cluster) -> Result<Finding, PortError> {
     if lacking.is_empty() {
         return Ok(Finding::fine("API versions", there.join(", ")));
     }
-    let mend = "an aggregated API may be down: `kubectl get apiservices`";
-    Ok(Finding::not("API versions", State::Optional, format!("not served: {}", lacking.join(", ")), mend))
+    let hint = "an aggregated API may be down: `kubectl get apiservices`";
+    Ok(Finding::not("API versions", State::Optional, format!("not served: {}", lacking.join(", ")), hint))
 }
 
 /// Who would put things back.
 pub fn guardian(target: &KubernetesTarget) -> Row {
-    const MEND: &str = "`kubectl apply -k manifests/guardian` with its role from manifests/rbac; without it a run needs \
+    const HINT: &str = "`kubectl apply -k manifests/guardian` with its role from manifests/rbac; without it a run needs \
                         --accept-local-guardian";
     let reach = app::reach(target);
-    let none = |found: &str| Finding::not("guardian", State::Optional, found, MEND);
+    let none = |found: &str| Finding::not("guardian", State::Optional, found, HINT);
     let none_alive = none("none is alive in the cluster");
     // Of one whose last sign of life is old another is waited for, and that may take longer than we wait.
     asked_or(none("none has given a sign of life"), async move {

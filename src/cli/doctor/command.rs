@@ -56,7 +56,7 @@ impl Args {
         let (found, exit) = match global.locate() {
             // What this machine has can be told all the same.
             Err(missing) => {
-                let file = Finding::not("platform file", State::Missing, &missing, missing.mend());
+                let file = Finding::not("platform file", State::Missing, &missing, missing.hint());
                 ([vec![file], machine::parts()].concat(), missing.exit())
             }
             Ok(_) => {
@@ -153,8 +153,8 @@ async fn lab(snapshot: &Snapshot) -> (Vec<Finding>, bool) {
 
 #[cfg(not(feature = "lab"))]
 async fn lab(_: &Snapshot) -> (Vec<Finding>, bool) {
-    let (what, mend) = ("this binary was built without the lab", "build it with the feature `lab`");
-    (vec![Finding::not("lab", State::Missing, what, mend)], false)
+    let (what, hint) = ("this binary was built without the lab", "build it with the feature `lab`");
+    (vec![Finding::not("lab", State::Missing, what, hint)], false)
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ fn on_path(program: &str) -> Option<PathBuf> {
 /// The SLO files; one that cannot be decided on is only wrong where a service goes by it.
 pub fn slos(loaded: &Loaded) -> Vec<Finding> {
     if loaded.platform.slos.is_empty() {
-        let mend = "add `slos: [slo.yaml]`; without one only the fuses decide";
-        return vec![Finding::not("SLOs", State::Optional, "the platform file names none", mend)];
+        let hint = "add `slos: [slo.yaml]`; without one only the fuses decide";
+        return vec![Finding::not("SLOs", State::Optional, "the platform file names none", hint)];
     }
     let used = |name: &str| loaded.platform.services.values().any(|service| service.slos.iter().any(|slo| slo == name));
     let (mut fine, mut found) = (Vec::new(), Vec::new());
@@ -57,7 +57,7 @@ pub fn slos(loaded: &Loaded) -> Vec<Finding> {
             Ok(_) => fine.push(name),
             Err(fault) => {
                 let state = if used(name) { State::Invalid } else { State::Optional };
-                found.push(Finding::not(format!("SLO {name}"), state, fault, &fault.mend));
+                found.push(Finding::not(format!("SLO {name}"), state, fault, &fault.hint));
             }
         }
     }

@@ -59,7 +59,7 @@ async fn waiting(place: &Place, services: &[String]) -> Result<Vec<Finding>, Err
         let Some(run) = &lock.run else { continue };
         let stored = load(&*store, run).await?;
         let abandoned = lock.is_abandoned(&app::clock().now());
-        let (what, mend) = match stored.mode() {
+        let (what, hint) = match stored.mode() {
             Mode::Held { why, .. } => {
                 (format!("held: {why}"), format!("`interlock runs resume {run}` --keep, --undo or --watch"))
             }
@@ -69,7 +69,7 @@ async fn waiting(place: &Place, services: &[String]) -> Result<Vec<Finding>, Err
             _ if abandoned => ("its operator is gone".to_owned(), format!("`interlock runs recover {run}`")),
             _ => ("at work".to_owned(), format!("`interlock switchover status {service}` shows how far it is")),
         };
-        found.push(Finding::not(format!("{service} run"), State::Waiting, format!("{run}: {what}"), mend));
+        found.push(Finding::not(format!("{service} run"), State::Waiting, format!("{run}: {what}"), hint));
     }
     Ok(found)
 }

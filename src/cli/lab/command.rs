@@ -248,8 +248,8 @@ fn down(at: &At) -> Result<Exit, Error> {
 async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
     let lab = Lab::open(&at.folder)?;
     let release = Release { version: args.version, faults: args.fault };
-    let mend = "the logs in the lab's folder say more";
-    lab.set_release(args.slot, &release).await.map_err(|e| Error::port(e, mend))?;
+    let hint = "the logs in the lab's folder say more";
+    lab.set_release(args.slot, &release).await.map_err(|e| Error::port(e, hint))?;
     let waiting = spinner("replacing replicas one after another");
     // The supervisor takes the order at its next turn.
     tokio::time::sleep(Duration::from_millis(150)).await;

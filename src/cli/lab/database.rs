@@ -17,7 +17,7 @@ use crate::{
     ports::{ByHand, Flow, HostState, Hosts as _, PortError},
 };
 
-const MEND: &str = "the logs in the lab's folder say more";
+const HINT: &str = "the logs in the lab's folder say more";
 
 /// The database that a lab starts with.
 #[derive(Debug, clap::Args)]
@@ -150,7 +150,7 @@ pub(super) async fn host(
     };
     let mut how = None;
     if let (Some(name), Some(order)) = (&name, order) {
-        how = give(&hosts, name, order, primary).await.map_err(|e| Error::port(e, MEND))?;
+        how = give(&hosts, name, order, primary).await.map_err(|e| Error::port(e, HINT))?;
     }
     show::hosts(&look(&hosts, &names).await, how.as_deref(), at.output)?;
     Ok(Exit::Kept)

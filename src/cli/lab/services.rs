@@ -1,4 +1,4 @@
-//! `interlock lab token|alerts|break|mend`: what is asked and ordered of the services of a full lab.
+//! `interlock lab token|alerts|break|hint`: what is asked and ordered of the services of a full lab.
 
 use clap::ValueEnum;
 

@@ -76,8 +76,8 @@ fn read(files: &[PathBuf]) -> Result<Observed, Error> {
 fn receive(address: SocketAddr, quiet: Duration, within: Duration) -> Result<Observed, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(no_runtime)?.block_on(async {
-        let mend = "name another address, or port 0 for a free one";
-        let receiver = Receiver::start(address, Limits::default()).await.map_err(|e| Error::port(e, mend))?;
+        let hint = "name another address, or port 0 for a free one";
+        let receiver = Receiver::start(address, Limits::default()).await.map_err(|e| Error::port(e, hint))?;
         report::remark(&format!("listening on http://{}/v1/traces", receiver.address()));
         let bar = ProgressBar::with_draw_target(None, target());
         // Whoever interrupts has seen enough: what came is judged; what came last is said not to be whole.

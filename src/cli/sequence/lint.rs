@@ -103,7 +103,7 @@ fn misfit(scenario: &Source) -> Option<Diagnostic> {
         }
         other => (0, other.to_string()),
     };
-    Some(Diagnostic::new(Code::Scenario, Span::new(place, place + 1), what, error.mend()))
+    Some(Diagnostic::new(Code::Scenario, Span::new(place, place + 1), what, error.hint()))
 }
 
 pub(super) fn plain() -> bool {

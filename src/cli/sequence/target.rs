@@ -129,7 +129,7 @@ fn diagram(document: &Source, block: &Block) -> Result<Diagram, Error> {
     }
 }
 
-fn unfit(document: &Source, block: &Block, diagram: &Diagram, mend: &str) -> Error {
+fn unfit(document: &Source, block: &Block, diagram: &Diagram, hint: &str) -> Error {
     let kind = match diagram {
         Diagram::Sequence(_) => "a sequence diagram",
         Diagram::State(_) => "a state diagram",
@@ -140,14 +140,14 @@ fn unfit(document: &Source, block: &Block, diagram: &Diagram, mend: &str) -> Err
         document,
         Span::new(block.start, block.start + 1),
         &format!("this is {kind}: traces cannot be held against it so"),
-        mend,
+        hint,
     )
 }
 
-fn fault(document: &Source, span: Span, what: &str, mend: &str) -> Error {
+fn fault(document: &Source, span: Span, what: &str, hint: &str) -> Error {
     let (line, column) = Lines::new(&document.text).place(span.start);
     let place = Place { file: document.path.display().to_string(), line, column };
-    Fault { place, what: what.to_owned(), mend: mend.to_owned(), text: document.text.clone() }.into()
+    Fault { place, what: what.to_owned(), hint: hint.to_owned(), text: document.text.clone() }.into()
 }
 
 /// The one diagram that is meant.
@@ -172,9 +172,9 @@ fn find(path: &Path, anchor: Option<&str>) -> Result<(Source, Block), Error> {
     };
     let Some(at) = read.anchors.iter().find(|known| known.name == anchor) else {
         let near = document::nearest(anchor, read.anchors.iter().map(|known| known.name.as_str()));
-        let mend =
+        let hint =
             near.map_or_else(|| "anchors are ids and headings".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(Error::usage(format!("`{}` has no anchor `{anchor}`", document.path.display()), mend));
+        return Err(Error::usage(format!("`{}` has no anchor `{anchor}`", document.path.display()), hint));
     };
     match read.blocks.iter().find(|block| block.start >= at.span.start).cloned() {
         Some(block) => Ok((document, block)),

@@ -215,8 +215,8 @@ fn waits(spec: &Spec, topology: &Topology) -> Gate {
             Gate::shut("waits", found, "switch synchronous replication on, or leave `require.synchronous` out")
         }
         Some(false) if !names.is_empty() => {
-            let mend = "switch synchronous replication off, or leave `require.synchronous` out";
-            Gate::shut("waits", format!("{found} is synchronous"), mend)
+            let hint = "switch synchronous replication off, or leave `require.synchronous` out";
+            Gate::shut("waits", format!("{found} is synchronous"), hint)
         }
         _ => Gate::open("waits", found),
     }
@@ -292,7 +292,7 @@ async fn ledger(drill: &Drill) -> Gate {
 fn finding(finding: &Finding) -> Gate {
     match &finding.objection {
         None => Gate::open(&finding.name, &finding.found),
-        Some(objection) => Gate::shut(&finding.name, &finding.found, &objection.mend),
+        Some(objection) => Gate::shut(&finding.name, &finding.found, &objection.hint),
     }
 }
 

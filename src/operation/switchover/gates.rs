@@ -152,8 +152,8 @@ async fn smoke(switch: &Switch) -> Gate {
 
 fn slo(spec: &Spec, facts: &Facts) -> Gate {
     if spec.objectives.is_empty() {
-        let mend = format!("name SLOs under services.{}.slos of the platform file", spec.service);
-        return Gate::shut("slo", "no SLO says what healthy means here, only the fuses would act", mend);
+        let hint = format!("name SLOs under services.{}.slos of the platform file", spec.service);
+        return Gate::shut("slo", "no SLO says what healthy means here, only the fuses would act", hint);
     }
     let measured = format!("{} is measured for {} at run, before anything is touched", spec.from(), spec.baseline);
     match &facts.history {

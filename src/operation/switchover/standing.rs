@@ -46,5 +46,5 @@ fn alone(managers: &[Manager]) -> Gate {
         return Gate::open("managers", "nobody else manages what is changed");
     }
     let join = |tell: fn(&Manager) -> &str| managers.iter().map(tell).collect::<Vec<_>>().join("; ");
-    Gate::shut("managers", join(|manager| &manager.what), join(|manager| &manager.mend))
+    Gate::shut("managers", join(|manager| &manager.what), join(|manager| &manager.hint))
 }

@@ -206,7 +206,7 @@ impl MemoryPlatform {
         held.len()
     }
 
-    /// Ends a replica by itself; it stays unready until [`MemoryPlatform::mend`].
+    /// Ends a replica by itself; it stays unready until [`MemoryPlatform::hint`].
     pub fn crash(&self, slot: Slot, index: usize) {
         if let Some(replica) = self.lock().slot(slot).replicas.get_mut(index) {
             replica.ready = false;
@@ -215,7 +215,7 @@ impl MemoryPlatform {
     }
 
     /// Makes all replicas of a slot ready.
-    pub fn mend(&self, slot: Slot) {
+    pub fn hint(&self, slot: Slot) {
         self.lock().slot(slot).replicas.iter_mut().for_each(|replica| replica.ready = true);
     }
 

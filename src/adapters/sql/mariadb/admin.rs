@@ -47,7 +47,7 @@ pub async fn open(cluster: &Cluster<MariaDb>, node: &str) -> Result<Wire, PortEr
     let user = &cluster.admin.user;
     let why = format!(
         "neither {user} nor a role of it has READ_ONLY ADMIN, REPLICATION SLAVE ADMIN and RELOAD; {}",
-        mend(user)
+        hint(user)
     );
     Err(PortError::Forbidden { what: format!("administer {}", cluster.place(node)), why })
 }
@@ -155,7 +155,7 @@ async fn roles(wire: &mut Wire) -> Result<Vec<String>, Failure> {
 }
 
 /// How to give our user the right in a role.
-pub fn mend(user: &str) -> String {
+pub fn hint(user: &str) -> String {
     format!(
         "create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; \
          grant interlock_admin to {user}"

@@ -36,10 +36,10 @@ pub fn findings(case: &Case<'_>) -> Vec<Finding> {
 fn rights(case: &Case<'_>) -> Finding {
     let user = case.admin;
     let (mut lacks, mut mends) = (Vec::new(), Vec::new());
-    let mut check = |missing: Vec<String>, mend: String| {
+    let mut check = |missing: Vec<String>, hint: String| {
         if !missing.is_empty() {
             lacks.extend(missing);
-            mends.push(mend);
+            mends.push(hint);
         }
     };
     let lacking = |what: &str, has: fn(&Looked) -> bool| {
@@ -47,7 +47,7 @@ fn rights(case: &Case<'_>) -> Finding {
     };
     check(lacking("see replication", |node| node.grants.see), format!("grant slave monitor on *.* to {user}"));
     check(lacking("replicate", |node| node.grants.replicate), format!("grant replication slave on *.* to {user}"));
-    check(lacking("administer replication", |node| node.administers), admin::mend(user));
+    check(lacking("administer replication", |node| node.administers), admin::hint(user));
     judged("rights", format!("{user} may see and do what a drill needs"), &lacks, mends.join("; "))
 }
 
@@ -57,8 +57,8 @@ fn read_only(case: &Case<'_>) -> Finding {
     let past = case.each(|name, node| {
         node.grants.past_read_only.then(|| format!("{user} may write to {name} although it is read-only"))
     });
-    let mend = format!("{}; revoke read_only admin, super on *.* from {user}", admin::mend(user));
-    judged("read_only", format!("{user} cannot write to a standby"), &past, mend)
+    let hint = format!("{}; revoke read_only admin, super on *.* from {user}", admin::hint(user));
+    judged("read_only", format!("{user} cannot write to a standby"), &past, hint)
 }
 
 fn table(case: &Case<'_>) -> Finding {
@@ -67,8 +67,8 @@ fn table(case: &Case<'_>) -> Finding {
         (!node.grants.table)
             .then(|| format!("{user} may not make, fill, read and drop a table in {database} at {name}"))
     });
-    let mend = format!("grant create, drop, insert, select on {database}.* to {user}");
-    judged("table", format!("{user} may make a table in {database}"), &lacks, mend)
+    let hint = format!("grant create, drop, insert, select on {database}.* to {user}");
+    judged("table", format!("{user} may make a table in {database}"), &lacks, hint)
 }
 
 fn gtids(case: &Case<'_>) -> Finding {
@@ -89,11 +89,11 @@ fn gtids(case: &Case<'_>) -> Finding {
     if distinct("gtid_domain_id") > 1 {
         faults.push("the nodes have different gtid_domain_id".to_owned());
     }
-    let mend = "set gtid_strict_mode, log_bin and log_slave_updates to on, one gtid_domain_id and a server_id for each node, \
+    let hint = "set gtid_strict_mode, log_bin and log_slave_updates to on, one gtid_domain_id and a server_id for each node, \
                 and let standbys use master_use_gtid = slave_pos";
     let most = case.looked().map(|(_, node)| node.domains).max().unwrap_or(0);
     let others = if most > 1 { format!("; of {most} domains only the nodes' own is compared") } else { String::new() };
-    judged("gtids", format!("strict, with a server_id for each node{others}"), &faults, mend)
+    judged("gtids", format!("strict, with a server_id for each node{others}"), &faults, hint)
 }
 
 fn durability(case: &Case<'_>) -> Finding {

@@ -79,13 +79,13 @@ fn candidates(cluster: &Cluster, topology: &Topology, victim: &str) -> Finding {
     let (may, may_not): (Vec<&Member>, Vec<&Member>) = others().partition(|member| member.may_lead());
     let names = |members: &[&Member]| members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
     if may.is_empty() {
-        let mend = "take the tag `nofailover` or `failover_priority: 0` off one of them";
-        return objection("candidates", format!("nobody but {victim} may lead"), mend);
+        let hint = "take the tag `nofailover` or `failover_priority: 0` off one of them";
+        return objection("candidates", format!("nobody but {victim} may lead"), hint);
     }
     let unknown: Vec<_> = cluster.members.iter().filter(|member| topology.node(&member.name).is_none()).collect();
     if !unknown.is_empty() {
-        let mend = "name every member in the platform file, with the name that Patroni has for it";
-        return objection("candidates", format!("{} would not be looked at", names(&unknown)), mend);
+        let hint = "name every member in the platform file, with the name that Patroni has for it";
+        return objection("candidates", format!("{} would not be looked at", names(&unknown)), hint);
     }
     let but = if may_not.is_empty() { String::new() } else { format!("; {} may not", names(&may_not)) };
     fine("candidates", format!("{} may lead{but}", names(&may)))

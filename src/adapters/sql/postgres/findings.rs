@@ -37,13 +37,13 @@ fn rights(case: &Case<'_>) -> Finding {
         case.each(|name, node| (!node.rights.stats).then(|| format!("{user} does not see replication at {name}")));
     let powerless = case
         .each(|name, node| (case.promotes && !node.rights.promote).then(|| format!("{user} may not promote {name}")));
-    let mut mend = Vec::new();
+    let mut hint = Vec::new();
     if !blind.is_empty() {
-        mend.push(format!("grant pg_monitor to {user}"));
+        hint.push(format!("grant pg_monitor to {user}"));
     }
     if !powerless.is_empty() {
         // Rights to functions are those of one database.
-        mend.push(format!("in database {}, grant execute on function pg_promote to {user}", case.database));
+        hint.push(format!("in database {}, grant execute on function pg_promote to {user}", case.database));
     }
     let mut found = format!("{user} may see and do what a drill needs");
     if case.promotes && case.looked().any(|(_, node)| !node.rights.history) {
@@ -52,7 +52,7 @@ fn rights(case: &Case<'_>) -> Finding {
                         pg_read_file(text, bigint, bigint, boolean)",
         );
     }
-    judged("rights", found, &[blind, powerless].concat(), mend.join("; "))
+    judged("rights", found, &[blind, powerless].concat(), hint.join("; "))
 }
 
 fn table(case: &Case<'_>) -> Finding {
@@ -63,8 +63,8 @@ fn table(case: &Case<'_>) -> Finding {
     let rights = &node.rights;
     match &rights.schema {
         None => {
-            let mend = format!("alter role {user} set search_path");
-            objection("table", "the search path names no schema that exists", mend)
+            let hint = format!("alter role {user} set search_path");
+            objection("table", "the search path names no schema that exists", hint)
         }
         Some(schema) if !rights.create && !rights.ledger => {
             let found = format!("{user} may not make a table in schema {schema} at {name}");
@@ -90,8 +90,8 @@ fn rewind(case: &Case<'_>) -> Finding {
             missing.push(format!("{name} has hot_standby off, so it could not be asked as a standby"));
         }
     }
-    let mend = "set wal_log_hints, full_page_writes and hot_standby to on and restart, then let a checkpoint pass";
-    judged("rewind", "every node can be rewound".to_owned(), &missing, mend)
+    let hint = "set wal_log_hints, full_page_writes and hot_standby to on and restart, then let a checkpoint pass";
+    judged("rewind", "every node can be rewound".to_owned(), &missing, hint)
 }
 
 fn slots(case: &Case<'_>) -> Finding {
@@ -160,8 +160,8 @@ fn synchronous(case: &Case<'_>) -> Finding {
     if waits.is_empty() {
         let told = format!("{name} is told to wait for `{names}`");
         if node.waited_for == 0 && node.rights.stats {
-            let mend = "connect such a standby, or mend synchronous_standby_names";
-            return objection("synchronous", format!("{told}, and none of them is connected: writes hang"), mend);
+            let hint = "connect such a standby, or mend synchronous_standby_names";
+            return objection("synchronous", format!("{told}, and none of them is connected: writes hang"), hint);
         }
         return fine("synchronous", format!("{told}, and none of our nodes is one of them"));
     }

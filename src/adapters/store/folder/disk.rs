@@ -154,7 +154,7 @@ pub(super) fn failed(place: &Path, error: &io::Error) -> Error {
         io::ErrorKind::NotFound => "`interlock runs list` shows what the store has",
         _ => "check the disk",
     };
-    Error::Store { place: place.display().to_string(), why: error.to_string(), mend: hint.to_owned() }
+    Error::Store { place: place.display().to_string(), why: error.to_string(), hint: hint.to_owned() }
 }
 
 /// The folder that a path is in.

@@ -142,7 +142,7 @@ impl Candidate {
                 Ok(Err(e)) => {
                     let trouble =
                         trouble(&self.cluster, self.cluster.failure(&format!("patch leases/{GUARDIAN_LEASE}"), &e));
-                    format!("{trouble}; {}", trouble.mend())
+                    format!("{trouble}; {}", trouble.hint())
                 }
                 Err(_) => format!("{} takes too long to answer", self.cluster.place()),
             };

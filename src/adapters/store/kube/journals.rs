@@ -246,7 +246,7 @@ impl Journals {
             return Err(Failed::Final(Error::Store {
                 place: name_of(run, tail.chunk),
                 why: format!("the run has filled all of its {PARTS} parts"),
-                mend: format!("put things back by hand, then `interlock runs resolve {run}`"),
+                hint: format!("put things back by hand, then `interlock runs resolve {run}`"),
             }));
         }
         if !tail.closed {

@@ -123,7 +123,7 @@ fn hold(meta: &ObjectMeta, acquired: Timestamp) -> Result<Hold, Error> {
         let name = meta.name.as_deref().unwrap_or_default();
         Error::Tampered {
             what: format!("the Lease {name} is no lock: {why}"),
-            mend: format!(
+            hint: format!(
                 "`interlock runs list` shows unfinished runs; recover them, then free it: \
                  kubectl patch lease {name} --type merge -p '{{\"spec\":{{\"holderIdentity\":\"\"}}}}'"
             ),

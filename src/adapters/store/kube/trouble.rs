@@ -5,7 +5,7 @@ use crate::{adapters::kube::Cluster, error::Error, ports::PortError};
 /// A port's error with what to do next.
 pub fn trouble(cluster: &Cluster, error: PortError) -> Error {
     let namespace = &cluster.namespace;
-    let mend = match &error {
+    let hint = match &error {
         PortError::Forbidden { .. } => format!(
             "whoever runs interlock needs the roles of manifests/rbac: kubectl apply -k manifests/rbac -n {namespace}, \
              and bind them; `kubectl auth can-i --list -n {namespace}` shows what is allowed"
@@ -18,5 +18,5 @@ pub fn trouble(cluster: &Cluster, error: PortError) -> Error {
         }
         _ => "does `kubectl cluster-info` work? What interlock was at goes on once the API server answers".to_owned(),
     };
-    Error::port(error, mend)
+    Error::port(error, hint)
 }

@@ -81,7 +81,7 @@ impl Recorder {
         let broken = |e: io::Error| Error::Store {
             place: ledger.display().to_string(),
             why: e.to_string(),
-            mend: "the ledger needs room on its disk, and the right to write there".to_owned(),
+            hint: "the ledger needs room on its disk, and the right to write there".to_owned(),
         };
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(ledger).map_err(broken)?;
         let nodes = head.nodes.clone();

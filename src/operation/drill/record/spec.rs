@@ -90,7 +90,7 @@ mod tests {
             WriterSpec { statement_within: Duration::MAX, ..good },
         ];
         for spec in bad {
-            assert!(spec.check().is_err_and(|e| !e.mend().is_empty()), "{spec:?}");
+            assert!(spec.check().is_err_and(|e| !e.hint().is_empty()), "{spec:?}");
         }
     }
 }
