@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::slo::{
-    Arms, Assume, Counts, Evidence, Look, ObjectiveRule, Rules, Verdict, freeze_without_baseline, judge, observe,
+    Arms, Assume, Counts, Evidence, ObjectiveRule, ObserveContext, Rules, Verdict, freeze_without_baseline, judge,
+    observe,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 
@@ -82,7 +83,7 @@ fn decide(assume: Assume, looks: &[Arms]) -> Option<usize> {
     let mut evidence = Evidence::new(&rules);
     freeze_without_baseline(&rules, &mut evidence);
     let elapsed = Duration::from_secs(LOOK);
-    let mut look = Look { elapsed, both_live: true, fresh: true, ..Look::default() };
+    let mut look = ObserveContext { elapsed, both_live: true, fresh: true, ..ObserveContext::default() };
     looks.iter().position(|arms| {
         look.objectives = vec![*arms];
         observe(&rules, &mut evidence, &look);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interlock::slo::{
-    Arms, Assume, Evidence, Look, ObjectiveRule, Rules, Verdict, freeze_without_baseline, judge, observe,
+    Arms, Assume, Evidence, ObjectiveRule, ObserveContext, Rules, Verdict, freeze_without_baseline, judge, observe,
 };
 
 use crate::{
@@ -76,7 +76,11 @@ fn interlock(assume: Assume, looks: &[Seen]) -> Decision {
     let rules = Rules { assume, ..Rules::new(vec![ObjectiveRule::new("availability", 1.0 - P0)]) };
     let mut evidence = Evidence::new(&rules);
     freeze_without_baseline(&rules, &mut evidence);
-    let mut look = Look { elapsed: Duration::from_secs(LOOK), objectives: vec![Arms::default()], ..Look::default() };
+    let mut look = ObserveContext {
+        elapsed: Duration::from_secs(LOOK),
+        objectives: vec![Arms::default()],
+        ..ObserveContext::default()
+    };
     let mut decision = Decision::default();
     let bake = Duration::from_secs(BAKE as u64 * LOOK);
     for (at, seen) in looks.iter().skip(WARM).enumerate() {

@@ -97,7 +97,7 @@ async fn from_verdict_to_blue(lab: &Lab, folder: &Path, run: usize) -> anyhow::R
     let entries = entries(&records)?;
     let breach = entries
         .iter()
-        .position(|entry| matches!(entry, Entry::Looked { verdict: Verdict::Breach { .. }, .. }))
+        .position(|entry| matches!(entry, Entry::Observed { verdict: Verdict::Breach { .. }, .. }))
         .context("no look found a breach")?;
     let Some(back) = entries.iter().skip(breach).position(|entry| matches!(entry, Entry::Undone { .. })) else {
         bail!("nothing was undone");

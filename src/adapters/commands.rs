@@ -52,7 +52,7 @@ impl CommandHosts {
 
 fn word<T: serde::de::DeserializeOwned>(host: &str, said: &str) -> Result<T, PortError> {
     serde_json::from_value(serde_json::Value::String(said.to_owned()))
-        .map_err(|e| PortError::odd(format!("the command for the state of {host}"), e))
+        .map_err(|e| PortError::unexpected(format!("the command for the state of {host}"), e))
 }
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Hosts for CommandHosts {
         }
         let said = ask(host, "tell the free bytes of", command).await?;
         let bytes = said.split_whitespace().next_back().unwrap_or_default().parse();
-        bytes.map(Some).map_err(|e| PortError::odd(format!("the command for the free bytes of {host}"), e))
+        bytes.map(Some).map_err(|e| PortError::unexpected(format!("the command for the free bytes of {host}"), e))
     }
 
     async fn stop_cleanly(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {

@@ -60,7 +60,7 @@ fn built(
     with: impl FnOnce(ClientBuilder) -> reqwest::Result<ClientBuilder>,
 ) -> Result<Client, PortError> {
     install_crypto();
-    let odd = |why: String| PortError::odd(place(url), why);
+    let odd = |why: String| PortError::unexpected(place(url), why);
     let mut headers = HeaderMap::new();
     if let Some(token) = bearer {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
@@ -90,7 +90,7 @@ fn built(
 pub(super) fn address(what: &str, text: &str) -> Result<Url, PortError> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ => Err(PortError::odd(what, "its address is no http or https address")),
+        _ => Err(PortError::unexpected(what, "its address is no http or https address")),
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn body(
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|e| PortError::unreachable(what, explain(&e, timeout)))?;
         if read.len() + chunk.len() > limit {
-            return Err(PortError::odd(what, format!("the answer is longer than {} MiB", limit >> 20)));
+            return Err(PortError::unexpected(what, format!("the answer is longer than {} MiB", limit >> 20)));
         }
         read.extend_from_slice(&chunk);
     }
@@ -157,6 +157,6 @@ pub(super) fn refused(what: &str, verb: &str, status: StatusCode, words: &str) -
         403 => PortError::Forbidden { what: format!("{verb} {what}"), why },
         404 => PortError::NotFound { what: format!("{what} ({why})") },
         408 | 429 | 500.. => PortError::unreachable(what, why),
-        _ => PortError::odd(what, why),
+        _ => PortError::unexpected(what, why),
     })
 }

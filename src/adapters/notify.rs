@@ -109,7 +109,7 @@ impl Receiver {
         if status.is_redirection() {
             // Such as to the page where people log in, which answers that all is well.
             let why = format!("HTTP {status}: it leads elsewhere, where no notice is sent");
-            return Err(PortError::odd(&self.name, why));
+            return Err(PortError::unexpected(&self.name, why));
         }
         let body = http::body(&self.name, response, 64 * 1024, TIMEOUT).await.unwrap_or_default();
         http::refused(&self.name, "notify", status, &http::excerpt(&body)).map_or(Ok(()), Err)

@@ -128,19 +128,20 @@ impl Prometheus {
         if let Some(error) = http::refused(&name, "ask", status, &words) {
             return Err(error);
         }
-        let envelope = envelope.map_err(|e| PortError::odd(&name, format!("this is no answer of its API: {e}")))?;
+        let envelope =
+            envelope.map_err(|e| PortError::unexpected(&name, format!("this is no answer of its API: {e}")))?;
         if envelope.status != "success" {
             let kind = envelope.error_type.unwrap_or_default();
-            return Err(PortError::odd(&name, format!("{kind}: {words}")));
+            return Err(PortError::unexpected(&name, format!("{kind}: {words}")));
         }
         if !envelope.warnings.is_empty() {
             // A warning mostly says that a part of the data is missing. What is missing may be the errors.
             let why = format!("the answer may be incomplete: {}", envelope.warnings.join("; "));
             tracing::warn!(source = %self.place, "{why}");
-            return Err(PortError::odd(&name, why));
+            return Err(PortError::unexpected(&name, why));
         }
-        let data = envelope.data.ok_or_else(|| PortError::odd(&name, "there is no data in the answer"))?;
-        series(data).map_err(|why| PortError::odd(&name, why))
+        let data = envelope.data.ok_or_else(|| PortError::unexpected(&name, "there is no data in the answer"))?;
+        series(data).map_err(|why| PortError::unexpected(&name, why))
     }
 }
 

@@ -77,7 +77,7 @@ impl Scrape {
     /// Where there is no address, one is none, or TLS cannot be set up.
     pub fn new(urls: &[String], timeout: Duration) -> Result<Self, PortError> {
         if urls.is_empty() {
-            return Err(PortError::odd("scrape", "there is no address"));
+            return Err(PortError::unexpected("scrape", "there is no address"));
         }
         let pages = urls
             .iter()
@@ -119,8 +119,8 @@ impl Addresses {
         if let Some(error) = http::refused(&name, "read", status, &http::excerpt(&body)) {
             return Err(error);
         }
-        let text = std::str::from_utf8(&body).map_err(|_| PortError::odd(&name, "the page is no UTF-8"))?;
-        let mut samples = exposition::parse(text).map_err(|why| PortError::odd(&name, why))?;
+        let text = std::str::from_utf8(&body).map_err(|_| PortError::unexpected(&name, "the page is no UTF-8"))?;
+        let mut samples = exposition::parse(text).map_err(|why| PortError::unexpected(&name, why))?;
         let host = url.host_str().unwrap_or_default();
         let instance = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         for sample in &mut samples {
@@ -151,7 +151,7 @@ impl State {
 #[async_trait]
 impl Metrics for Scrape {
     async fn samples(&self, selector: &Selector, since: Timestamp) -> Result<Vec<Series>, PortError> {
-        let picks = Picks::new(selector).map_err(|why| PortError::odd(self.name(), why))?;
+        let picks = Picks::new(selector).map_err(|why| PortError::unexpected(self.name(), why))?;
         let mut state = self.state.lock().await;
         state.asked.insert(selector.metric.clone());
         if state.newest.as_ref().is_none_or(|(read, _)| read.elapsed() >= FRESH) {

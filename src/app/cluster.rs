@@ -70,7 +70,7 @@ fn bind(cluster: &Cluster, name: &str, service: &Service) -> Result<KubePlatform
 }
 
 fn describe(name: &str, service: &Service) -> Result<ServiceInCluster, PortError> {
-    let missing = |what: &str| PortError::odd(format!("services.{name}"), format!("no `{what}` is given"));
+    let missing = |what: &str| PortError::unexpected(format!("services.{name}"), format!("no `{what}` is given"));
     let slots = service.slots.as_ref().ok_or_else(|| missing("slots"))?;
     let traffic = service.traffic.as_ref().ok_or_else(|| missing("traffic"))?;
     Ok(ServiceInCluster {

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Place, Session, Snapshot, clock, cluster_store, history};
+use super::{Location, Session, Snapshot, clock, cluster_store, history};
 use crate::{
     document::{self, Window},
     error::Error,
@@ -126,7 +126,7 @@ async fn lock(store: &dyn Store, target: &Target) -> Result<Option<Lock>, Error>
 /// # Errors
 /// Where the cluster cannot be asked.
 pub(super) async fn guardian(snapshot: &Snapshot, accept_local: bool) -> Result<Guardian, Error> {
-    let Place::Cluster(reach) = snapshot.place() else { return Ok(Guardian::Local) };
+    let Location::Cluster(reach) = snapshot.place() else { return Ok(Guardian::Local) };
     match cluster_store(&reach).await?.guardian().await {
         Ok(Some(alive)) => Ok(Guardian::InCluster(alive.name)),
         _ if accept_local => Ok(Guardian::LocalAccepted),

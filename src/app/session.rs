@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Place, Snapshot};
+use super::{Location, Snapshot};
 use crate::{document::Loaded, error::Error, ports::Store};
 
 /// A platform that is at hand, and its runs.
@@ -12,7 +12,7 @@ pub struct Session {
     /// The same as journals keep it.
     pub snapshot: Snapshot,
     /// Where the runs are kept.
-    pub place: Place,
+    pub place: Location,
     /// The runs.
     pub store: Arc<dyn Store>,
 }
@@ -22,7 +22,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the folder of the platform file is gone, or the cluster cannot be found.
-    pub async fn open(loaded: Loaded, place: Place) -> Result<Self, Error> {
+    pub async fn open(loaded: Loaded, place: Location) -> Result<Self, Error> {
         let (snapshot, store) = (Snapshot::of(&loaded)?, place.open().await?);
         Ok(Self { loaded, snapshot, place, store })
     }

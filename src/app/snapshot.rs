@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Place, clock, reach};
+use super::{Location, clock, reach};
 use crate::{
     adapters::{Prometheus, Scrape},
     document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
@@ -85,10 +85,10 @@ impl Snapshot {
 
     /// Where the runs of this platform are kept: a lab's in a folder, a cluster's in the cluster.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> Location {
         match &self.platform.target {
-            Target::Lab(_) => Place::Folder(self.store_folder()),
-            Target::Kubernetes(target) => Place::Cluster(reach(target)),
+            Target::Lab(_) => Location::Folder(self.store_folder()),
+            Target::Kubernetes(target) => Location::Cluster(reach(target)),
         }
     }
 

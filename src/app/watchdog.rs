@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Place;
+use super::Location;
 use crate::{
     error::Error,
     guard::{Event, Events, Guard, Mode, load},
@@ -98,7 +98,7 @@ fn write(path: &Path, what: &impl Serialize) -> Result<(), Error> {
 /// Where the guardians of one run are posted.
 #[derive(Debug, Clone)]
 pub struct Watchdog {
-    place: Place,
+    place: Location,
     /// The folder of what belongs to this machine alone.
     home: PathBuf,
     run: RunId,
@@ -106,7 +106,7 @@ pub struct Watchdog {
 
 impl Watchdog {
     /// The guardians of a run; of one in a cluster they say that they are there, and keep their log, below `home`.
-    pub const fn new(place: Place, home: PathBuf, run: RunId) -> Self {
+    pub const fn new(place: Location, home: PathBuf, run: RunId) -> Self {
         Self { place, home, run }
     }
 
@@ -184,10 +184,10 @@ impl Watchdog {
     /// The folder where its guardians say that they are there.
     fn sign(&self) -> Result<PathBuf, Error> {
         let sign = match &self.place {
-            Place::Folder(runs) => runs.join(self.run.as_str()),
-            Place::Cluster(_) => self.home.join("guardians").join(self.run.as_str()),
+            Location::Folder(runs) => runs.join(self.run.as_str()),
+            Location::Cluster(_) => self.home.join("guardians").join(self.run.as_str()),
         };
-        if let Place::Cluster(_) = &self.place {
+        if let Location::Cluster(_) = &self.place {
             std::fs::create_dir_all(&sign).map_err(|e| failed(&sign, &e))?;
         }
         sign.canonicalize().map_err(|e| failed(&sign, &e))
@@ -198,10 +198,10 @@ impl Watchdog {
         let program = std::env::current_exe().map_err(|e| failed(&self.home, &e))?;
         let sign = self.sign()?;
         let arguments = match &self.place {
-            Place::Folder(runs) => {
+            Location::Folder(runs) => {
                 vec!["--runs".into(), runs.canonicalize().map_err(|e| failed(runs, &e))?.into_os_string()]
             }
-            Place::Cluster(reach) => {
+            Location::Cluster(reach) => {
                 let mut arguments = vec!["--cluster".into(), "--namespace".into(), (&reach.namespace).into()];
                 if let Some(context) = &reach.context {
                     arguments.extend(["--context".into(), context.into()]);
@@ -248,7 +248,7 @@ mod tests {
     use crate::{
         app,
         error::Exit,
-        guard::{Blind, Operation, Plan, Rebuild, Strength, begin},
+        guard::{NoData, Operation, Plan, Rebuild, Strength, begin},
         model::{HumanDuration, Target},
         ports::Notify,
     };
@@ -278,7 +278,7 @@ mod tests {
             platform: serde_json::json!({}),
             spec: serde_json::json!({}),
             steps: Vec::new(),
-            blind: Blind::Hold,
+            no_data: NoData::Hold,
             guard: Strength::Local,
             ttl: HumanDuration::secs(10),
         };

@@ -3,7 +3,7 @@
 use std::{future::Future, path::PathBuf, sync::Arc};
 
 use crate::{
-    app::{Place, Session, Snapshot},
+    app::{Location, Session, Snapshot},
     document::{Loaded, Target, find, load, locate},
     error::Error,
     ports::Store,
@@ -67,19 +67,19 @@ impl Global {
     /// # Errors
     /// Where it was not named and there is no platform file to say it, or where a folder was named for a platform that
     /// keeps its runs in its cluster.
-    pub fn place(&self) -> Result<Place, Error> {
+    pub fn place(&self) -> Result<Location, Error> {
         match (&self.store, self.load()) {
             (_, Ok(loaded)) => self.place_of(&loaded),
             // A folder that is named needs no platform file; one that is there and cannot be read is not asked either.
-            (Some(folder), Err(_)) => Ok(Place::Folder(folder.clone())),
+            (Some(folder), Err(_)) => Ok(Location::Folder(folder.clone())),
             (None, Err(e)) => Err(e),
         }
     }
 
-    fn place_of(&self, loaded: &Loaded) -> Result<Place, Error> {
+    fn place_of(&self, loaded: &Loaded) -> Result<Location, Error> {
         match (&self.store, &loaded.platform.target) {
             (None, _) => Ok(Snapshot::of(loaded)?.place()),
-            (Some(folder), Target::Lab(_)) => Ok(Place::Folder(folder.clone())),
+            (Some(folder), Target::Lab(_)) => Ok(Location::Folder(folder.clone())),
             (Some(folder), Target::Kubernetes(_)) => Err(Error::usage(
                 format!("--store {}: a cluster keeps its runs itself, and in one place only", folder.display()),
                 "leave out --store and INTERLOCK_STORE",

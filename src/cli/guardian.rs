@@ -9,7 +9,7 @@ use std::{
 use super::{Global, context::block_on, operation::outlast};
 use crate::{
     app::{
-        self, Place, Rebuilder, stop_signal,
+        self, Location, Rebuilder, stop_signal,
         watchdog::{self, failed},
     },
     document::KubernetesTarget,
@@ -73,17 +73,17 @@ impl Args {
         Ok(outcome.exit())
     }
 
-    fn place(&self, global: &Global) -> Result<Place, Error> {
+    fn place(&self, global: &Global) -> Result<Location, Error> {
         if let Some(runs) = &self.runs {
-            return Ok(Place::Folder(runs.clone()));
+            return Ok(Location::Folder(runs.clone()));
         }
         if let Some(namespace) = &self.namespace {
             let target = KubernetesTarget { context: self.context.clone(), ..KubernetesTarget::of(namespace) };
-            return Ok(Place::Cluster(app::reach(&target)));
+            return Ok(Location::Cluster(app::reach(&target)));
         }
         match global.place()? {
-            place @ Place::Cluster(_) => Ok(place),
-            Place::Folder(_) => Err(Error::usage(
+            place @ Location::Cluster(_) => Ok(place),
+            Location::Folder(_) => Err(Error::usage(
                 "the platform file is about a lab, which has no cluster",
                 "name a folder with --runs, or a namespace with --namespace",
             )),
@@ -91,17 +91,17 @@ impl Args {
     }
 }
 
-async fn guard(place: &Place) -> Result<Guard, Error> {
+async fn guard(place: &Location) -> Result<Guard, Error> {
     let pace = match place {
-        Place::Folder(_) => PATROL,
-        Place::Cluster(_) => CLUSTER_PATROL,
+        Location::Folder(_) => PATROL,
+        Location::Cluster(_) => CLUSTER_PATROL,
     };
     Ok(Guard { store: place.open().await?, clock: app::clock(), rebuild: Arc::new(Rebuilder), pace })
 }
 
 /// Watches over all runs of a cluster until it is told to end; another guardian goes on with what it was doing.
-async fn all(place: &Place) -> Result<Exit, Error> {
-    let Place::Cluster(reach) = place else {
+async fn all(place: &Location) -> Result<Exit, Error> {
+    let Location::Cluster(reach) = place else {
         return Err(Error::usage("a folder has one guardian for each run", "name the run with --run"));
     };
     let (guard, candidate) = (guard(place).await?, app::candidate(reach).await?);
@@ -144,9 +144,9 @@ fn ignore_signals() -> Result<(), Error> {
 }
 
 /// Where the guardian of a run in a folder says that it is there.
-fn sign_folder(place: &Place, run: &RunId) -> Option<PathBuf> {
+fn sign_folder(place: &Location, run: &RunId) -> Option<PathBuf> {
     match place {
-        Place::Folder(runs) => Some(runs.join(run.as_str())),
-        Place::Cluster(_) => None,
+        Location::Folder(runs) => Some(runs.join(run.as_str())),
+        Location::Cluster(_) => None,
     }
 }

@@ -193,7 +193,7 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
 }
 
 fn what_next(run: &RunId, outcome: &Outcome, entries: &[Entry]) -> Option<String> {
-    let looked = entries.iter().any(|entry| matches!(entry, Entry::Looked { .. }));
+    let looked = entries.iter().any(|entry| matches!(entry, Entry::Observed { .. }));
     match outcome {
         Outcome::Held { .. } => Some(format!("decide: interlock runs resume {run} --keep, --undo or --watch")),
         Outcome::Stuck { .. } => Some(format!(

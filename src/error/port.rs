@@ -51,7 +51,7 @@ pub enum PortError {
     },
     /// The platform answered, and the answer makes no sense to us.
     #[error("{what} answered with something else than expected: {why}")]
-    Odd {
+    UnexpectedResponse {
         /// The part of the platform.
         what: String,
         /// What was wrong with the answer.
@@ -65,8 +65,8 @@ impl PortError {
         Self::Unreachable { what: what.into(), why: why.to_string() }
     }
 
-    /// Shorthand for [`PortError::Odd`].
-    pub fn odd(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
-        Self::Odd { what: what.into(), why: why.to_string() }
+    /// Shorthand for [`PortError::UnexpectedResponse`].
+    pub fn unexpected(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Self::UnexpectedResponse { what: what.into(), why: why.to_string() }
     }
 }

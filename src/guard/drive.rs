@@ -6,13 +6,13 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Action, Entry, Event, Events, Look, Looked, Mode, Next, Operation, Outcome, Plan, Role, Verdict,
-    back::{Return, SETTLE, put_back, superseded},
+    Action, Entry, Event, Events, Mode, Next, Observation, ObserveContext, Operation, Outcome, Plan, Role, Verdict,
     entries, fold,
-    heart::Heart,
+    heartbeat::Heartbeat,
     next,
     permit::{Note, StepPermit, open},
     recover::append,
+    rollback::{Return, SETTLE, put_back, superseded},
 };
 use crate::{
     error::Error,
@@ -61,8 +61,9 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
         return Err(Error::usage(format!("run {} has no plan", grant.run), "it never began; nothing was touched"));
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
-    let heart = Heart::start(context, grant);
-    let mut driver = Driver { context, grant: grant.clone(), plan: &plan, history, waiting: None, heart, wrote: false };
+    let heartbeat = Heartbeat::start(context, grant);
+    let mut driver =
+        Driver { context, grant: grant.clone(), plan: &plan, history, waiting: None, heartbeat, wrote: false };
     driver.settle().await?;
     let outcome = driver.run().await?;
     if !outcome.needs_person() {
@@ -77,7 +78,7 @@ struct Driver<'a> {
     plan: &'a Plan,
     history: Vec<Entry>,
     waiting: Option<Waiting>,
-    heart: Heart,
+    heartbeat: Heartbeat,
     /// Something was written with the present epoch on the way forward, and may still be under way.
     wrote: bool,
 }
@@ -142,12 +143,12 @@ impl<'a> Driver<'a> {
             }
             Next::Apply { step, prior } => self.apply(step, prior).await?,
             Next::Skip { step, why } => Entry::Skipped { step, why },
-            Next::Look { step, held } => {
+            Next::ObserveContext { step, held } => {
                 if !state.steps[step].looked {
                     self.begins(step);
                 }
                 let unrecorded = self.waiting.as_ref().filter(|_| held).map(|waiting| &waiting.evidence);
-                let look = Look {
+                let look = ObserveContext {
                     what: self.what(step),
                     evidence: unrecorded.or(state.evidence),
                     spent: state.steps[step].spent,
@@ -186,7 +187,7 @@ impl<'a> Driver<'a> {
                 Err(Error::Superseded { .. }) => {}
                 grant => {
                     self.grant = grant?;
-                    self.heart = Heart::start(self.context, &self.grant);
+                    self.heartbeat = Heartbeat::start(self.context, &self.grant);
                     self.wrote = false;
                     self.record(Entry::Owned { owner, role }).await?;
                     return self.settle().await;
@@ -210,7 +211,7 @@ impl<'a> Driver<'a> {
         for (step, means) in open(&self.history) {
             let settled = tokio::select! {
                 biased;
-                Some(lost) = self.heart.stopped() => return Err(lost),
+                Some(lost) = self.heartbeat.stopped() => return Err(lost),
                 settled = self.context.operation.settle(&means, SETTLE) => settled,
             };
             match settled {
@@ -231,7 +232,7 @@ impl<'a> Driver<'a> {
         loop {
             let note = tokio::select! {
                 biased;
-                Some(lost) = self.heart.stopped() => return Err(lost),
+                Some(lost) = self.heartbeat.stopped() => return Err(lost),
                 Some(note) = notes.recv() => note,
                 done = &mut effect => return Ok(done),
             };
@@ -262,7 +263,7 @@ impl<'a> Driver<'a> {
         self.context.store.check(&self.grant).await?;
         let found = tokio::select! {
             biased;
-            Some(lost) = self.heart.stopped() => return Err(lost),
+            Some(lost) = self.heartbeat.stopped() => return Err(lost),
             found = self.context.operation.fence(key, self.grant.epoch) => found,
         };
         Ok(match found {
@@ -299,24 +300,24 @@ impl<'a> Driver<'a> {
         }
     }
 
-    async fn look(&self, step: usize, look: Look<'_>) -> Result<Step, Error> {
+    async fn look(&self, step: usize, look: ObserveContext<'_>) -> Result<Step, Error> {
         let (begun, held) = (self.context.clock.now(), look.held);
         let mut stop = self.context.stop.clone();
         // A reason that is already known was recorded before; only a new one ends the look.
         stop.mark_unchanged();
         let looked = tokio::select! {
             biased;
-            Some(lost) = self.heart.stopped() => return Err(lost),
-            looked = self.context.operation.look(look) => looked,
+            Some(lost) = self.heartbeat.stopped() => return Err(lost),
+            looked = self.context.operation.observe(look) => looked,
             Ok(()) = stop.changed() => return Ok(Step::Again),
         };
         let ms = u64::try_from(self.context.clock.now().since(&begun).as_millis()).unwrap_or(u64::MAX);
-        let Looked { evidence, verdict, line } = looked;
+        let Observation { evidence, verdict, line } = looked;
         if held && verdict == Verdict::Wait {
-            let entry = Entry::Looked { step, ms, verdict, line, evidence: evidence.clone() };
+            let entry = Entry::Observed { step, ms, verdict, line, evidence: evidence.clone() };
             return Ok(Step::Waits(entry, evidence));
         }
-        Ok(Step::Record(Entry::Looked { step, ms, verdict, line, evidence }))
+        Ok(Step::Record(Entry::Observed { step, ms, verdict, line, evidence }))
     }
 
     /// A held run may wait for days: what its looks find is recorded once a minute, and not where the journal has room

@@ -114,7 +114,8 @@ pub enum Entry {
         why: String,
     },
     /// A look was taken.
-    Looked {
+    #[serde(rename = "looked")]
+    Observed {
         /// The step.
         step: usize,
         /// How long the look took, in milliseconds.

@@ -199,7 +199,9 @@ mod tests {
     fn what_cannot_be_asked_is_told_apart_from_a_no() {
         let gates = [Gate::failed("replicas", &PortError::unreachable("gateway", "refused"), "start it")];
         assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Unreachable);
-        for answered in [PortError::odd("gateway", "a third slot"), PortError::NotFound { what: "slot".to_owned() }] {
+        for answered in
+            [PortError::unexpected("gateway", "a third slot"), PortError::NotFound { what: "slot".to_owned() }]
+        {
             let gates = [Gate::failed("weights", &answered, "mend it")];
             assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Refused);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Blind, Entry, Outcome, Plan, Resume, Role, Settled, Verdict};
+use super::{Action, Entry, NoData, Outcome, Plan, Resume, Role, Settled, Verdict};
 
 /// The one thing to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,7 @@ pub enum Next<'a> {
         why: String,
     },
     /// Look once.
-    Look {
+    ObserveContext {
         /// The step.
         step: usize,
         /// The run is held; only what acts at once counts.
@@ -62,7 +62,7 @@ pub enum Why {
     /// The platform was not fit to begin with.
     Unfit(String),
     /// It could not be seen whether the change does harm.
-    Blind(String),
+    NoData(String),
     /// A signal, an abort, or the owner's death.
     Interrupted(String),
 }
@@ -95,7 +95,7 @@ pub struct StepState<'a> {
     /// It is applied, passed or skipped.
     pub done: bool,
     /// What was not as it should be when a watch passed.
-    pub reserve: Option<&'a str>,
+    pub warning: Option<&'a str>,
     /// Its key is as it was before the run.
     pub undone: bool,
     /// Its key could not be put back.
@@ -173,7 +173,7 @@ fn fold_one<'a>(plan: &'a Plan, state: &mut State<'a>, entry: &'a Entry) {
             let name = plan.steps.get(*step).map_or("a step", |s| s.name.as_str());
             state.unwind(Why::Failed(format!("{name} failed: {why}")));
         }
-        Entry::Looked { step, ms, verdict, evidence, .. } => {
+        Entry::Observed { step, ms, verdict, evidence, .. } => {
             with(state, *step, |s| {
                 s.spent += Duration::from_millis(*ms);
                 s.looked = true;
@@ -192,7 +192,7 @@ fn fold_one<'a>(plan: &'a Plan, state: &mut State<'a>, entry: &'a Entry) {
         }
         Entry::Resolved { settled, reason } => {
             state.mode = Mode::Settled(match settled {
-                Settled::Kept => Outcome::Kept { reserve: Some(format!("settled by hand: {reason}")) },
+                Settled::Kept => Outcome::Kept { warning: Some(format!("settled by hand: {reason}")) },
                 Settled::Undone => Outcome::RolledBack { why: format!("settled by hand: {reason}") },
             });
         }
@@ -231,15 +231,15 @@ fn fold_verdict<'a>(plan: &Plan, state: &mut State<'a>, step: usize, verdict: &'
         Verdict::Breach { why } => state.unwind(Why::Failed(why.clone())),
         _ if held => {}
         Verdict::Wait => {}
-        Verdict::Pass { reserve } => with(state, step, |s| {
+        Verdict::Pass { warning } => with(state, step, |s| {
             s.done = true;
-            s.reserve = reserve.as_deref();
+            s.warning = warning.as_deref();
         }),
         Verdict::Unfit { why } => state.unwind(Why::Unfit(why.clone())),
-        Verdict::Blind { why } if state.is_touched() && plan.blind == Blind::Hold => {
+        Verdict::NoData { why } if state.is_touched() && plan.no_data == NoData::Hold => {
             state.mode = Mode::Held { why: why.clone(), declared: false };
         }
-        Verdict::Blind { why } => state.unwind(Why::Blind(why.clone())),
+        Verdict::NoData { why } => state.unwind(Why::NoData(why.clone())),
     }
 }
 
@@ -256,7 +256,7 @@ fn fold_resume(state: &mut State<'_>, how: Resume) {
         Resume::Keep => {
             state.mode = Mode::Forward;
             state.steps[current].done = true;
-            state.steps[current].reserve = Some("kept by a person without enough evidence");
+            state.steps[current].warning = Some("kept by a person without enough evidence");
         }
         Resume::Undo => state.unwind(Why::Failed("a person asked to undo it".to_owned())),
         Resume::Watch => {
@@ -295,7 +295,7 @@ pub fn next<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
         Mode::Forward => forward(plan, state),
         Mode::Held { why, declared: false } => Next::Hold(why.clone()),
         Mode::Held { why, declared: true } => match (state.role, state.current()) {
-            (Role::Guardian, Some(step)) => Next::Look { step, held: true },
+            (Role::Guardian, Some(step)) => Next::ObserveContext { step, held: true },
             _ => Next::Leave(Outcome::Held { why: why.clone() }),
         },
         Mode::Unwinding => backward(plan, state),
@@ -306,15 +306,15 @@ pub fn next<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
 
 fn forward<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
     let Some(step) = state.current() else {
-        let reserves: Vec<_> = state.steps.iter().filter_map(|step| step.reserve).collect();
-        let reserve = (!reserves.is_empty()).then(|| reserves.join("; "));
-        return Next::Finish(Outcome::Kept { reserve });
+        let warnings: Vec<_> = state.steps.iter().filter_map(|step| step.warning).collect();
+        let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+        return Next::Finish(Outcome::Kept { warning });
     };
     match (&plan.steps[step].action, state.steps[step].captured) {
-        (Action::Watch { .. }, _) => Next::Look { step, held: false },
+        (Action::Watch { .. }, _) => Next::ObserveContext { step, held: false },
         (Action::Change { .. }, Some(prior)) => Next::Apply { step, prior },
         (Action::Change { only_if_clean, .. }, None) => {
-            match only_if_clean.as_ref().and_then(|n| reserve(plan, state, n)) {
+            match only_if_clean.as_ref().and_then(|n| warning(plan, state, n)) {
                 Some(why) => Next::Skip { step, why: why.to_owned() },
                 None => Next::Capture(step),
             }
@@ -322,9 +322,9 @@ fn forward<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
     }
 }
 
-fn reserve<'a>(plan: &Plan, state: &State<'a>, name: &str) -> Option<&'a str> {
+fn warning<'a>(plan: &Plan, state: &State<'a>, name: &str) -> Option<&'a str> {
     let step = plan.steps.iter().position(|step| step.name == name)?;
-    state.steps[step].reserve
+    state.steps[step].warning
 }
 
 fn backward<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
@@ -357,8 +357,8 @@ fn end_of_unwinding(state: &State<'_>) -> Outcome {
     }
     match state.why.clone() {
         Some(Why::Unfit(why)) if !state.is_touched() => Outcome::Refused { why },
-        Some(Why::Blind(why)) if !state.is_touched() => Outcome::Unreachable { why },
-        Some(Why::Blind(why)) => Outcome::Inconclusive { why },
+        Some(Why::NoData(why)) if !state.is_touched() => Outcome::Unreachable { why },
+        Some(Why::NoData(why)) => Outcome::Inconclusive { why },
         Some(Why::Interrupted(why)) => Outcome::Interrupted { why },
         Some(Why::Failed(why) | Why::Unfit(why)) => Outcome::RolledBack { why },
         None => Outcome::RolledBack { why: String::new() },

@@ -20,7 +20,8 @@ pub enum Verdict {
     /// What this step waits for has come.
     Pass {
         /// What nevertheless was not as it should be, such as a request that still hangs on the old slot.
-        reserve: Option<String>,
+        #[serde(rename = "reserve")]
+        warning: Option<String>,
     },
     /// The platform fails the check: put things back.
     Breach {
@@ -33,7 +34,8 @@ pub enum Verdict {
         why: String,
     },
     /// It cannot be known, and the time for it is over.
-    Blind {
+    #[serde(rename = "blind")]
+    NoData {
         /// What could not be seen, and the smallest fault that could be excluded.
         why: String,
     },
@@ -41,7 +43,7 @@ pub enum Verdict {
 
 /// What a look is told.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct ObserveContext<'a> {
     /// The step's `what`.
     pub what: &'a Value,
     /// What the looks before this one have found, in this step or an earlier one.
@@ -56,7 +58,7 @@ pub struct Look<'a> {
 
 /// What a look found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Looked {
+pub struct Observation {
     /// All that was found so far; the next look gets it, also after a restart.
     pub evidence: Value,
     /// How things stand.
@@ -103,7 +105,7 @@ pub trait Operation: Send + Sync {
     /// Says why going back would do more harm: the old side is dead.
     async fn prepare_return(&self, key: &str, prior: &Value, permit: &dyn Permit) -> Result<(), String>;
     /// Looks once, for one interval at most.
-    async fn look(&self, look: Look<'_>) -> Looked;
+    async fn observe(&self, look: ObserveContext<'_>) -> Observation;
     /// Says a value for people, such as `blue 100 %, green 0 %`.
     fn say(&self, key: &str, value: &Value) -> String;
 }

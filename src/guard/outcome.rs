@@ -13,7 +13,8 @@ pub enum Outcome {
     /// The change stays.
     Kept {
         /// What was not as it should be, if anything.
-        reserve: Option<String>,
+        #[serde(rename = "reserve")]
+        warning: Option<String>,
     },
     /// The change was taken back, because the platform failed under it or a step failed.
     RolledBack {
@@ -86,7 +87,7 @@ impl Outcome {
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
-            Self::Kept { reserve } => reserve.as_deref().unwrap_or_default(),
+            Self::Kept { warning } => warning.as_deref().unwrap_or_default(),
             Self::RolledBack { why }
             | Self::Refused { why }
             | Self::Unreachable { why }

@@ -24,7 +24,8 @@ pub struct Plan {
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Where it goes when it cannot see.
-    pub blind: Blind,
+    #[serde(rename = "blind")]
+    pub no_data: NoData,
     /// Who puts things back when the operator dies.
     pub guard: Strength,
     /// How long the operator may be silent before the guardian acts.
@@ -95,7 +96,7 @@ pub enum Action {
 /// Where an operation goes when it cannot see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Blind {
+pub enum NoData {
     /// Leave things as they are and ask a person.
     Hold,
     /// Take the change back.

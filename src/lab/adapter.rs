@@ -78,7 +78,7 @@ impl LabPlatform {
 
     async fn slot(&self, slot: Slot) -> Result<SlotStatus, PortError> {
         let found = self.0.status().await?.slots.into_iter().find(|s| s.slot == slot);
-        found.ok_or_else(|| PortError::odd(SUPERVISOR, "the slot is missing"))
+        found.ok_or_else(|| PortError::unexpected(SUPERVISOR, "the slot is missing"))
     }
 }
 
@@ -94,7 +94,7 @@ async fn order(client: &Client, what: &str, path: &str, body: Value, ours: Epoch
 
 /// Others write again and again what we are to write to.
 fn restless(what: &str) -> PortError {
-    PortError::odd(what, format!("it was changed by others {TRIES} times in a row, right before our write"))
+    PortError::unexpected(what, format!("it was changed by others {TRIES} times in a row, right before our write"))
 }
 
 #[async_trait]
@@ -235,11 +235,11 @@ fn fine(what: &str, verb: &str, answer: Result<Answer, String>) -> Result<Answer
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             Err(PortError::Forbidden { what: verb.to_owned(), why: why() })
         }
-        status => Err(PortError::odd(what, format!("{status}: {}", why()))),
+        status => Err(PortError::unexpected(what, format!("{status}: {}", why()))),
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, PortError> {
-    let value: Value = answer.json().map_err(|e| PortError::odd(what, e))?;
-    serde_json::from_value(value).map_err(|e| PortError::odd(what, e))
+    let value: Value = answer.json().map_err(|e| PortError::unexpected(what, e))?;
+    serde_json::from_value(value).map_err(|e| PortError::unexpected(what, e))
 }

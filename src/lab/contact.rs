@@ -85,9 +85,9 @@ impl Lab {
         let answer = self.control.ask(Ask::get("/status"), ANSWER_WITHIN).await;
         let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
         if answer.status != StatusCode::OK {
-            return Err(PortError::odd(what, answer.status));
+            return Err(PortError::unexpected(what, answer.status));
         }
-        answer.json().map_err(|e| PortError::odd(what, e))
+        answer.json().map_err(|e| PortError::unexpected(what, e))
     }
 
     /// Waits until everything that is meant to run does and is ready, and the gateway knows.
@@ -130,13 +130,13 @@ impl Lab {
     /// Where the supervisor does not answer or refuses.
     pub async fn set_release(&self, slot: Slot, release: &Release) -> Result<(), PortError> {
         let what = "the lab's supervisor";
-        let body = serde_json::to_value(release).map_err(|e| PortError::odd("the release", e))?;
+        let body = serde_json::to_value(release).map_err(|e| PortError::unexpected("the release", e))?;
         let path = format!("/slots/{slot}/release");
         let answer = self.control.ask(Ask::put(&path, body), ANSWER_WITHIN).await;
         let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(()),
-            status => Err(PortError::odd(what, format!("{status}: {}", String::from_utf8_lossy(&answer.body)))),
+            status => Err(PortError::unexpected(what, format!("{status}: {}", String::from_utf8_lossy(&answer.body)))),
         }
     }
 }

@@ -87,10 +87,10 @@ async fn ask(what: &str, client: &Client, ask: Ask<'_>) -> Result<Answer, Error>
                 answer.json::<serde_json::Value>().ok().and_then(|body| Some(body.get("detail")?.as_str()?.to_owned()));
             Err(Error::usage(why.unwrap_or_else(|| format!("{what} refuses the order")), "say it differently"))
         }
-        status => Err(Error::port(PortError::odd(what, status), HINT)),
+        status => Err(Error::port(PortError::unexpected(what, status), HINT)),
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, Error> {
-    answer.json().map_err(|e| Error::port(PortError::odd(what, e), HINT))
+    answer.json().map_err(|e| Error::port(PortError::unexpected(what, e), HINT))
 }

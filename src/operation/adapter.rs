@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::kind::{Key, Kind, Of};
 use crate::{
-    guard::{Look, Looked, Operation, Verdict},
+    guard::{Observation, ObserveContext, Operation, Verdict},
     model::Epoch,
     ports::{Means, Permit, PortError},
 };
@@ -48,12 +48,12 @@ impl<K: Kind> Operation for K {
         Kind::prepare_return(self, &key, &prior, permit).await
     }
 
-    async fn look(&self, look: Look<'_>) -> Looked {
+    async fn observe(&self, look: ObserveContext<'_>) -> Observation {
         match handed::<K>(&look) {
             Ok((watch, mut evidence)) => {
-                let (verdict, line) = self.observe(&watch, &look, &mut evidence).await;
+                let (verdict, line) = Kind::observe(self, &watch, &look, &mut evidence).await;
                 match serde_json::to_value(&evidence) {
-                    Ok(evidence) => Looked { evidence, verdict, line },
+                    Ok(evidence) => Observation { evidence, verdict, line },
                     Err(e) => unreadable(&look, format!("what was found cannot be written down: {e}")),
                 }
             }
@@ -75,15 +75,15 @@ fn known<K: Kind>(name: &str) -> Result<K::Key, PortError> {
 }
 
 fn parsed<K: Kind>(key: &K::Key, stored: &Value) -> Result<Of<K>, PortError> {
-    key.value(stored).map_err(|e| PortError::odd(key.to_string(), e))
+    key.value(stored).map_err(|e| PortError::unexpected(key.to_string(), e))
 }
 
 fn json(value: &impl Serialize) -> Result<Value, PortError> {
-    serde_json::to_value(value).map_err(|e| PortError::odd("a value", e))
+    serde_json::to_value(value).map_err(|e| PortError::unexpected("a value", e))
 }
 
 /// What a look is to look at, and what the looks before it have found.
-fn handed<K: Kind>(look: &Look<'_>) -> Result<(K::Watch, K::Evidence), String> {
+fn handed<K: Kind>(look: &ObserveContext<'_>) -> Result<(K::Watch, K::Evidence), String> {
     let watch = serde::Deserialize::deserialize(look.what)
         .map_err(|e| format!("the plan has a watch that this release does not know: {e}"))?;
     let evidence = match look.evidence {
@@ -95,9 +95,9 @@ fn handed<K: Kind>(look: &Look<'_>) -> Result<(K::Watch, K::Evidence), String> {
 }
 
 /// A look that leaves the evidence as it is, for a release that can read it.
-fn unreadable(look: &Look<'_>, why: String) -> Looked {
+fn unreadable(look: &ObserveContext<'_>, why: String) -> Observation {
     let evidence = look.evidence.cloned().unwrap_or(Value::Null);
     // A held run waits for a person already.
-    let verdict = if look.held { Verdict::Wait } else { Verdict::Blind { why: why.clone() } };
-    Looked { evidence, verdict, line: why }
+    let verdict = if look.held { Verdict::Wait } else { Verdict::NoData { why: why.clone() } };
+    Observation { evidence, verdict, line: why }
 }

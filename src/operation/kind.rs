@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Blind, Gate, Look, Plan, Step, Stored, Strength, Verdict, value},
+    guard::{Gate, NoData, ObserveContext, Plan, Step, Stored, Strength, Verdict, value},
     journal::Record,
     model::{Epoch, HumanDuration, Target},
     ports::{Footprint, Means, Permit, PortError},
@@ -41,7 +41,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// As journals and people call it.
     const NAME: &'static str;
     /// Where it goes when it cannot see.
-    const BLIND: Blind;
+    const NO_DATA: NoData;
     /// Whether its gates want to know when the last run on the same target ended.
     const RESTS: bool = false;
 
@@ -123,7 +123,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
         Ok(())
     }
     /// Looks once, for one interval at most, and adds what it finds to the evidence. The line is for people.
-    async fn observe(&self, watch: &Self::Watch, look: &Look<'_>, evidence: &mut Self::Evidence) -> (Verdict, String);
+    async fn observe(
+        &self,
+        watch: &Self::Watch,
+        look: &ObserveContext<'_>,
+        evidence: &mut Self::Evidence,
+    ) -> (Verdict, String);
     /// Waits as long as from one look to the next.
     async fn pause(&self);
 
@@ -200,7 +205,7 @@ pub fn plan<K: Kind>(
         platform,
         spec: value(spec)?,
         steps: steps.0,
-        blind: K::BLIND,
+        no_data: K::NO_DATA,
         guard,
         ttl,
     })

@@ -96,7 +96,7 @@ impl<K: Kind> Registered for KindOf<K> {
 /// What the looks of a run have found last.
 pub fn found<K: Kind>(entries: &[Entry]) -> K::Evidence {
     let last = entries.iter().rev().find_map(|entry| match entry {
-        Entry::Looked { evidence, .. } => serde::Deserialize::deserialize(evidence).ok(),
+        Entry::Observed { evidence, .. } => serde::Deserialize::deserialize(evidence).ok(),
         _ => None,
     });
     last.unwrap_or_default()

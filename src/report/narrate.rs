@@ -61,12 +61,12 @@ impl Narrator {
             Entry::Applied { step } => line('>', step, "done"),
             Entry::Failed { step, why } => line('x', step, why),
             Entry::Skipped { step, why } => line('-', step, &format!("left out: {why}")),
-            Entry::Looked { step, verdict, line: text, .. } => match verdict {
+            Entry::Observed { step, verdict, line: text, .. } => match verdict {
                 Verdict::Wait => Some(Told::Progress(self.named(' ', *step, text))),
-                Verdict::Pass { reserve: None } => line('+', step, text),
-                Verdict::Pass { reserve: Some(reserve) } => line('!', step, reserve),
+                Verdict::Pass { warning: None } => line('+', step, text),
+                Verdict::Pass { warning: Some(warning) } => line('!', step, warning),
                 Verdict::Breach { why } | Verdict::Unfit { why } => line('x', step, why),
-                Verdict::Blind { why } => line('?', step, why),
+                Verdict::NoData { why } => line('?', step, why),
             },
             Entry::Over { step, means } => line('<', step, &format!("ended: {}", means.what())),
             Entry::Undone { step } => line('<', step, "as it was before"),

@@ -60,7 +60,7 @@ pub fn status_json(slots: &[SlotNow], run: Option<&Stored>, now: &Moment) -> ser
 
 fn last_line(stored: &Stored) -> Option<&str> {
     stored.entries.iter().rev().find_map(|entry| match entry {
-        Entry::Looked { line, .. } => Some(line.as_str()),
+        Entry::Observed { line, .. } => Some(line.as_str()),
         _ => None,
     })
 }

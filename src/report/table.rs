@@ -32,9 +32,9 @@ pub fn plan(plan: &Plan, style: Style) -> String {
         "{}\nguard: {}; when it cannot see, it {}\n{table}",
         plan.title,
         plan.guard,
-        match plan.blind {
-            crate::guard::Blind::Hold => "holds and asks a person",
-            crate::guard::Blind::Remove => "takes the change back",
+        match plan.no_data {
+            crate::guard::NoData::Hold => "holds and asks a person",
+            crate::guard::NoData::Remove => "takes the change back",
         }
     )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     evidence::{Evidence, closes},
-    look::{Counts, Look},
+    look::{Counts, ObserveContext},
     terms::{Assume, ObjectiveRule, Rules},
     verdict::{grouped, percent},
 };
@@ -46,7 +46,7 @@ pub enum BaselineRefusal {
 }
 
 /// Folds one look at the old slot, before the switch, into the baseline.
-pub fn observe_baseline(rules: &Rules, evidence: &mut Evidence, look: &Look) {
+pub fn observe_baseline(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     if !look.fresh {
         return;
     }

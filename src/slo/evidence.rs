@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    look::{Arms, Counts, Look},
+    look::{Arms, Counts, ObserveContext},
     terms::{Assume, Rules},
 };
 use crate::stats::{Arm, BlockTest, Dispersion, PairedTest, RequestTest, clopper_pearson_upper, expected_share};
@@ -239,7 +239,7 @@ impl ObjectiveEvidence {
 ///
 /// A look that is not fresh only lengthens the time that was blind: missing data multiply nothing, so that E keeps its
 /// meaning. A block is a length of observed time, so a gap or a phase with other weights suspends it.
-pub fn observe(rules: &Rules, evidence: &mut Evidence, look: &Look) {
+pub fn observe(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     evidence.looks = evidence.looks.saturating_add(1);
     if !look.fresh {
         evidence.blind = evidence.blind.saturating_add(look.elapsed);
@@ -261,7 +261,7 @@ pub(super) fn closes(open: &mut Duration, elapsed: Duration, length: Duration) -
     (*open >= length).then(|| std::mem::take(open))
 }
 
-fn arms(look: &Look, at: usize) -> Arms {
+fn arms(look: &ObserveContext, at: usize) -> Arms {
     look.objectives.get(at).copied().unwrap_or_default()
 }
 
@@ -282,7 +282,7 @@ fn is_shared(share: f64, block: Counts, recent: Recent) -> bool {
 /// A block counts as shared only where the candidate's share is above p0, that is where it would have raised E. Leaving it
 /// out replaces a factor above 1 by 1, so E is never larger than without the rule, whatever the probes do, and the bound
 /// holds. The price is delay: a fault of the release is not seen while blue fails on its own.
-fn observe_alone(rules: &Rules, evidence: &mut Evidence, look: &Look) {
+fn observe_alone(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     evidence.control.add(look.control);
     for (at, objective) in evidence.objectives.iter_mut().enumerate() {
         let counts = arms(look, at).candidate;
@@ -314,7 +314,7 @@ fn observe_alone(rules: &Rules, evidence: &mut Evidence, look: &Look) {
 }
 
 /// Both slots live: test B. Test A rests, since it would blame the candidate for what both slots share.
-fn observe_both(rules: &Rules, evidence: &mut Evidence, look: &Look) {
+fn observe_both(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     evidence.shared_now = false;
     for (at, objective) in evidence.objectives.iter_mut().enumerate() {
         let Arms { candidate, baseline } = arms(look, at);

@@ -53,7 +53,7 @@ pub struct Arms {
 /// The increments since the look before.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Look {
+pub struct ObserveContext {
     /// Time since the look before.
     pub elapsed: Duration,
     /// One entry per objective, in the order of the rules; one that is missing brought no requests.

@@ -23,7 +23,7 @@ pub use counting::{Counting, Side, check_edge};
 pub use counts::Tally;
 pub use evidence::{Evidence, observe};
 pub use increments::Increments;
-pub use look::{Arms, Counts, Look};
+pub use look::{Arms, Counts, ObserveContext};
 pub use objective::{Objective, Period, resolve};
 pub use openslo::{
     BudgetingMethod, Goal, Indicator, InlineIndicator, Labelled, MetricSource, Op, Query, RatioMetric, RawType, Sli,

@@ -60,7 +60,8 @@ pub enum Verdict {
         why: String,
     },
     /// There is no fresh data.
-    Blind {
+    #[serde(rename = "blind")]
+    NoData {
         /// For how long.
         since: HumanDuration,
     },
@@ -163,7 +164,7 @@ pub fn judge(rules: &Rules, evidence: &Evidence, bake: Duration) -> Verdict {
         return breach_of(objective, ln_e(evidence, objective), ln_bound);
     }
     if evidence.blind > rules.stale_after.0 {
-        return Verdict::Blind { since: whole(evidence.blind) };
+        return Verdict::NoData { since: whole(evidence.blind) };
     }
     if evidence.shared_now {
         let why = format!("the old slot fails as well; {} blocks count for nobody", grouped(evidence.shared_blocks()));
@@ -265,7 +266,7 @@ impl fmt::Display for Verdict {
                 excluded.iter().try_for_each(|claim| write!(f, "; {claim}"))
             }
             Self::Breach { why, .. } | Self::Shared { why } => f.write_str(why),
-            Self::Blind { since } => write!(f, "no fresh data for {since}"),
+            Self::NoData { since } => write!(f, "no fresh data for {since}"),
         }
     }
 }

@@ -21,17 +21,23 @@ fn frozen(rules: &Rules) -> Evidence {
 }
 
 /// A fresh look of five seconds at the candidate alone.
-fn alone(total: u64, bad: u64) -> Look {
+fn alone(total: u64, bad: u64) -> ObserveContext {
     let arms = Arms { candidate: Counts::new(total, bad), baseline: Counts::default() };
-    Look { elapsed: Duration::from_secs(5), objectives: vec![arms], fresh: true, ..Look::default() }
+    ObserveContext { elapsed: Duration::from_secs(5), objectives: vec![arms], fresh: true, ..ObserveContext::default() }
 }
 
-fn both(candidate: (u64, u64), baseline: (u64, u64)) -> Look {
+fn both(candidate: (u64, u64), baseline: (u64, u64)) -> ObserveContext {
     let arms = Arms { candidate: Counts::new(candidate.0, candidate.1), baseline: Counts::new(baseline.0, baseline.1) };
-    Look { elapsed: Duration::from_secs(5), objectives: vec![arms], both_live: true, fresh: true, ..Look::default() }
+    ObserveContext {
+        elapsed: Duration::from_secs(5),
+        objectives: vec![arms],
+        both_live: true,
+        fresh: true,
+        ..ObserveContext::default()
+    }
 }
 
-fn old_slot(total: u64, bad: u64) -> Look {
+fn old_slot(total: u64, bad: u64) -> ObserveContext {
     both((0, 0), (total, bad))
 }
 
@@ -39,7 +45,7 @@ fn draw(rng: &mut SmallRng, total: u64, p: f64, burst: u64) -> u64 {
     burst * (0..total / burst).filter(|_| rng.random_bool(p)).count() as u64
 }
 
-fn verdict_after(rules: &Rules, evidence: &mut Evidence, looks: impl IntoIterator<Item = Look>) -> Verdict {
+fn verdict_after(rules: &Rules, evidence: &mut Evidence, looks: impl IntoIterator<Item = ObserveContext>) -> Verdict {
     for look in looks {
         observe(rules, evidence, &look);
         let verdict = judge(rules, evidence, BAKE);
@@ -102,9 +108,9 @@ fn an_outage_of_the_metrics_leaves_the_evidence_as_it_was() {
     let mut evidence = frozen(&rules);
     verdict_after(&rules, &mut evidence, vec![alone(1_000, 6); 10]);
     let (before, served) = (progress(&rules, &evidence), evidence.served());
-    let missing = Look { fresh: false, ..alone(1_000, 1_000) };
+    let missing = ObserveContext { fresh: false, ..alone(1_000, 1_000) };
     let verdict = verdict_after(&rules, &mut evidence, vec![missing; 13]);
-    assert_eq!(verdict, Verdict::Blind { since: HumanDuration::secs(65) });
+    assert_eq!(verdict, Verdict::NoData { since: HumanDuration::secs(65) });
     assert_eq!(progress(&rules, &evidence), before);
     assert_eq!(evidence.served(), served);
     // The first fresh look ends it.
@@ -119,19 +125,19 @@ fn an_outage_of_the_metrics_leaves_the_evidence_as_it_was() {
 fn a_shared_outage_never_breaches_and_serves_no_bake() {
     let rules = rules();
     let mut evidence = frozen(&rules);
-    let shared = Look { control: Counts::new(5, 4), ..alone(1_000, 900) };
+    let shared = ObserveContext { control: Counts::new(5, 4), ..alone(1_000, 900) };
     let verdict = verdict_after(&rules, &mut evidence, vec![shared; 50]);
     insta::assert_snapshot!(verdict, @"the old slot fails as well; 50 blocks count for nobody");
     assert_eq!((evidence.shared_blocks(), evidence.served()), (50, Duration::ZERO));
     // Health afterwards is not spoilt by what was nobody's fault.
-    let after = std::iter::once(Look { control: Counts::new(5, 0), ..alone(1_000, 2) }).cycle().take(120);
+    let after = std::iter::once(ObserveContext { control: Counts::new(5, 0), ..alone(1_000, 2) }).cycle().take(120);
     assert!(matches!(verdict_after(&rules, &mut evidence, after), Verdict::Healthy { .. }));
 }
 
 #[test]
 fn probes_that_fail_far_less_than_the_candidate_do_not_excuse_it() {
     let rules = rules();
-    let look = Look { control: Counts::new(10, 1), ..alone(1_000, 900) };
+    let look = ObserveContext { control: Counts::new(10, 1), ..alone(1_000, 900) };
     assert!(matches!(verdict_after(&rules, &mut frozen(&rules), vec![look; 20]), Verdict::Breach { .. }));
 }
 
@@ -144,7 +150,7 @@ fn skipping_shared_blocks_never_raises_the_evidence() {
     for _ in 0..500 {
         let look = alone(100, draw(&mut rng, 100, 0.004, 1));
         let control = Counts::new(5, draw(&mut rng, 5, 0.2, 1));
-        observe(&rules, &mut with, &Look { control, ..look.clone() });
+        observe(&rules, &mut with, &ObserveContext { control, ..look.clone() });
         observe(&rules, &mut without, &look);
         assert!(progress(&rules, &with)[0].e_value <= progress(&rules, &without)[0].e_value * (1.0 + 1e-12));
     }
@@ -287,7 +293,7 @@ proptest! {
         let rules = Rules { both_live: true, assume, ..rules() };
         let (mut straight, mut resumed) = (frozen(&rules), frozen(&rules));
         for (c, e, b, f, probes, both_live, gap) in looks {
-            let look = Look {
+            let look = ObserveContext {
                 elapsed: Duration::from_millis(700),
                 both_live,
                 fresh: gap > 0,

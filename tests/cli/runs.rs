@@ -8,7 +8,7 @@ use std::{
 use interlock::{
     adapters::store::FolderStore,
     app,
-    guard::{Action, Blind, Entry, Outcome, Plan, Step, Strength, begin, milestone},
+    guard::{Action, Entry, NoData, Outcome, Plan, Step, Strength, begin, milestone},
     model::{HumanDuration, RunId, Target},
     ports::Store as _,
 };
@@ -27,7 +27,7 @@ fn plan() -> Plan {
         platform: Value::Null,
         spec: Value::Null,
         steps: vec![Step { name: "shift".to_owned(), action: change }],
-        blind: Blind::Hold,
+        no_data: NoData::Hold,
         guard: Strength::None,
         ttl: HumanDuration::secs(10),
     }
@@ -42,7 +42,7 @@ async fn write_run(folder: &Path) -> PathBuf {
     for entry in [
         Entry::Captured { step: 0, prior: json!(0) },
         Entry::Applied { step: 0 },
-        Entry::Finished { outcome: Outcome::Kept { reserve: None } },
+        Entry::Finished { outcome: Outcome::Kept { warning: None } },
     ] {
         store.append(&grant, entry.draft().unwrap()).await.unwrap();
     }

@@ -49,7 +49,7 @@ pub async fn a_wrong_from_is_refused(platform: &impl Traffic) {
 pub async fn parts_are_refused(platform: &impl Traffic) {
     let blue = Weights::all(Slot::Blue);
     let refused = platform.set_weights(&Weights { blue: 50, green: 60 }, &fence(30, blue)).await;
-    assert!(matches!(refused, Err(PortError::Odd { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(PortError::UnexpectedResponse { .. })), "{refused:?}");
 }
 
 /// Every request that begins after a write follows it.

@@ -110,9 +110,9 @@ fn a_standby_that_lags_puts_more_rows_at_risk() {
     let far = figures(&kill(ms(300), 0, 20_000)).risk.rows;
     assert!((near + 190..=near + 220).contains(&far), "{near} {far}");
     // Without positions it is the last second, which is the whole of the record, by both streams at `a`.
-    let mut blind = kill(ms(300), 0, 0);
-    blind.polls.iter_mut().for_each(|poll| poll.position = None);
-    let risk = figures(&blind).risk;
+    let mut no_data = kill(ms(300), 0, 0);
+    no_data.polls.iter_mut().for_each(|poll| poll.position = None);
+    let risk = figures(&no_data).risk;
     assert_eq!((risk.rows, risk.basis), (400, Basis::Time));
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlock::{
     adapters::SystemClock,
     error::Exit,
-    guard::{Answer, Gate, Look, Operation as _, Override, Verdict, refusal},
+    guard::{Answer, Gate, ObserveContext, Operation, Override, Verdict, refusal},
     model::{Epoch, HumanDuration, Method, Restore, Victim},
     operation::{
         Kind as _,
@@ -40,22 +40,22 @@ impl Hosts for Running {
     }
 
     async fn set_state(&self, _: &str, _: HostState, _: &dyn Permit) -> Result<(), PortError> {
-        Err(PortError::odd("hosts", "gates change nothing"))
+        Err(PortError::unexpected("hosts", "gates change nothing"))
     }
     async fn flow(&self, _: &str) -> Result<Flow, PortError> {
         Ok(Flow::Flowing)
     }
     async fn set_flow(&self, _: &str, _: Flow, _: &dyn Permit) -> Result<(), PortError> {
-        Err(PortError::odd("hosts", "gates change nothing"))
+        Err(PortError::unexpected("hosts", "gates change nothing"))
     }
     async fn free(&self, _: &str) -> Result<Option<u64>, PortError> {
         Ok(None)
     }
     async fn stop_cleanly(&self, _: &str, _: &dyn Permit) -> Result<(), PortError> {
-        Err(PortError::odd("hosts", "gates change nothing"))
+        Err(PortError::unexpected("hosts", "gates change nothing"))
     }
     async fn start_following(&self, _: &str, _: &str, _: &dyn Permit) -> Result<String, PortError> {
-        Err(PortError::odd("hosts", "gates change nothing"))
+        Err(PortError::unexpected("hosts", "gates change nothing"))
     }
 }
 
@@ -98,9 +98,9 @@ fn drill(fake: &Fake) -> Drill {
 async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
     let what = serde_json::json!({"hold": {"length": "1s"}});
     let found = serde_json::json!({"cycles": [], "of a later release": 1});
-    let look = Look { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held: false };
-    let looked = drill(&Fake::new(1)).look(look).await;
-    assert!(matches!(&looked.verdict, Verdict::Blind { why } if why.contains("of a later release")), "{looked:?}");
+    let look = ObserveContext { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held: false };
+    let looked = Operation::observe(&drill(&Fake::new(1)), look).await;
+    assert!(matches!(&looked.verdict, Verdict::NoData { why } if why.contains("of a later release")), "{looked:?}");
     assert_eq!(looked.evidence, found, "what could not be read is kept");
 }
 

@@ -17,7 +17,7 @@ use crate::{
 
 /// A run that is held, as a person has read it.
 async fn held(bench: &Bench) -> Stored {
-    bench.shelf.say("after", Verdict::Blind { why: "no data".to_owned() });
+    bench.shelf.say("after", Verdict::NoData { why: "no data".to_owned() });
     assert_eq!(bench.run().await.unwrap().exit(), Exit::Held);
     load(&*bench.store(), &run_id()).await.unwrap()
 }
@@ -56,7 +56,7 @@ async fn what_a_guardian_has_sent_before_lands_no_more_once_a_person_has_decided
         let store = bench.store();
         let theirs = ByHand(stored.lock.as_ref().unwrap().epoch);
         if decision == "keep" {
-            bench.shelf.say("after", Verdict::Pass { reserve: None });
+            bench.shelf.say("after", Verdict::Pass { warning: None });
             let context = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
             assert_eq!(resume(&context, &stored, Resume::Keep).await.unwrap().exit(), Exit::Kept);
         } else {

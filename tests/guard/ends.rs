@@ -26,7 +26,7 @@ use crate::{
 #[tokio::test]
 async fn a_healthy_change_is_kept() {
     let bench = Bench::new();
-    assert_eq!(bench.run().await.unwrap(), Outcome::Kept { reserve: None });
+    assert_eq!(bench.run().await.unwrap(), Outcome::Kept { warning: None });
     insta::assert_snapshot!(bench.history().await, @r"
     planned
     owned Operator
@@ -91,7 +91,7 @@ async fn every_step_applied_twice_leaves_the_same_state() {
 async fn not_fit_means_refused_and_unseen_means_unreachable_while_nothing_is_touched() {
     for (verdict, exit) in [
         (Verdict::Unfit { why: "blue is ill".to_owned() }, Exit::Refused),
-        (Verdict::Blind { why: "no data".to_owned() }, Exit::Unreachable),
+        (Verdict::NoData { why: "no data".to_owned() }, Exit::Unreachable),
     ] {
         let bench = Bench::new();
         bench.shelf.say("before", verdict);
@@ -106,7 +106,7 @@ async fn blind_holds_and_a_person_decides() {
         [(Resume::Keep, Exit::Kept, 100), (Resume::Undo, Exit::RolledBack, 0), (Resume::Watch, Exit::Kept, 100)]
     {
         let bench = Bench::new();
-        bench.shelf.say("after", Verdict::Blind { why: "metrics are down".to_owned() });
+        bench.shelf.say("after", Verdict::NoData { why: "metrics are down".to_owned() });
         assert_eq!(bench.run().await.unwrap().exit(), Exit::Held);
         assert_eq!(bench.shelf.values()["weights"], 100, "a hold moves nothing");
         bench.shelf.verdicts.lock().unwrap().clear();
@@ -125,7 +125,7 @@ async fn blind_holds_and_a_person_decides() {
 #[tokio::test]
 async fn a_fuse_still_acts_while_a_run_is_held() {
     let bench = Bench::new();
-    bench.shelf.say("after", Verdict::Blind { why: "metrics are down".to_owned() });
+    bench.shelf.say("after", Verdict::NoData { why: "metrics are down".to_owned() });
     bench.run().await.unwrap();
     bench.clock.pass(Duration::from_hours(1));
     bench.shelf.say("after", Verdict::Breach { why: "green crashed".to_owned() });
@@ -139,7 +139,7 @@ async fn a_fuse_still_acts_while_a_run_is_held() {
 #[tokio::test]
 async fn a_held_run_is_looked_at_all_the_time_and_recorded_once_a_minute() {
     let bench = Bench::new();
-    bench.shelf.say("after", Verdict::Blind { why: "metrics are down".to_owned() });
+    bench.shelf.say("after", Verdict::NoData { why: "metrics are down".to_owned() });
     bench.run().await.unwrap();
     bench.clock.pass(Duration::from_hours(1));
     bench.shelf.say("after", Verdict::Wait);
@@ -162,7 +162,7 @@ async fn a_held_run_is_looked_at_all_the_time_and_recorded_once_a_minute() {
     let entries = load(&*store, &run_id()).await.unwrap().entries;
     let held = entries.iter().position(|entry| matches!(entry, Entry::Held { .. })).unwrap();
     let looks = entries[held..].iter().filter_map(|entry| match entry {
-        Entry::Looked { verdict, evidence, .. } => Some((verdict, evidence.as_u64().unwrap())),
+        Entry::Observed { verdict, evidence, .. } => Some((verdict, evidence.as_u64().unwrap())),
         _ => None,
     });
     let looks: Vec<_> = looks.collect();

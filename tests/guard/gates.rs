@@ -167,7 +167,10 @@ async fn a_gate_that_cannot_be_asked_is_in_the_answer_and_is_passed_by_no_overri
             PortError::unreachable("the gateway", "refused"),
             &["permissions", "managers", "replicas", "version", "smoke"][..],
         ),
-        (PortError::odd("the gateway", "a third slot"), &["permissions", "managers", "replicas", "version", "smoke"]),
+        (
+            PortError::unexpected("the gateway", "a third slot"),
+            &["permissions", "managers", "replicas", "version", "smoke"],
+        ),
         (forbidden, &["managers", "replicas", "version", "smoke"]),
     ] {
         let (names, all) = not_asked(first).await;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::Exit,
-    guard::{Entry, Look, Looked, Operation, Outcome, Role, begin, drive, load, milestone, recover},
+    guard::{Entry, Observation, ObserveContext, Operation, Outcome, Role, begin, drive, load, milestone, recover},
     model::Epoch,
     ports::{Means, Permit, PortError, Store},
 };
@@ -103,8 +103,8 @@ impl Operation for Loose {
         self.shelf.prepare_return(key, prior, permit).await
     }
 
-    async fn look(&self, look: Look<'_>) -> Looked {
-        self.shelf.look(look).await
+    async fn observe(&self, look: ObserveContext<'_>) -> Observation {
+        self.shelf.observe(look).await
     }
 
     fn say(&self, key: &str, value: &Value) -> String {

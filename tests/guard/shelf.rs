@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::{
-    guard::{Action, Blind, Context, Look, Looked, Operation, Plan, Silent, Step, Strength, Verdict},
+    guard::{Action, Context, NoData, Observation, ObserveContext, Operation, Plan, Silent, Step, Strength, Verdict},
     model::{Epoch, HumanDuration, Moment, RunId, Target, Timestamp},
     ports::{Clock, Permit, PortError, Store},
 };
@@ -142,7 +142,7 @@ impl Operation for Shelf {
         }
     }
 
-    async fn look(&self, look: Look<'_>) -> Looked {
+    async fn observe(&self, look: ObserveContext<'_>) -> Observation {
         tokio::task::yield_now().await;
         self.looks.fetch_add(1, Ordering::SeqCst);
         let seen = look.evidence.and_then(Value::as_u64).unwrap_or(0) + 1;
@@ -152,9 +152,9 @@ impl Operation for Shelf {
         let verdict = match said {
             Some(verdict) => verdict,
             None if look.held || seen % 2 == 1 => Verdict::Wait,
-            None => Verdict::Pass { reserve: None },
+            None => Verdict::Pass { warning: None },
         };
-        Looked { evidence: json!(seen), verdict, line: format!("look {seen} at {name}") }
+        Observation { evidence: json!(seen), verdict, line: format!("look {seen} at {name}") }
     }
 
     fn say(&self, _: &str, value: &Value) -> String {
@@ -183,7 +183,7 @@ pub fn plan() -> Plan {
             change("small", "scale", json!(0)),
             watch("after"),
         ],
-        blind: Blind::Hold,
+        no_data: NoData::Hold,
         guard: Strength::None,
         ttl: HumanDuration::secs(10),
     }

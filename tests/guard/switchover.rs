@@ -48,8 +48,8 @@ async fn every_step_applied_twice_leaves_the_same_state() {
 fn check_stand(world: &World, outcome: &Outcome, told: &str) {
     let stand = world.platform.stand();
     match outcome {
-        Outcome::Kept { reserve: None } => assert_eq!(stand, at_end(), "{told}: {outcome}"),
-        Outcome::Kept { reserve: Some(why) } => {
+        Outcome::Kept { warning: None } => assert_eq!(stand, at_end(), "{told}: {outcome}"),
+        Outcome::Kept { warning: Some(why) } => {
             assert_eq!(stand.0, at_end().0, "{told}: {outcome}");
             assert!(!why.is_empty(), "{told}");
         }
@@ -61,7 +61,7 @@ fn check_stand(world: &World, outcome: &Outcome, told: &str) {
 async fn calls_of_a_run() -> u64 {
     let world = World::new(short());
     let outcome = world.run().await;
-    assert_eq!(outcome, Outcome::Kept { reserve: None });
+    assert_eq!(outcome, Outcome::Kept { warning: None });
     assert_eq!(world.platform.stand(), at_end());
     world.platform.calls()
 }

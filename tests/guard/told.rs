@@ -19,7 +19,7 @@ pub fn told(entry: &Entry) -> String {
         Entry::Applied { step } => format!("{step} applied"),
         Entry::Failed { step, why } => format!("{step} failed {why}"),
         Entry::Skipped { step, why } => format!("{step} skipped {why}"),
-        Entry::Looked { step, verdict, .. } => format!("{step} looked {verdict:?}"),
+        Entry::Observed { step, verdict, .. } => format!("{step} looked {verdict:?}"),
         Entry::Undone { step } => format!("{step} undone"),
         Entry::Stuck { step, why } => format!("{step} stuck {why}"),
         Entry::Held { why } => format!("held {why}"),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use interlock::{
-    guard::{Action, Look, Operation as _, Outcome, Resume, Verdict, load, resume},
+    guard::{Action, ObserveContext, Operation as _, Outcome, Resume, Verdict, load, resume},
     model::{HumanDuration, Slot, Weights},
     operation::switchover::Spec,
     ports::{Clock as _, InFlight},
@@ -23,7 +23,7 @@ async fn run(world: &World, happens: impl Fn() + Send + Sync + 'static) -> Outco
 #[tokio::test]
 async fn a_healthy_release_is_kept() {
     let world = World::new(spec());
-    assert_eq!(world.run().await, Outcome::Kept { reserve: None });
+    assert_eq!(world.run().await, Outcome::Kept { warning: None });
     assert_eq!(world.platform.stand(), at_end());
     insta::assert_snapshot!(world.history().await.unwrap(), @r#"
     planned
@@ -166,7 +166,7 @@ async fn a_jump_of_the_wall_clock_changes_nothing() {
             let now = clock.now().wall;
             clock.jump(now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap());
         };
-        assert_eq!(run(&world, jump).await, Outcome::Kept { reserve: None }, "{seconds}");
+        assert_eq!(run(&world, jump).await, Outcome::Kept { warning: None }, "{seconds}");
         assert_eq!(world.history().await.unwrap(), calm.history().await.unwrap(), "{seconds}");
     }
 }
@@ -180,7 +180,7 @@ fn in_parts() -> Spec {
 #[tokio::test]
 async fn in_parts_with_both_slots_live() {
     let world = World::new(in_parts());
-    assert_eq!(world.run().await, Outcome::Kept { reserve: None });
+    assert_eq!(world.run().await, Outcome::Kept { warning: None });
     assert_eq!(world.platform.stand(), at_end());
 
     let world = World::new(in_parts());
@@ -204,9 +204,9 @@ async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
     let Some(Action::Watch { what }) = what else { panic!() };
     let found = serde_json::json!({"counted": "by a later release"});
     for held in [false, true] {
-        let look = Look { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held };
-        let looked = world.switch().look(look).await;
-        let wanted = if held { Verdict::Wait } else { Verdict::Blind { why: looked.line.clone() } };
+        let look = ObserveContext { what: &what, evidence: Some(&found), spent: Duration::ZERO, first: false, held };
+        let looked = world.switch().observe(look).await;
+        let wanted = if held { Verdict::Wait } else { Verdict::NoData { why: looked.line.clone() } };
         assert_eq!(looked.verdict, wanted);
         assert!(looked.line.starts_with("what the looks before have found cannot be read"), "{}", looked.line);
         assert_eq!(looked.evidence, found, "what could not be read is kept");

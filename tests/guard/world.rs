@@ -243,7 +243,7 @@ impl World {
         let mut lines: Vec<String> = Vec::new();
         let mut looks = 0;
         for entry in &stored.entries {
-            if let interlock::guard::Entry::Looked { step, verdict, .. } = entry {
+            if let interlock::guard::Entry::Observed { step, verdict, .. } = entry {
                 looks += 1;
                 if *verdict != Verdict::Wait {
                     lines.push(format!("{step} looked {looks} times: {verdict:?}"));

@@ -47,7 +47,7 @@ async fn runs_in_a_cluster_are_the_same_from_every_folder() {
 
     let store = server.store("commands").await;
     let grant = begin(&store, &run_id(), &plan(), &[], &[]).await.unwrap();
-    let finished = Entry::Finished { outcome: Outcome::Kept { reserve: None } };
+    let finished = Entry::Finished { outcome: Outcome::Kept { warning: None } };
     store.append(&grant, finished.draft().unwrap()).await.unwrap();
     store.release(&grant).await.unwrap();
     for args in [&["runs", "list"][..], &["runs", "show", run_id().as_str()], &["runs", "verify"]] {

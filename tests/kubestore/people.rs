@@ -50,7 +50,7 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     let kept = store.open(&run(1), &target("tenant"), &owner, ttl).await.unwrap();
     store.append(&kept, planned("switchover tenant from blue to green")).await.unwrap();
     store.append(&kept, Entry::Applied { step: 0 }.draft().unwrap()).await.unwrap();
-    store.append(&kept, finished(Outcome::Kept { reserve: None })).await.unwrap();
+    store.append(&kept, finished(Outcome::Kept { warning: None })).await.unwrap();
     store.release(&kept).await.unwrap();
 
     let other = Owner { host: "runner-5".to_owned(), ..owner.clone() };

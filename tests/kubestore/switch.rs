@@ -68,7 +68,7 @@ async fn a_switchover_is_kept_and_its_journal_read_elsewhere() {
     let ours = store(&server, "kept", &world).await;
     let grant = begin(&*ours, &run_id(), &world.plan(), &[], &[]).await.unwrap();
     let outcome = drive(&world.context(ours.clone()), &grant).await.unwrap();
-    assert_eq!(outcome, Outcome::Kept { reserve: None });
+    assert_eq!(outcome, Outcome::Kept { warning: None });
     assert_eq!(world.platform.stand(), at_end());
 
     let elsewhere = server.store("kept").await;

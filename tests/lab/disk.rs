@@ -124,7 +124,7 @@ fn a_disk_that_fills_up_before_the_shift_leaves_traffic_where_it_is() {
         let run = stage.wait_for_run(&before);
         until("it has had a look", || {
             let stored = stage.try_load(&run);
-            stored.is_some_and(|s| s.entries.iter().any(|entry| matches!(entry, Entry::Looked { .. })))
+            stored.is_some_and(|s| s.entries.iter().any(|entry| matches!(entry, Entry::Observed { .. })))
         });
         disk.fill();
         let done = cli.wait();

@@ -27,7 +27,7 @@ fn the_slot_that_served_is_named_once_behind_the_gateway() {
 
 fn looks(stage: &Stage, run: &RunId) -> usize {
     let stored = stage.try_load(run).unwrap();
-    stored.entries.iter().filter(|entry| matches!(entry, Entry::Looked { .. })).count()
+    stored.entries.iter().filter(|entry| matches!(entry, Entry::Observed { .. })).count()
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_reader_that_stops_holds_nothing_up() {
             let text = read.join().unwrap();
             let recorded = text.lines().filter(|line| line.starts_with("{\"looked\"")).count();
             let looks = stage.try_load(&run).unwrap().entries;
-            let looks = looks.iter().filter(|entry| matches!(entry, Entry::Looked { .. })).count();
+            let looks = looks.iter().filter(|entry| matches!(entry, Entry::Observed { .. })).count();
             assert!(recorded == looks || output == "table", "{recorded} of {looks}: {text}");
             assert!(text.trim_end().lines().last().unwrap().contains("head"), "{text}");
         } else {
@@ -108,7 +108,7 @@ fn an_operator_whom_nobody_hears_any_more_goes_on() {
     let done = stage.start_unheard(&args).wait();
     assert_eq!((done.code, stage.weights()), (Some(0), GREEN));
     let run = stage.runs().pop().unwrap();
-    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { reserve: None }));
+    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { warning: None }));
     stage.is_clean(&run);
     stage.close();
 }

@@ -305,7 +305,7 @@ impl Stage {
             let Some(bake) = stored.plan.steps.iter().rposition(|step| step.name == "bake at 100 %") else {
                 return false;
             };
-            stored.entries.iter().any(|entry| matches!(entry, Entry::Looked { step, .. } if *step == bake))
+            stored.entries.iter().any(|entry| matches!(entry, Entry::Observed { step, .. } if *step == bake))
         });
     }
 

@@ -31,7 +31,7 @@ fn no_request_fails_while_shares_rise_and_the_old_slot_is_scaled_down() {
     let done = stage.switch(&["--weights", "5,50,100", "--scale-down-old", "--keep-old", "1s"]).wait();
     assert_eq!(done.code, Some(0), "{done:?}");
     let run = stage.wait_for_run(&before);
-    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { reserve: None }));
+    assert_eq!(stage.mode(&run), Mode::Finished(Outcome::Kept { warning: None }));
     let names = ["shift 5 % to green", "shift 50 % to green", "shift 100 % to green", "scale blue down"];
     assert_eq!(applied(&stage, &run), names);
     assert_eq!((stage.weights(), scale(&stage, Slot::Blue), scale(&stage, Slot::Green)), (GREEN, 0, 2));
@@ -54,10 +54,10 @@ fn requests_that_hang_on_the_old_slot_keep_it_and_are_named() {
     let done = stage.switch(&["--scale-down-old"]).wait();
     assert_eq!(done.code, Some(0), "{done:?}");
     let run = stage.wait_for_run(&before);
-    let Mode::Finished(Outcome::Kept { reserve: Some(reserve) }) = stage.mode(&run) else {
+    let Mode::Finished(Outcome::Kept { warning: Some(warning) }) = stage.mode(&run) else {
         panic!("{:?}", stage.mode(&run));
     };
-    assert!(reserve.contains("still hang on blue") && reserve.contains("GET /tenants/7"), "{reserve}");
+    assert!(warning.contains("still hang on blue") && warning.contains("GET /tenants/7"), "{warning}");
     assert!(done.out.contains("GET /tenants/7"), "{done:?}");
     assert_eq!(applied(&stage, &run), ["shift 100 % to green"]);
     assert_eq!((stage.weights(), scale(&stage, Slot::Blue)), (GREEN, 2));

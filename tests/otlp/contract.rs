@@ -48,7 +48,7 @@ async fn holds(source: &dyn Traces) -> Vec<Span> {
     assert_eq!(collect(&[trace(9)], 0).await.unwrap().spans, []);
     for (traces, most) in [(&[][..], 16), (&[trace(1)], 8), (&[trace(2)], 0)] {
         let refused = collect(traces, most).await;
-        let Err(PortError::Odd { why, .. }) = refused else { panic!("{refused:?}") };
+        let Err(PortError::UnexpectedResponse { why, .. }) = refused else { panic!("{refused:?}") };
         assert!(why.ends_with(&format!("and at most {most} are taken")), "{why}");
     }
     sorted(all.spans)

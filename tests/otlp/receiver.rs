@@ -171,5 +171,5 @@ async fn only_what_is_asked_for_is_collected_and_never_a_part_of_it() {
     let wanted = Wanted { traces: vec![trace], most: 8 };
     assert_eq!(numbers(&receiver.collect(&wanted).await.unwrap().spans), (8..16).collect::<Vec<_>>());
     let refused = receiver.collect(&Wanted { most: 7, ..wanted }).await;
-    assert!(matches!(refused, Err(PortError::Odd { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(PortError::UnexpectedResponse { .. })), "{refused:?}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use interlock::{
-    guard::{Look, Looked, Operation, Verdict},
+    guard::{Observation, ObserveContext, Operation, Verdict},
     model::Epoch,
     ports::{Clock as _, Means, Permit, PortError},
 };
@@ -90,7 +90,7 @@ impl Operation for Keys {
 
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
         let seen = match key {
-            "host" => self.0.ask("fence", key, Request::Look { epoch: epoch.0 }).await,
+            "host" => self.0.ask("fence", key, Request::ObserveContext { epoch: epoch.0 }).await,
             _ => self.0.fence(key, epoch.0, key == "b").await,
         };
         seen.map(|seen| seen.value)
@@ -132,7 +132,7 @@ impl Operation for Keys {
         self.0.ask("read", key, Request::Get).await.map(drop).map_err(|e| e.to_string())
     }
 
-    async fn look(&self, look: Look<'_>) -> Looked {
+    async fn observe(&self, look: ObserveContext<'_>) -> Observation {
         let length = Duration::from_secs(if look.held { 10 } else { 1 });
         interlock::ports::Clock::sleep(&self.0, length).await;
         let seen = look.evidence.and_then(Value::as_u64).unwrap_or(0) + 1;
@@ -146,14 +146,14 @@ impl Operation for Keys {
             // A release that fails while a person thinks.
             _ if look.held && self.0.world.scenario.verdicts[0] == 3 => Verdict::Breach { why: why() },
             _ if look.held || look.first => Verdict::Wait,
-            0 => Verdict::Pass { reserve: None },
+            0 => Verdict::Pass { warning: None },
             1 if which == 0 => Verdict::Unfit { why: why() },
             1 => Verdict::Breach { why: why() },
-            2 => Verdict::Blind { why: why() },
-            _ => Verdict::Pass { reserve: Some("something hangs".to_owned()) },
+            2 => Verdict::NoData { why: why() },
+            _ => Verdict::Pass { warning: Some("something hangs".to_owned()) },
         };
         let _ = self.0.now();
-        Looked { evidence: json!(seen), verdict, line: String::new() }
+        Observation { evidence: json!(seen), verdict, line: String::new() }
     }
 
     fn say(&self, _: &str, value: &Value) -> String {

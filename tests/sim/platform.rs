@@ -24,7 +24,7 @@ pub enum Request {
     /// One act of a command, which nothing at the object can refuse; the last one writes.
     Command { id: String, to: Value, epoch: u64, last: bool },
     /// Reads what knows no epochs, in a term that whoever is beneath it must not act in any more.
-    Look { epoch: u64 },
+    ObserveContext { epoch: u64 },
     /// Ends a command, whose process is on this machine: one that waits at its gate as well.
     End { id: String },
 }
@@ -200,7 +200,7 @@ fn text(message: &Message) -> String {
         Request::Command { id, to, epoch, last } => {
             format!("command {id}: {key} to {to} in epoch {epoch}{}", if *last { ", the last act" } else { "" })
         }
-        Request::Look { epoch } => format!("look at {key} in epoch {epoch}"),
+        Request::ObserveContext { epoch } => format!("look at {key} in epoch {epoch}"),
         Request::End { id } => format!("end command {id} at {key}"),
     }
 }
@@ -293,7 +293,7 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
         // Who looks in an earlier term does no harm.
-        Request::Look { epoch } => object.highest = object.highest.max(*epoch),
+        Request::ObserveContext { epoch } => object.highest = object.highest.max(*epoch),
         Request::End { id } => {
             object.ended.insert(id.clone());
             end_command(state, key, id);

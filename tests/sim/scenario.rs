@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interlock::{
-    guard::{Action, Blind, Plan, Resume, Settled, Step, Strength},
+    guard::{Action, NoData, Plan, Resume, Settled, Step, Strength},
     model::{HumanDuration, Slot, Target, Weights},
 };
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ pub struct Meddling {
 pub struct Scenario {
     /// What the watches say: 0 passes.
     pub verdicts: [u32; 3],
-    pub blind: Blind,
+    pub no_data: NoData,
     /// The way back has to be prepared first.
     pub unready: bool,
     /// No process sees another one, as in pods: who is gone shows by its silence alone.
@@ -102,7 +102,7 @@ impl Scenario {
         }
         let keys: Vec<_> = subject.objects().into_iter().map(|(key, first)| (key.to_owned(), first)).collect();
         let verdicts = [0; 3].map(|_| choices.seldom(4, 4));
-        let blind = if choices.seldom(3, 2) == 0 { Blind::Hold } else { Blind::Remove };
+        let no_data = if choices.seldom(3, 2) == 0 { NoData::Hold } else { NoData::Remove };
         let unready = choices.seldom(4, 2) == 1;
         let apart = choices.seldom(5, 2) == 1;
         let mut meddlings = Vec::new();
@@ -150,13 +150,13 @@ impl Scenario {
             0 => None,
             at => Some(u64::from(at) * 500),
         };
-        Self { verdicts, blind, unready, apart, meddlings, decides, confirm, shuts_at, happenings, people }
+        Self { verdicts, no_data, unready, apart, meddlings, decides, confirm, shuts_at, happenings, people }
     }
 
     fn quiet() -> Self {
         Self {
             verdicts: [0; 3],
-            blind: Blind::Hold,
+            no_data: NoData::Hold,
             unready: false,
             apart: false,
             meddlings: Vec::new(),
@@ -238,7 +238,7 @@ impl Subject {
             platform: Value::Null,
             spec,
             steps,
-            blind: scenario.blind,
+            no_data: scenario.no_data,
             guard: Strength::Local,
             ttl: HumanDuration(Duration::from_secs(10)),
         }

@@ -52,7 +52,7 @@ fn spec() -> Spec {
 
 pub fn plan(scenario: &Scenario) -> Plan {
     let plan = operation::plan::<Switch>(&spec(), Value::Null, Strength::Local, HumanDuration::secs(10)).unwrap();
-    Plan { blind: scenario.blind, ..plan }
+    Plan { no_data: scenario.no_data, ..plan }
 }
 
 pub fn switch(node: &Node) -> Switch {

@@ -82,7 +82,7 @@ async fn faults_are_told_apart() {
         let kind = match &error {
             PortError::Unreachable { .. } => "unreachable",
             PortError::Forbidden { .. } => "forbidden",
-            PortError::Odd { .. } => "odd",
+            PortError::UnexpectedResponse { .. } => "odd",
             _ => "other",
         };
         said.push(format!("{metric}: {kind}: {error}").replace(&place, "PROMETHEUS"));

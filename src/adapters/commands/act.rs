@@ -112,7 +112,7 @@ fn said(
     if output.status.code().is_some_and(|code| NO_PROGRAM.contains(&code)) {
         return Err(PortError::unreachable(named, said(&output.stderr)));
     }
-    Err(PortError::odd(named, format!("{}: {}", output.status, said(&output.stderr))))
+    Err(PortError::unexpected(named, format!("{}: {}", output.status, said(&output.stderr))))
 }
 
 /// A command at its gate, or past it. Dropped before its end, all of its group is ended; but one that has something done beyond

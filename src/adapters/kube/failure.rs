@@ -11,7 +11,7 @@ use crate::ports::PortError;
 pub fn failure(place: &str, verb: &str, error: &Error) -> PortError {
     match error {
         Error::Api(status) => answer(place, verb, status),
-        Error::SerdeError(e) => PortError::odd(place, format!("{verb}: {e}")),
+        Error::SerdeError(e) => PortError::unexpected(place, format!("{verb}: {e}")),
         other => PortError::unreachable(place, root(other)),
     }
 }
@@ -42,7 +42,7 @@ fn answer(place: &str, verb: &str, status: &Status) -> PortError {
         404 => PortError::NotFound { what: format!("{}: {message}", verb.strip_prefix("get ").unwrap_or(verb)) },
         409 => PortError::Conflict { found: Value::String(message), expected: Value::String(verb.to_owned()) },
         code if is_no_answer(code) => PortError::unreachable(place, format!("{verb}: {} {message}", status.code)),
-        _ => PortError::odd(place, format!("{verb}: {} {message}", status.code)),
+        _ => PortError::unexpected(place, format!("{verb}: {} {message}", status.code)),
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         // What it answers for itself.
         assert!(matches!(failed(403), PortError::Forbidden { .. }));
         assert!(matches!(failed(404), PortError::NotFound { .. }));
-        assert!(matches!(failed(400), PortError::Odd { .. }));
+        assert!(matches!(failed(400), PortError::UnexpectedResponse { .. }));
         let expired = failed(401).to_string();
         assert!(expired.starts_with("cannot reach the API server: it does not know us"), "{expired}");
     }

@@ -124,7 +124,7 @@ impl Theirs {
                 Ok(object) => return Ok(object),
             }
         }
-        Err(PortError::odd(
+        Err(PortError::unexpected(
             &self.title,
             format!("it was changed by others {TRIES} times in a row, right before our write"),
         ))

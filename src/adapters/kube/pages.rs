@@ -66,7 +66,8 @@ async fn page(
     let asked = ask(cluster, &name, telling.port, Method::GET, &telling.metrics, Vec::new()).await;
     match asked {
         Ok(text) => {
-            let samples = exposition::parse(&text).map_err(|why| PortError::odd(format!("the page of {name}"), why))?;
+            let samples =
+                exposition::parse(&text).map_err(|why| PortError::unexpected(format!("the page of {name}"), why))?;
             Ok(Some((pod, samples)))
         }
         // It is gone, or on its way: a watch has this a moment later.
@@ -89,7 +90,7 @@ async fn ask(
     let uri = format!("/api/v1/namespaces/{}/pods/{pod}:{port}/proxy{path}", cluster.namespace);
     let verb = format!("{} pods/proxy of {pod}", if method == Method::GET { "get" } else { "update" });
     let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
-    let request = request.body(body).map_err(|e| PortError::odd(&verb, e))?;
+    let request = request.body(body).map_err(|e| PortError::unexpected(&verb, e))?;
     let answer = timeout(WITHIN, cluster.client.request_text(request)).await;
     let late = || PortError::unreachable(format!("pod {pod}"), format!("no answer within {WITHIN:?}"));
     answer.map_err(|_| late())?.map_err(|e| cluster.failure_behind(&format!("pod {pod}"), &verb, &e))
@@ -129,7 +130,8 @@ pub fn in_flight(
     let mut sum = InFlight::default();
     let (mut examples, mut clients) = (Vec::new(), Vec::new());
     for (pod, samples) in pages {
-        let (count, older) = counts(samples, &bucket, older_than).map_err(|why| PortError::odd(pod.name_any(), why))?;
+        let (count, older) =
+            counts(samples, &bucket, older_than).map_err(|why| PortError::unexpected(pod.name_any(), why))?;
         sum.count += count;
         sum.older += older;
         let of = |metric: &Option<String>| metric.clone().unwrap_or_default();

@@ -45,7 +45,9 @@ impl KubePlatform {
     async fn proxy(&self, service: &str) -> Result<Option<Need>, PortError> {
         match first_port(&self.cluster, service).await {
             Ok(port) => Ok(Some(Need::one("get", "", "services/proxy", &format!("{service}:{port}")))),
-            Err(PortError::Forbidden { .. } | PortError::NotFound { .. } | PortError::Odd { .. }) => Ok(None),
+            Err(PortError::Forbidden { .. } | PortError::NotFound { .. } | PortError::UnexpectedResponse { .. }) => {
+                Ok(None)
+            }
             Err(e) => Err(e),
         }
     }
@@ -53,7 +55,7 @@ impl KubePlatform {
     /// The Lease that locks the service.
     fn lock(&self) -> Result<String, PortError> {
         let target = Target::parse(&self.service.name);
-        target.map(|target| lock_name(&target)).map_err(|why| PortError::odd(&self.service.name, why))
+        target.map(|target| lock_name(&target)).map_err(|why| PortError::unexpected(&self.service.name, why))
     }
 
     /// What is written, by a switchover and by whoever puts it back.

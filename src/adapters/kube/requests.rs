@@ -79,7 +79,7 @@ impl Way {
     async fn send(&self, path: &str) -> Result<(StatusCode, HeaderMap), PortError> {
         match &self.through {
             Through::Address { url, client, preview } => {
-                let to = url.join(path).map_err(|e| PortError::odd(self.name(), e))?;
+                let to = url.join(path).map_err(|e| PortError::unexpected(self.name(), e))?;
                 // A connection that was kept would lead to where it led before.
                 let mut request = client.get(to).header(CONNECTION, "close");
                 if let Some((header, value)) = preview {
@@ -105,7 +105,7 @@ pub async fn first_port(cluster: &Cluster, service: &str) -> Result<i32, PortErr
     let found = cluster.api::<Service>().get(service).await;
     let found = found.map_err(|e| cluster.failure(&format!("get services/{service}"), &e))?;
     let port = found.spec.and_then(|spec| spec.ports?.first().map(|port| port.port));
-    port.ok_or_else(|| PortError::odd(format!("the Service {service}"), "it has no port"))
+    port.ok_or_else(|| PortError::unexpected(format!("the Service {service}"), "it has no port"))
 }
 
 async fn by_proxy(
@@ -116,7 +116,7 @@ async fn by_proxy(
 ) -> Result<(StatusCode, HeaderMap), PortError> {
     let verb = format!("get services/proxy of {service}");
     let uri = format!("/api/v1/namespaces/{}/services/{service}:{port}/proxy{path}", cluster.namespace);
-    let request = Request::get(uri).body(Body::empty()).map_err(|e| PortError::odd(&verb, e))?;
+    let request = Request::get(uri).body(Body::empty()).map_err(|e| PortError::unexpected(&verb, e))?;
     let answer = cluster.client.send(request).await.map_err(|e| cluster.failure(&verb, &e))?;
     let (parts, body) = answer.into_parts();
     let body = Limited::new(body, LONGEST)

@@ -63,7 +63,7 @@ where
             loop {
                 let broken = follow(api.clone(), config.clone(), &send, &mut pause).await;
                 let error = broken.map_or_else(
-                    || PortError::odd(explain.place(), "the watch ended"),
+                    || PortError::unexpected(explain.place(), "the watch ended"),
                     |error| watch_failure(&explain, &verb, &error),
                 );
                 send.send_modify(|seen| seen.known = Known::Broken(error));
@@ -152,6 +152,6 @@ fn watch_failure(cluster: &Cluster, verb: &str, error: &watcher::Error) -> PortE
             cluster.failure(verb, e)
         }
         watcher::Error::WatchError(status) => cluster.failure(verb, &kube::Error::Api(status.clone())),
-        other => PortError::odd(cluster.place(), other),
+        other => PortError::unexpected(cluster.place(), other),
     }
 }

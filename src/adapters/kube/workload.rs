@@ -47,7 +47,7 @@ impl WorkloadName {
         let known = [("deployment", "Deployment"), ("statefulset", "StatefulSet"), ("replicaset", "ReplicaSet")];
         let parts = text.split_once('/').filter(|(_, name)| !name.is_empty());
         let found = parts.and_then(|(kind, name)| Some((known.iter().find(|(word, _)| *word == kind)?.1, name)));
-        let (kind, name) = found.ok_or_else(|| PortError::odd("workload", format!("`{text}` names none")))?;
+        let (kind, name) = found.ok_or_else(|| PortError::unexpected("workload", format!("`{text}` names none")))?;
         let which = match name.contains('=') {
             true => Which::Labels(name.to_owned()),
             false => Which::Name(name.to_owned()),
@@ -132,7 +132,7 @@ impl Workload {
                     "several are scaled up: {}; let the rollout finish, or scale down all but the slot's own",
                     names.join(", ")
                 );
-                Err(PortError::odd(verb, why))
+                Err(PortError::unexpected(verb, why))
             }
         }
     }
@@ -212,8 +212,8 @@ fn revision(object: &DynamicObject) -> u64 {
 fn selector(object: &DynamicObject) -> Result<String, PortError> {
     let place = || format!("spec.selector of {}", object.name_any());
     let found = object.data.pointer("/spec/selector").cloned().unwrap_or_default();
-    let labels: LabelSelector = serde_json::from_value(found).map_err(|e| PortError::odd(place(), e))?;
-    let selector = Selector::try_from(labels).map_err(|e| PortError::odd(place(), e))?;
+    let labels: LabelSelector = serde_json::from_value(found).map_err(|e| PortError::unexpected(place(), e))?;
+    let selector = Selector::try_from(labels).map_err(|e| PortError::unexpected(place(), e))?;
     Ok(selector.to_string())
 }
 

@@ -127,7 +127,10 @@ pub(super) fn pick<'s>(spans: impl Iterator<Item = &'s Span> + Clone, wanted: &W
 
 /// The error where there is more than was asked for.
 pub(super) fn too_many(what: &str, count: usize, wanted: &Wanted) -> PortError {
-    PortError::odd(what, format!("{count} spans belong to what was asked for, and at most {} are taken", wanted.most))
+    PortError::unexpected(
+        what,
+        format!("{count} spans belong to what was asked for, and at most {} are taken", wanted.most),
+    )
 }
 
 /// What a file is, by its first bytes.

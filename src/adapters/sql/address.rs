@@ -17,7 +17,7 @@ pub struct Server {
 
 /// Reads the nodes' addresses: `host:port`, `[::1]:port`, or a host alone.
 pub fn servers(system: &str, nodes: &[(String, String)], usual_port: u16) -> Result<Vec<Server>, PortError> {
-    let odd = |why: String| PortError::odd(format!("the list of {system} nodes"), why);
+    let odd = |why: String| PortError::unexpected(format!("the list of {system} nodes"), why);
     if nodes.is_empty() {
         return Err(odd("it is empty; name each node with its address".to_owned()));
     }

@@ -63,7 +63,7 @@ impl<E: Engine> Cluster<E> {
         if leads(to) {
             return self.gather(from, to, hosts, permit).await;
         }
-        let refused = |why: String| PortError::odd(format!("a handover from {from} to {to}"), why);
+        let refused = |why: String| PortError::unexpected(format!("a handover from {from} to {to}"), why);
         topology.is_whole(E::MOST_BEHIND).map_err(&refused)?;
         if !leads(from) {
             return Err(refused(format!("{from} is not the primary")));
@@ -126,7 +126,7 @@ impl<E: Engine> Cluster<E> {
         let state = hosts.state(node).await?;
         // What is down or crashed may have been ended cleanly before.
         if !matches!(state, HostState::Running | HostState::Down | HostState::Crashed) {
-            return Err(PortError::odd(self.place(node), format!("its host is {state}; bring it back first")));
+            return Err(PortError::unexpected(self.place(node), format!("its host is {state}; bring it back first")));
         }
         let Some(primary) = self.primary_for(node).await? else {
             return Ok(());
@@ -170,7 +170,7 @@ impl<E: Engine> Cluster<E> {
             told.push(why);
             settled = Settled::Diverged;
         }
-        Err(PortError::odd(self.place(node), format!("it diverges again and again: {}", told.join("; "))))
+        Err(PortError::unexpected(self.place(node), format!("it diverges again and again: {}", told.join("; "))))
     }
 
     /// Waits until a node streams on the primary's history; gives why where it never will.
@@ -237,7 +237,7 @@ impl<E: Engine> Cluster<E> {
                 Ok(primary) => return Ok(primary),
                 Err(why) if Instant::now() >= until => {
                     let why = format!("{why}; as things stand: {}", standing(&topology));
-                    return Err(PortError::odd(self.place(node), why));
+                    return Err(PortError::unexpected(self.place(node), why));
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }

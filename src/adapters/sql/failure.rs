@@ -84,7 +84,7 @@ impl Failure {
             Kind::Unreachable => PortError::unreachable(what, said),
             Kind::UnknownUser => PortError::unreachable(what, format!("it does not know us: {said}")),
             Kind::Forbidden => PortError::Forbidden { what: format!("{verb} {what}"), why: said },
-            Kind::Unexpected => PortError::odd(what, said),
+            Kind::Unexpected => PortError::unexpected(what, said),
         }
     }
 }

@@ -51,7 +51,10 @@ pub async fn rows<E: Engine>(cluster: &Cluster<E>, node: &str) -> Result<BTreeMa
         let mut wire = cluster.open_writer(node, ACT).await?;
         match wire.each_pair(&sql, READ, &mut each).await {
             Ok(()) if too_many => {
-                return Err(PortError::odd(cluster.place(node), format!("{LEDGER} holds more than {MOST_ROWS} ids")));
+                return Err(PortError::unexpected(
+                    cluster.place(node),
+                    format!("{LEDGER} holds more than {MOST_ROWS} ids"),
+                ));
             }
             Ok(()) => return Ok(counted),
             Err(failure) if failure.class == CANCELLED => why = failure.words,

@@ -34,7 +34,7 @@ fn one(node: &NodeSeen) -> String {
 pub fn with_standing(step: &str, why: &PortError, topology: &Topology) -> PortError {
     match why {
         PortError::Superseded { .. } => why.clone(),
-        _ => PortError::odd(step, format!("{why}; as things stand: {}", standing(topology))),
+        _ => PortError::unexpected(step, format!("{why}; as things stand: {}", standing(topology))),
     }
 }
 

@@ -15,16 +15,16 @@ fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortErr
     let Some(path) = ca_file else {
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
-            return Err(PortError::odd("this machine", "it trusts no authority; name a file with `ca`"));
+            return Err(PortError::unexpected("this machine", "it trusts no authority; name a file with `ca`"));
         }
         return Ok(found.certs);
     };
     let what = || format!("the authorities in {}", path.display());
     let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|e| PortError::odd(what(), e))?.collect();
-    let certificates = certificates.map_err(|e| PortError::odd(what(), e))?;
+        CertificateDer::pem_file_iter(path).map_err(|e| PortError::unexpected(what(), e))?.collect();
+    let certificates = certificates.map_err(|e| PortError::unexpected(what(), e))?;
     if certificates.is_empty() {
-        return Err(PortError::odd(what(), "there is no certificate in PEM"));
+        return Err(PortError::unexpected(what(), "there is no certificate in PEM"));
     }
     Ok(certificates)
 }
@@ -34,7 +34,7 @@ pub fn usable(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Po
     let mut all = roots(ca_file)?;
     all.retain(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
     if all.is_empty() {
-        return Err(PortError::odd("the trusted authorities", "none of their certificates can be used"));
+        return Err(PortError::unexpected("the trusted authorities", "none of their certificates can be used"));
     }
     Ok(all)
 }

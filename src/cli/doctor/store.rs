@@ -9,7 +9,7 @@ use super::{
     asked::{Row, asked, failed},
 };
 use crate::{
-    app::{self, Place, Snapshot},
+    app::{self, Location, Snapshot},
     error::Error,
     guard::{Mode, load},
     report::{Finding, State},
@@ -33,8 +33,8 @@ pub fn store(global: &Global, snapshot: &Snapshot) -> Row {
 }
 
 /// Whether it can be written, as far as that shows without writing.
-fn written(place: &Place) -> Finding {
-    let Place::Folder(folder) = place else {
+fn written(place: &Location) -> Finding {
+    let Location::Folder(folder) = place else {
         return Finding::fine(PART, format!("{place}: Leases and ConfigMaps; the permissions tell who may write them"));
     };
     let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
@@ -51,7 +51,7 @@ fn written(place: &Place) -> Finding {
 }
 
 /// The runs that hold a service, and what they wait for.
-async fn waiting(place: &Place, services: &[String]) -> Result<Vec<Finding>, Error> {
+async fn waiting(place: &Location, services: &[String]) -> Result<Vec<Finding>, Error> {
     let store = place.open().await?;
     let mut found = Vec::new();
     for service in services {

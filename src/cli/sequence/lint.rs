@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    shelf::{Shelf, collect},
+    sources::{Shelf, collect},
     target::Target,
 };
 use crate::{

@@ -8,7 +8,7 @@ mod export;
 mod lint;
 #[cfg(feature = "otlp")]
 mod selftest;
-mod shelf;
+mod sources;
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "without traces, scenarios are only looked at"))]
 mod target;
 #[cfg(feature = "otlp")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::shelf;
+use super::sources;
 use crate::{
     document::{self, DiagramAt, Scenario},
     error::{Error, Fault, Place},
@@ -55,7 +55,7 @@ impl Target {
     }
 
     fn scenario(path: &Path) -> Result<Self, Error> {
-        let source = shelf::source(path.to_owned())?;
+        let source = sources::source(path.to_owned())?;
         let file = path.display().to_string();
         let yaml = document::only(&file, &source.text)?;
         let scenario: Scenario = yaml.parse()?;
@@ -152,7 +152,7 @@ fn fault(document: &Source, span: Span, what: &str, hint: &str) -> Error {
 
 /// The one diagram that is meant.
 fn find(path: &Path, anchor: Option<&str>) -> Result<(Source, Block), Error> {
-    let document = shelf::source(path.to_owned())?;
+    let document = sources::source(path.to_owned())?;
     if path.extension().is_some_and(|ending| ending == "mmd" || ending == "mermaid") {
         let block = Block { source: document.text.clone(), start: 0, inline: false };
         return Ok((document, block));

@@ -86,7 +86,7 @@ impl LabHosts {
     /// Where its agent does not answer.
     pub async fn stand(&self, host: &str) -> Result<HostStand, PortError> {
         let answer = self.ask(host, Ask::get("/host"), ASK).await?;
-        answer.json().map_err(|e| PortError::odd(agent(host), e))
+        answer.json().map_err(|e| PortError::unexpected(agent(host), e))
     }
 
     fn host(&self, name: &str) -> Result<&Host, PortError> {
@@ -103,7 +103,7 @@ impl LabHosts {
             StatusCode::UNPROCESSABLE_ENTITY => {
                 Err(PortError::Forbidden { what: format!("give this order to {name}"), why: why() })
             }
-            _ => Err(PortError::odd(format!("the host {name}"), why())),
+            _ => Err(PortError::unexpected(format!("the host {name}"), why())),
         }
     }
 
@@ -112,7 +112,7 @@ impl LabHosts {
         if answer.status != StatusCode::CONFLICT {
             return Ok(answer);
         }
-        let Superseded { superseded } = answer.json().map_err(|e| PortError::odd(agent(name), e))?;
+        let Superseded { superseded } = answer.json().map_err(|e| PortError::unexpected(agent(name), e))?;
         Err(PortError::Superseded { ours: ours.0, theirs: superseded.0 })
     }
 }
@@ -173,7 +173,7 @@ impl Hosts for LabHosts {
         let epoch = permit.epoch();
         let order = Ask::post("/host/follow", json!(Follow { primary: primary.to_owned(), epoch }));
         let answer = self.order(host, order, FOLLOW, epoch).await?;
-        let How { how } = answer.json().map_err(|e| PortError::odd(agent(host), e))?;
+        let How { how } = answer.json().map_err(|e| PortError::unexpected(agent(host), e))?;
         Ok(how)
     }
 }

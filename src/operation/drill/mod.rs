@@ -4,7 +4,7 @@ mod evidence;
 mod gates;
 mod keys;
 pub mod ledger;
-mod look;
+mod observe;
 mod operation;
 mod plan;
 pub mod record;

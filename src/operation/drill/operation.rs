@@ -12,13 +12,13 @@ use super::{
     Evidence, Spec, Watch, gates,
     keys::{Key, Value},
     ledger::{Mark, Records},
-    look, plan,
+    observe, plan,
     record::Recorder,
     report,
 };
 use crate::{
     error::Error,
-    guard::{Blind, Gate, Look, Stored, Verdict},
+    guard::{Gate, NoData, ObserveContext, Stored, Verdict},
     journal::Record,
     model::{Epoch, Target},
     operation::{
@@ -183,7 +183,10 @@ impl Drill {
                 return database.rejoin(node, &**hosts, permit).await;
             }
             if clock.now().since(&begun) > self.spec.limit.0 {
-                return Err(PortError::odd(node, format!("after {} it does not take part: {why}", self.spec.limit)));
+                return Err(PortError::unexpected(
+                    node,
+                    format!("after {} it does not take part: {why}", self.spec.limit),
+                ));
             }
             clock.sleep(LOOK).await;
         }
@@ -193,7 +196,7 @@ impl Drill {
 #[async_trait]
 impl Kind for Drill {
     const NAME: &'static str = "drill";
-    const BLIND: Blind = Blind::Remove;
+    const NO_DATA: NoData = NoData::Remove;
     const RESTS: bool = true;
 
     type Spec = Spec;
@@ -273,7 +276,7 @@ impl Kind for Drill {
                 self.set_host(host, to, permit).await
             }
             (Key::Replication(node), _, Value::Replication(to)) => hosts.set_flow(node, to, permit).await,
-            (key, _, to) => Err(PortError::odd(key.to_string(), format!("{to} is no value of it"))),
+            (key, _, to) => Err(PortError::unexpected(key.to_string(), format!("{to} is no value of it"))),
         }
     }
 
@@ -304,8 +307,8 @@ impl Kind for Drill {
         self.bring_back(&self.spec.primary, permit).await.map_err(|e| e.to_string())
     }
 
-    async fn observe(&self, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
-        look::look(self, watch, look, evidence).await
+    async fn observe(&self, watch: &Watch, look: &ObserveContext<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+        observe::observe(self, watch, look, evidence).await
     }
 
     async fn pause(&self) {

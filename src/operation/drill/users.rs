@@ -32,7 +32,7 @@ pub(super) async fn suffer(drill: &Drill, evidence: &mut Evidence, elapsed: Dura
     if evidence.unseen > UNSEEN {
         let why = read.err().map_or_else(|| "nothing newer came".to_owned(), |e| e.to_string());
         let why = format!("the users of {} could not be seen for {}: {why}", users.service, HumanDuration(UNSEEN));
-        return Err(Verdict::Blind { why });
+        return Err(Verdict::NoData { why });
     }
     worst(users, &evidence.users).map_or(Ok(()), |why| Err(Verdict::Breach { why }))
 }

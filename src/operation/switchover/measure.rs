@@ -8,7 +8,7 @@ use super::{Evidence, Switch, evidence::Counted};
 use crate::{
     model::HumanDuration,
     ports::{PortError, Series},
-    slo::{Arms, Counts, Look, Tally, observe, observe_baseline},
+    slo::{Arms, Counts, ObserveContext, Tally, observe, observe_baseline},
 };
 
 /// What one reading of the counters is about.
@@ -58,7 +58,8 @@ pub(super) async fn read(switch: &Switch, evidence: &mut Evidence, reading: Read
         return Read::Pending;
     }
     let lasted = std::mem::take(&mut counted.pending);
-    let look = Look { elapsed: lasted, fresh: false, both_live: reading.both_live, ..Look::default() };
+    let look =
+        ObserveContext { elapsed: lasted, fresh: false, both_live: reading.both_live, ..ObserveContext::default() };
     fold(switch, counted, &reading, &look);
     Read::Silent(match failed {
         Some(e) => format!("{}: {e}", switch.ports.metrics.name()),
@@ -72,7 +73,7 @@ pub(super) fn silence(switch: &Switch, counted: &Counted) -> String {
     format!("{} has had no newer sample for {length}", switch.ports.metrics.name())
 }
 
-fn fold(switch: &Switch, counted: &mut Counted, reading: &Reading, look: &Look) {
+fn fold(switch: &Switch, counted: &mut Counted, reading: &Reading, look: &ObserveContext) {
     if reading.switched {
         observe(&switch.spec.rules, &mut counted.slo, look);
     } else {
@@ -80,10 +81,10 @@ fn fold(switch: &Switch, counted: &mut Counted, reading: &Reading, look: &Look) 
     }
 }
 
-fn take(counted: &mut Counted, reading: &Reading, elapsed: Duration) -> Look {
+fn take(counted: &mut Counted, reading: &Reading, elapsed: Duration) -> ObserveContext {
     let arms = |(old, new): (&mut Tally, &mut Tally)| Arms { candidate: new.take(), baseline: old.take() };
     let objectives = counted.old.iter_mut().zip(&mut counted.new).map(arms).collect();
-    Look { elapsed, objectives, control: reading.control, both_live: reading.both_live, fresh: true }
+    ObserveContext { elapsed, objectives, control: reading.control, both_live: reading.both_live, fresh: true }
 }
 
 /// Asks the source for everything that is newer, and adds it up.
@@ -98,7 +99,10 @@ async fn collect(switch: &Switch, counted: &mut Counted) -> Result<(), PortError
         new_tally.look(new);
     }
     if counted.old.iter().chain(&counted.new).any(Tally::overflowed) {
-        return Err(PortError::odd(switch.ports.metrics.name(), "more series than can be counted; narrow the query"));
+        return Err(PortError::unexpected(
+            switch.ports.metrics.name(),
+            "more series than can be counted; narrow the query",
+        ));
     }
     Ok(())
 }

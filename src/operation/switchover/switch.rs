@@ -8,11 +8,11 @@ use futures::future::join_all;
 use super::{
     Evidence, Spec, Watch, gates,
     keys::{Key, Value},
-    look, plan, report,
+    observe, plan, report,
 };
 use crate::{
     error::Error,
-    guard::{Blind, Gate, Look, Verdict},
+    guard::{Gate, NoData, ObserveContext, Verdict},
     model::{Epoch, Slot, Target},
     operation::{
         Build, Kind, Platform, Steps, Table,
@@ -103,7 +103,7 @@ impl Switch {
 #[async_trait]
 impl Kind for Switch {
     const NAME: &'static str = "switchover";
-    const BLIND: Blind = Blind::Hold;
+    const NO_DATA: NoData = NoData::Hold;
 
     type Spec = Spec;
     type Key = Key;
@@ -170,9 +170,9 @@ impl Kind for Switch {
                 if to <= from {
                     return Ok(());
                 }
-                self.revive(*slot, to).await.map_err(|why| PortError::odd(format!("slot {slot}"), why))
+                self.revive(*slot, to).await.map_err(|why| PortError::unexpected(format!("slot {slot}"), why))
             }
-            (key, _, to) => Err(PortError::odd(key.to_string(), format!("{to} is no value of it"))),
+            (key, _, to) => Err(PortError::unexpected(key.to_string(), format!("{to} is no value of it"))),
         }
     }
 
@@ -203,8 +203,8 @@ impl Kind for Switch {
         Ok(())
     }
 
-    async fn observe(&self, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
-        look::look(self, watch, look, evidence).await
+    async fn observe(&self, watch: &Watch, look: &ObserveContext<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+        observe::observe(self, watch, look, evidence).await
     }
 
     async fn pause(&self) {

@@ -333,7 +333,7 @@ impl Traffic for MemoryPlatform {
 
     async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError> {
         if !to.is_whole() {
-            return Err(PortError::odd("the platform", "weights add up to 100"));
+            return Err(PortError::unexpected("the platform", "weights add up to 100"));
         }
         let sent = self.call()?.send(|state| Order::Weights { to: *to, fence: *fence, version: state.traffic.version });
         heard(sent).await

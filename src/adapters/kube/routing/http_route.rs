@@ -66,8 +66,8 @@ impl Shares {
         });
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
-            (None, _) => Err(PortError::odd("the HTTPRoute", format!("no rule names both {blue} and {green}"))),
-            _ => Err(PortError::odd("the HTTPRoute", format!("several rules name both {blue} and {green}"))),
+            (None, _) => Err(PortError::unexpected("the HTTPRoute", format!("no rule names both {blue} and {green}"))),
+            _ => Err(PortError::unexpected("the HTTPRoute", format!("several rules name both {blue} and {green}"))),
         }
     }
 
@@ -80,14 +80,14 @@ impl Shares {
         let sum: Option<u64> = self.refs.iter().map(weight).sum();
         let of = |slot: usize| self.refs.get(self.at[slot]).and_then(weight);
         let (Some(sum), Some(blue), Some(green)) = (sum, of(0), of(1)) else {
-            return Err(PortError::odd("the HTTPRoute", "a weight is no whole number"));
+            return Err(PortError::unexpected("the HTTPRoute", "a weight is no whole number"));
         };
         if sum == 0 || blue + green != sum {
-            return Err(PortError::odd("the HTTPRoute", self.others()));
+            return Err(PortError::unexpected("the HTTPRoute", self.others()));
         }
         let percent = green * 100 / sum;
         if percent * sum != green * 100 {
-            return Err(PortError::odd(
+            return Err(PortError::unexpected(
                 "the HTTPRoute",
                 format!("the weights {blue} and {green} are no whole percent"),
             ));

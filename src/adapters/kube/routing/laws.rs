@@ -112,12 +112,12 @@ pub async fn keeps_the_laws(traffic: &Traffic, object: Value) {
     match Routing::of(traffic).undivided() {
         None => assert_eq!((given.is_ok(), weights().await), (true, quarter)),
         Some(_) => {
-            assert!(matches!(given, Err(PortError::Odd { .. })), "{:?}", given.err());
+            assert!(matches!(given, Err(PortError::UnexpectedResponse { .. })), "{:?}", given.err());
             assert_eq!(weights().await, green);
         }
     }
     let too_much = router.set(&Weights { blue: 50, green: 60 }, &fence(5, weights().await)).await;
-    assert!(matches!(too_much, Err(PortError::Odd { .. })), "{:?}", too_much.err());
+    assert!(matches!(too_much, Err(PortError::UnexpectedResponse { .. })), "{:?}", too_much.err());
 
     asks_for_what_is_permitted(&router, traffic, &server.lock().unwrap().asked);
 }

@@ -101,7 +101,7 @@ impl Router {
         // What was read a moment ago serves if it is what the caller has seen; if it is old, the write does not land.
         let seen = last.filter(|object| self.weights(object).is_ok_and(|found| found == fence.from));
         if to.blue.checked_add(to.green) != Some(100) {
-            return Err(PortError::odd(&self.object.title, format!("{to} do not add up to 100 %")));
+            return Err(PortError::unexpected(&self.object.title, format!("{to} do not add up to 100 %")));
         }
         let written = self.object.replace(seen, fence.epoch, |object| self.replace(object, to, fence)).await?;
         self.remember(Some(written.clone()));

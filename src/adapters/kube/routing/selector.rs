@@ -36,13 +36,13 @@ impl Route for SelectorTraffic {
                     )
                 },
             );
-            PortError::odd(format!("services/{}", self.service), why)
+            PortError::unexpected(format!("services/{}", self.service), why)
         })
     }
 
     fn replacement(&self, object: &DynamicObject, to: &Weights) -> Result<Replace, PortError> {
         let to = to.sole().ok_or_else(|| {
-            PortError::odd("a selector", format!("it gives one slot everything; {to} needs an HTTPRoute"))
+            PortError::unexpected("a selector", format!("it gives one slot everything; {to} needs an HTTPRoute"))
         })?;
         let pointer = pointer(&self.label);
         let from = object.data.pointer(&pointer).cloned().unwrap_or(Value::Null);

@@ -133,7 +133,7 @@ impl Traces for Receiver {
         let lost = self.counts().lost();
         let asked = wanted.clone();
         let picking = tokio::task::spawn_blocking(move || pick(batches.iter().flat_map(|batch| batch.iter()), &asked));
-        let picked = picking.await.map_err(|e| PortError::odd("the receiver", e))?;
+        let picked = picking.await.map_err(|e| PortError::unexpected("the receiver", e))?;
         let spans: Vec<Span> = picked.map_err(|count| too_many("the receiver", count, wanted))?;
         Ok(Collected { spans, lost, quiet: Some(quiet) })
     }

@@ -8,7 +8,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use super::{
     admin, findings, gtid,
     look::Detail,
-    settings::{self, Looked, TRANSACTIONS_BEHIND},
+    settings::{self, Observation, TRANSACTIONS_BEHIND},
     wire::Wire,
 };
 use crate::{
@@ -57,7 +57,7 @@ impl MariaDb {
 #[async_trait]
 impl Engine for MariaDb {
     type Wire = Wire;
-    type Settings = Looked;
+    type Settings = Observation;
 
     const NODE: &'static str = "mariadb";
     const UNIT: Unit = Unit::Transactions;
@@ -96,13 +96,13 @@ impl Engine for MariaDb {
         primary.detail.waits && standby.detail.confirms
     }
 
-    async fn settings(cluster: &Cluster<Self>, node: &str) -> Result<Looked, PortError> {
+    async fn settings(cluster: &Cluster<Self>, node: &str) -> Result<Observation, PortError> {
         settings::look(cluster, node).await
     }
 
     const CHECKS: &'static [&'static str] = findings::CHECKS;
 
-    fn findings(case: &Case<'_, Looked>) -> Vec<Finding> {
+    fn findings(case: &Case<'_, Observation>) -> Vec<Finding> {
         findings::findings(case)
     }
 
@@ -113,7 +113,8 @@ impl Engine for MariaDb {
         let row = wire.row(sql, ACT).await.map_err(cluster.failed(primary, "ask"))?;
         let part = |name: &str| row.get(name).map_or("", String::as_str);
         let domain = part("domain").parse();
-        let domain = domain.map_err(|_| PortError::odd(cluster.place(primary), "`gtid_domain_id` is no number"))?;
+        let domain =
+            domain.map_err(|_| PortError::unexpected(cluster.place(primary), "`gtid_domain_id` is no number"))?;
         Ok(gtid::in_domain(part("position"), domain).map(|gtid| gtid.sequence))
     }
 
@@ -154,7 +155,9 @@ impl Engine for MariaDb {
         let row = wire.row(&sql, PROMOTE + ACT).await.map_err(cluster.failed(node, "ask"))?;
         match row.get("reached").map(String::as_str) {
             Some("0") => Ok(()),
-            _ => Err(PortError::odd(cluster.place(node), format!("it has not come to {end} within {seconds} s"))),
+            _ => {
+                Err(PortError::unexpected(cluster.place(node), format!("it has not come to {end} within {seconds} s")))
+            }
         }
     }
 

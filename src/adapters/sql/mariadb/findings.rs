@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{
     admin,
-    settings::{Looked, TRANSACTIONS_BEHIND},
+    settings::{Observation, TRANSACTIONS_BEHIND},
 };
 use crate::{
     adapters::sql::findings::{fine, judged},
     ports::{Finding, Unit},
 };
 
-type Case<'a> = crate::adapters::sql::findings::Case<'a, Looked>;
+type Case<'a> = crate::adapters::sql::findings::Case<'a, Observation>;
 
 /// The names of all that is looked at.
 pub const CHECKS: &[&str] =
@@ -42,7 +42,7 @@ fn rights(case: &Case<'_>) -> Finding {
             mends.push(hint);
         }
     };
-    let lacking = |what: &str, has: fn(&Looked) -> bool| {
+    let lacking = |what: &str, has: fn(&Observation) -> bool| {
         case.each(|name, node| (!has(node)).then(|| format!("{user} may not {what} at {name}")))
     };
     check(lacking("see replication", |node| node.grants.see), format!("grant slave monitor on *.* to {user}"));
@@ -140,11 +140,11 @@ mod tests {
         ports::Topology,
     };
 
-    fn looked(server: &str) -> Looked {
+    fn looked(server: &str) -> Observation {
         let on = |name: &str| (name.to_owned(), "ON".to_owned());
         let one = |name: &str| (name.to_owned(), "1".to_owned());
         let settings = ["gtid_strict_mode", "log_bin", "log_slave_updates"].map(on).into_iter();
-        Looked {
+        Observation {
             settings: settings
                 .chain(["sync_binlog", "innodb_flush_log_at_trx_commit"].map(one))
                 .chain([("server_id".to_owned(), server.to_owned()), ("gtid_domain_id".to_owned(), "0".to_owned())])
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    fn judge(seen: &[Seen<Looked>], topology: &Topology) -> String {
+    fn judge(seen: &[Seen<Observation>], topology: &Topology) -> String {
         let (writer, admin, database) = ("me", "me", "app");
         told(&findings(&Case { seen, topology, victim: "a", writer, admin, database, promotes: true }))
     }

@@ -22,7 +22,7 @@ const SETTINGS: &str = "select lower(variable_name) as name, variable_value as v
 
 /// What was seen in one node.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Looked {
+pub struct Observation {
     /// Its settings.
     pub settings: BTreeMap<String, String>,
     /// What our user may do as it is.
@@ -39,7 +39,7 @@ pub struct Looked {
     pub delay: u64,
 }
 
-impl Looked {
+impl Observation {
     /// A setting; empty where the server does not know it.
     pub fn setting(&self, name: &str) -> &str {
         self.settings.get(name).map_or("", String::as_str)
@@ -52,7 +52,7 @@ impl Looked {
 }
 
 /// Looks at one node.
-pub async fn look(cluster: &Cluster<MariaDb>, node: &str) -> Result<Looked, PortError> {
+pub async fn look(cluster: &Cluster<MariaDb>, node: &str) -> Result<Observation, PortError> {
     let failed = cluster.failed(node, "ask");
     let database = &cluster.writer.database;
     let mut wire = cluster.open_writer(node, ACT).await?;
@@ -66,7 +66,7 @@ pub async fn look(cluster: &Cluster<MariaDb>, node: &str) -> Result<Looked, Port
     let position = wire.row(look::SAMPLE, ASK).await.map_err(&failed)?;
     let pair = |mut row: Columns| Some((row.remove("name")?, row.remove("value")?));
     let part = |name: &str| lines.first().and_then(|row| row.get(name)).cloned();
-    Ok(Looked {
+    Ok(Observation {
         settings: settings.into_iter().filter_map(pair).collect(),
         grants,
         administers: admin::open(cluster, node).await.is_ok(),

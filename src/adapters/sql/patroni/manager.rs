@@ -36,7 +36,7 @@ impl Patroni {
         let asked = self.0.iter().map(async |rest| (rest, rest.get(page).await));
         let mut asked: FuturesUnordered<_> = asked.collect();
         while let Some((rest, answer)) = asked.next().await {
-            match answer.and_then(|json| read(json).map_err(|why| PortError::odd(rest.place(), why))) {
+            match answer.and_then(|json| read(json).map_err(|why| PortError::unexpected(rest.place(), why))) {
                 Ok(read) => return Ok(read),
                 Err(why) => last = why,
             }

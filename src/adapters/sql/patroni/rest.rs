@@ -57,7 +57,7 @@ impl Rest {
                 Ok(json)
             }
             _ => Err(http::refused(&self.place, "ask", status, &http::excerpt(&body))
-                .unwrap_or_else(|| PortError::odd(&self.place, format!("`{page}` is no JSON")))),
+                .unwrap_or_else(|| PortError::unexpected(&self.place, format!("`{page}` is no JSON")))),
         }
     }
 
@@ -75,7 +75,8 @@ impl Rest {
         body: Option<Value>,
         within: Duration,
     ) -> Result<(StatusCode, Vec<u8>), PortError> {
-        let url = self.url.join(page).map_err(|_| PortError::odd(&self.place, "its address cannot be continued"))?;
+        let url =
+            self.url.join(page).map_err(|_| PortError::unexpected(&self.place, "its address cannot be continued"))?;
         let mut request = self.client.request(method, url).timeout(within);
         if let Some(body) = body {
             request = request.json(&body);

@@ -132,7 +132,7 @@ impl Patroni {
             Reply::Watch(said) => said,
             Reply::Refused(said) | Reply::Elsewhere(said) => {
                 permit.over(asked).await?;
-                return Err(with_standing(&step, &PortError::odd("patroni", said), &nodes.topology().await));
+                return Err(with_standing(&step, &PortError::unexpected("patroni", said), &nodes.topology().await));
             }
         };
         self.watch(nodes, &step, &said, |topology| missing(topology, from, to)).await
@@ -149,7 +149,7 @@ impl Patroni {
         let state = hosts.state(node).await?;
         // Patroni ends its database for a moment when it rewinds it.
         if !matches!(state, HostState::Running | HostState::Crashed) {
-            return Err(PortError::odd(nodes.place(node), format!("its host is {state}; bring it back first")));
+            return Err(PortError::unexpected(nodes.place(node), format!("its host is {state}; bring it back first")));
         }
         self.watch(nodes, &format!("{node} behind the leader"), "", |topology| follows(topology, node)).await?;
         self.settles(node).await;
@@ -197,7 +197,7 @@ impl Patroni {
             if Instant::now() >= until {
                 let patroni = if said.is_empty() { String::new() } else { format!("patroni said: {said}; ") };
                 let why = format!("{patroni}after {} s {why}; {}", FOLLOW.as_secs(), self.members().await);
-                return Err(with_standing(step, &PortError::odd("patroni", why), &topology));
+                return Err(with_standing(step, &PortError::unexpected("patroni", why), &topology));
             }
             tokio::time::sleep(PAUSE).await;
         }

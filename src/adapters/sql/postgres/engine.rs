@@ -10,7 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     findings, history,
     look::Detail,
-    settings::{self, Looked, Rights},
+    settings::{self, Observation, Rights},
     settle,
     wire::Wire,
 };
@@ -45,7 +45,7 @@ impl Postgres {
 #[async_trait]
 impl Engine for Postgres {
     type Wire = Wire;
-    type Settings = Looked;
+    type Settings = Observation;
 
     const NODE: &'static str = "postgres";
     const UNIT: Unit = Unit::Bytes;
@@ -87,7 +87,7 @@ impl Engine for Postgres {
         primary.detail.waits_for(name, &standby.detail)
     }
 
-    async fn settings(cluster: &Cluster<Self>, node: &str) -> Result<Looked, PortError> {
+    async fn settings(cluster: &Cluster<Self>, node: &str) -> Result<Observation, PortError> {
         let mut wire = cluster.open_admin(node, ACT).await?;
         let mut looked = settings::look(&mut wire).await.map_err(cluster.failed(node, "ask"))?;
         if cluster.writer.user != cluster.admin.user {
@@ -100,7 +100,7 @@ impl Engine for Postgres {
 
     const CHECKS: &'static [&'static str] = findings::CHECKS;
 
-    fn findings(case: &Case<'_, Looked>) -> Vec<Finding> {
+    fn findings(case: &Case<'_, Observation>) -> Vec<Finding> {
         findings::findings(case)
     }
 
@@ -129,7 +129,7 @@ impl Engine for Postgres {
     ) -> Result<(), PortError> {
         if answer.follows.is_none() {
             let why = "it is no standby, and takes no writes; look at default_transaction_read_only";
-            return Err(PortError::odd(cluster.place(node), why));
+            return Err(PortError::unexpected(cluster.place(node), why));
         }
         let mut wire = cluster.open_admin(node, ACT).await?;
         cluster.intend(node, &mut wire, &cluster.admin, "promote", permit).await?;
@@ -153,7 +153,7 @@ impl Engine for Postgres {
     }
 
     async fn catch_up(cluster: &Cluster<Self>, node: &str, end: &str) -> Result<(), PortError> {
-        let end: u64 = end.parse().map_err(|e| PortError::odd(cluster.place(node), e))?;
+        let end: u64 = end.parse().map_err(|e| PortError::unexpected(cluster.place(node), e))?;
         let until = Instant::now() + PROMOTE;
         let mut wire = cluster.open_admin(node, ACT).await?;
         loop {
@@ -166,7 +166,7 @@ impl Engine for Postgres {
             }
             if Instant::now() >= until {
                 let why = format!("it is at {at}, and the old primary was at {end}");
-                return Err(PortError::odd(cluster.place(node), why));
+                return Err(PortError::unexpected(cluster.place(node), why));
             }
             tokio::time::sleep(PAUSE).await;
         }

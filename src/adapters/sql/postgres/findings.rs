@@ -1,6 +1,6 @@
 //! What has to hold before a drill, judged from what was seen; nothing is asked here.
 
-use super::settings::Looked;
+use super::settings::Observation;
 use crate::{
     adapters::sql::{
         findings::{fine, judged, objection},
@@ -9,7 +9,7 @@ use crate::{
     ports::{Finding, Unit},
 };
 
-type Case<'a> = crate::adapters::sql::findings::Case<'a, Looked>;
+type Case<'a> = crate::adapters::sql::findings::Case<'a, Observation>;
 
 /// The names of all that is looked at.
 pub const CHECKS: &[&str] =
@@ -202,7 +202,7 @@ mod tests {
         ports::{NodeSeen, Topology},
     };
 
-    fn looked(settings: &[(&str, &str)]) -> Looked {
+    fn looked(settings: &[(&str, &str)]) -> Observation {
         let usual = [
             ("data_checksums", "on"),
             ("full_page_writes", "on"),
@@ -213,7 +213,7 @@ mod tests {
             ("wal_keep_size", "128"),
         ];
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-        Looked {
+        Observation {
             settings: usual.iter().chain(settings).map(owned).collect(),
             slots: vec![Slot { name: "s1".to_owned(), kind: "physical".to_owned(), active: true, ..Slot::default() }],
             rights: Rights {
@@ -229,11 +229,11 @@ mod tests {
         }
     }
 
-    fn case<'a>(seen: &'a [Seen<Looked>], topology: &'a Topology) -> Case<'a> {
+    fn case<'a>(seen: &'a [Seen<Observation>], topology: &'a Topology) -> Case<'a> {
         Case { seen, topology, victim: "a", writer: "me", admin: "me", database: "app", promotes: true }
     }
 
-    fn judge(seen: &[Seen<Looked>], topology: &Topology) -> String {
+    fn judge(seen: &[Seen<Observation>], topology: &Topology) -> String {
         told(&findings(&case(seen, topology)))
     }
 
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_synchronous_standby_is_evidence_only_if_it_is_connected_and_waited_for() {
         let of = |settings: &[(&str, &str)], connected: bool, waited_for: bool| {
-            let a = Looked { waited_for: i64::from(connected), ..looked(settings) };
+            let a = Observation { waited_for: i64::from(connected), ..looked(settings) };
             let seen = [("a".to_owned(), Ok(a)), ("b".to_owned(), Ok(looked(&[])))];
             let b = NodeSeen { synchronous: waited_for, ..standby("b", "1", 400) };
             let topology = Topology { nodes: vec![primary("a", "1", 500), b], leader: None };

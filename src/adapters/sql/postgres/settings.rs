@@ -83,7 +83,7 @@ pub struct Slot {
 
 /// What was seen in one node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Looked {
+pub struct Observation {
     /// Its settings, in the server's own units.
     pub settings: BTreeMap<String, String>,
     /// Its slots.
@@ -96,7 +96,7 @@ pub struct Looked {
     pub waited_for: i64,
 }
 
-impl Looked {
+impl Observation {
     /// A setting; empty where the server does not know it.
     pub fn setting(&self, name: &str) -> &str {
         self.settings.get(name).map_or("", String::as_str)
@@ -109,14 +109,14 @@ impl Looked {
 }
 
 /// Looks at one node.
-pub async fn look(wire: &mut Wire) -> Result<Looked, Failure> {
+pub async fn look(wire: &mut Wire) -> Result<Observation, Failure> {
     let settings = wire.rows(SETTINGS, &[(&NAMES, Type::TEXT_ARRAY)], ACT).await?;
     let slots = wire.rows(SLOTS, &[], ACT).await?;
     let rights = rights(wire).await?;
     let conflicts = wire.row(CONFLICTS, &[], ACT).await?;
     let waited_for = wire.row(WAITED_FOR, &[], ACT).await?;
-    let read = || -> Result<Looked, Error> {
-        Ok(Looked {
+    let read = || -> Result<Observation, Error> {
+        Ok(Observation {
             settings: settings
                 .iter()
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Room kept for the records of the way back, in bytes: some hundred records of a few hundred bytes.
-const RESERVE: usize = 256 * 1024;
+const SPARE: usize = 256 * 1024;
 /// How often a free target is tried against others who want it as well.
 const TRIES: u32 = 10;
 
@@ -54,18 +54,18 @@ impl Files {
         self.locks.clock.now()
     }
 
-    fn reserve(&self, run: &RunId) -> PathBuf {
+    fn spare(&self, run: &RunId) -> PathBuf {
         self.locks.folder(run).join("reserve")
     }
 
     pub(super) fn is_exhausted(&self, run: &RunId) -> bool {
-        self.locks.disk.size(&self.reserve(run)).is_err()
+        self.locks.disk.size(&self.spare(run)).is_err()
     }
 
     /// Does something, and once more with the room that is kept for it where the disk is full, and only there.
     fn with_room<T>(&self, run: &RunId, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
         match act() {
-            Err(e) if is_full(&e) && self.locks.disk.remove(&self.reserve(run)).is_ok() => {
+            Err(e) if is_full(&e) && self.locks.disk.remove(&self.spare(run)).is_ok() => {
                 // Some file systems give room back only once it is certain that nobody needs it.
                 let _ = self.locks.disk.sync_folder(&self.locks.folder(run));
                 act()
@@ -128,7 +128,7 @@ impl Files {
         }
         let fill = || -> io::Result<()> {
             // Written out, not only sized: a sparse file would hold no room.
-            create_synced(disk, &folder.join("reserve"), &vec![b'.'; RESERVE])?;
+            create_synced(disk, &folder.join("reserve"), &vec![b'.'; SPARE])?;
             let told = serde_json::to_vec_pretty(claim).map_err(io::Error::other)?;
             create_synced(disk, &folder.join("run.json"), &told)?;
             create_synced(disk, &folder.join(FIRST), b"")?;
@@ -274,7 +274,7 @@ impl Files {
             _ => disk.sync_folder(&folder),
         };
         self.with_room(&grant.run, close).map_err(|e| failed(&path, &e))?;
-        let _ = disk.remove(&self.reserve(&grant.run));
+        let _ = disk.remove(&self.spare(&grant.run));
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|(run, _), _| *run != grant.run);
         let claims = self.locks.claims(&grant.target);
         match claims.highest().map_err(|e| failed(&claims.folder, &e))? {
@@ -324,11 +324,10 @@ impl Files {
         place.tail = Tail { bytes: offset + line.len() as u64, chain, ..place.tail };
         let sync = || self.locks.disk.sync(&path);
         // A sync that failed may have dropped what it was to write, so that this is written again.
-        let synced =
-            sync().or_else(|e| match is_full(&e) && self.locks.disk.remove(&self.reserve(&grant.run)).is_ok() {
-                true => write(offset, &line).and_then(|()| sync()),
-                false => Err(e),
-            });
+        let synced = sync().or_else(|e| match is_full(&e) && self.locks.disk.remove(&self.spare(&grant.run)).is_ok() {
+            true => write(offset, &line).and_then(|()| sync()),
+            false => Err(e),
+        });
         if let Err(e) = synced {
             place.unsynced = Some(line);
             *slot = Some(place);

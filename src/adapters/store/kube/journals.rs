@@ -188,7 +188,7 @@ impl Journals {
                 return Err(superseded(grant, tail.epoch));
             }
             let sealed = tail.chain.seal(at, grant.epoch, draft.entry.clone());
-            let sealed = sealed.map_err(|e| trouble(&self.cluster, PortError::odd(name_of(run, 0), e)))?;
+            let sealed = sealed.map_err(|e| trouble(&self.cluster, PortError::unexpected(name_of(run, 0), e)))?;
             match self.write(grant, &tail, &sealed, state.as_ref()).await {
                 Ok(next) => {
                     self.tails().insert(run.clone(), next);

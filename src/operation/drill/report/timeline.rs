@@ -65,7 +65,7 @@ fn told(plan: &Plan, entry: &Entry) -> Option<String> {
     Some(match entry {
         Entry::Applied { step } => format!("{}: done", name(step)?),
         Entry::Failed { step, why } => format!("{} failed: {why}", name(step)?),
-        Entry::Looked { step, verdict: Verdict::Pass { .. }, line, .. } => format!("{}: {line}", name(step)?),
+        Entry::Observed { step, verdict: Verdict::Pass { .. }, line, .. } => format!("{}: {line}", name(step)?),
         Entry::Undone { step } => format!("{}: taken back", name(step)?),
         Entry::Stuck { step, why } => format!("{}: stuck, {why}", name(step)?),
         Entry::Interrupted { why } => format!("interrupted: {why}"),

@@ -22,14 +22,14 @@ pub fn clock() -> Arc<dyn Clock> {
 
 /// Where runs are kept: one place for each platform, and no copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// A folder of this machine.
     Folder(PathBuf),
     /// A namespace of a cluster.
     Cluster(Reach),
 }
 
-impl Place {
+impl Location {
     /// Opens the store.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "{}", folder.display()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Evidence, Spec, Switch, Watch, fuses, measure, measure::Read, probes};
 use crate::{
-    guard::{Look, Verdict},
+    guard::{ObserveContext, Verdict},
     model::{HumanDuration, Slot, Weights},
     ports::InFlight,
     slo::{self, Counts, freeze, freeze_without_baseline, judge, progress, smallest_excluded},
@@ -20,10 +20,10 @@ const IN_VAIN: u32 = 5;
 const PATIENCE: u32 = 4;
 
 /// Takes one look.
-pub(super) async fn look(
+pub(super) async fn observe(
     switch: &Switch,
     watch: &Watch,
-    look: &Look<'_>,
+    look: &ObserveContext<'_>,
     evidence: &mut Evidence,
 ) -> (Verdict, String) {
     fuses::remember_exits(switch, evidence).await;
@@ -51,7 +51,7 @@ pub(super) async fn look(
 }
 
 const fn pass() -> Verdict {
-    Verdict::Pass { reserve: None }
+    Verdict::Pass { warning: None }
 }
 
 fn served(evidence: &Evidence) -> Duration {
@@ -83,7 +83,7 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
             (Verdict::Unfit { why: refusal.to_string() }, line)
         }
         (Err(_), _) if spent < length * PATIENCE => (Verdict::Wait, line),
-        (Err(_), Read::Silent(why)) => (Verdict::Blind { why }, line),
+        (Err(_), Read::Silent(why)) => (Verdict::NoData { why }, line),
         (Err(refusal), _) => {
             let why =
                 format!("{refusal}; measure for longer with --baseline, or go without: --override slo --reason TEXT");
@@ -201,8 +201,8 @@ async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within
         Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
     };
     if spent >= within {
-        let reserve = format!("{old} stays as it is: after {} {line}", HumanDuration(within));
-        return (Verdict::Pass { reserve: Some(reserve) }, line);
+        let warning = format!("{old} stays as it is: after {} {line}", HumanDuration(within));
+        return (Verdict::Pass { warning: Some(warning) }, line);
     }
     match stand(switch, evidence, Weights::all(switch.spec.to)).await {
         Ok(_) => (Verdict::Wait, line),
@@ -251,7 +251,7 @@ async fn bake(
     match verdict {
         slo::Verdict::Breach { why, .. } => (Verdict::Breach { why }, line),
         _ if spent >= max => {
-            (Verdict::Blind { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line)
+            (Verdict::NoData { why: format!("{awaited}; {}", excluded(&switch.spec, &counted.slo)) }, line)
         }
         _ => (Verdict::Wait, line),
     }

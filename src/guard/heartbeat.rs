@@ -11,13 +11,13 @@ use crate::{
 
 /// Gives signs of life as long as this process can, and notices when the run is no longer ours. What the run does is bounded in
 /// time by itself, so that an effect that takes long is no reason to be taken for dead.
-pub(super) struct Heart {
+pub(super) struct Heartbeat {
     task: JoinHandle<()>,
     lost: watch::Receiver<Option<(u64, u64)>>,
     run: String,
 }
 
-impl Heart {
+impl Heartbeat {
     pub(super) fn start(context: &Context, grant: &Grant) -> Self {
         let (lose, lost) = watch::channel(None);
         let (store, clock, grant) = (context.store.clone(), context.clock.clone(), grant.clone());
@@ -34,7 +34,7 @@ impl Heart {
     }
 }
 
-impl Drop for Heart {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.task.abort();
     }

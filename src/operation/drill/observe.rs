@@ -11,7 +11,7 @@ use super::{
     verdict::{summary, together, told},
 };
 use crate::{
-    guard::{Look, Verdict},
+    guard::{ObserveContext, Verdict},
     model::HumanDuration,
 };
 
@@ -21,7 +21,12 @@ const LOOK: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Takes one look.
-pub(super) async fn look(drill: &Drill, watch: &Watch, look: &Look<'_>, evidence: &mut Evidence) -> (Verdict, String) {
+pub(super) async fn observe(
+    drill: &Drill,
+    watch: &Watch,
+    look: &ObserveContext<'_>,
+    evidence: &mut Evidence,
+) -> (Verdict, String) {
     let begun = drill.ports.clock.now();
     let (verdict, line) = match watch {
         Watch::Baseline { length } => baseline(drill, look, length.0, evidence.cycles.len() + 1).await,
@@ -41,16 +46,16 @@ pub(super) async fn look(drill: &Drill, watch: &Watch, look: &Look<'_>, evidence
 }
 
 fn pass(line: String) -> (Verdict, String) {
-    (Verdict::Pass { reserve: None }, line)
+    (Verdict::Pass { warning: None }, line)
 }
 
 /// Another process has begun the writing, and what it knew is gone with it.
 fn orphaned() -> (Verdict, String) {
     let why = "the writers ended with the process that began them, so nothing can be measured".to_owned();
-    (Verdict::Blind { why: why.clone() }, why)
+    (Verdict::NoData { why: why.clone() }, why)
 }
 
-async fn baseline(drill: &Drill, look: &Look<'_>, length: Duration, nth: usize) -> (Verdict, String) {
+async fn baseline(drill: &Drill, look: &ObserveContext<'_>, length: Duration, nth: usize) -> (Verdict, String) {
     if look.first
         && let Err(why) = begin(drill, nth).await
     {
@@ -175,7 +180,7 @@ async fn measure(drill: &Drill, evidence: &mut Evidence) -> (Verdict, String) {
     read_back(&*drill.ports.database, &mut records, drill.spec.limit.0).await;
     let measurement = match ledger::measure(&records) {
         Ok(measurement) => measurement,
-        Err(flaw) => return (Verdict::Blind { why: flaw.to_string() }, flaw.to_string()),
+        Err(flaw) => return (Verdict::NoData { why: flaw.to_string() }, flaw.to_string()),
     };
     let after = drill.ports.database.topology().await;
     let line = summary(&measurement);
@@ -192,9 +197,9 @@ fn judge(drill: &Drill, evidence: &mut Evidence) -> (Verdict, String) {
     let judgement = together(&evidence.cycles, &drill.spec.objectives);
     let why = told(&judgement);
     let verdict = match judgement.verdict {
-        ledger::Verdict::Pass => Verdict::Pass { reserve: None },
+        ledger::Verdict::Pass => Verdict::Pass { warning: None },
         ledger::Verdict::Fail => Verdict::Breach { why: why.clone() },
-        ledger::Verdict::NotProven => Verdict::Blind { why: why.clone() },
+        ledger::Verdict::NotProven => Verdict::NoData { why: why.clone() },
     };
     evidence.judgement = Some(judgement);
     (verdict, why)
