@@ -31,17 +31,17 @@ async fn a_healthy_change_is_kept() {
     planned
     owned Operator
     0 looked Wait
-    0 looked Pass { reserve: None }
+    0 looked Pass { warning: None }
     1 captured 0
     1 applied
     2 looked Wait
-    2 looked Pass { reserve: None }
+    2 looked Pass { warning: None }
     3 captured 50
     3 applied
     4 captured 2
     4 applied
     5 looked Wait
-    5 looked Pass { reserve: None }
+    5 looked Pass { warning: None }
     finished kept
     ");
 }

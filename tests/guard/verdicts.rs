@@ -28,14 +28,14 @@ async fn a_healthy_release_is_kept() {
     insta::assert_snapshot!(world.history().await.unwrap(), @r#"
     planned
     owned Operator
-    0 looked 5 times: Pass { reserve: None }
-    1 looked 1 times: Pass { reserve: None }
+    0 looked 5 times: Pass { warning: None }
+    1 looked 1 times: Pass { warning: None }
     2 captured {"blue":100,"green":0}
     2 applied
-    3 looked 1 times: Pass { reserve: None }
-    4 looked 1 times: Pass { reserve: None }
-    5 looked 10 times: Pass { reserve: None }
-    6 looked 1 times: Pass { reserve: None }
+    3 looked 1 times: Pass { warning: None }
+    4 looked 1 times: Pass { warning: None }
+    5 looked 10 times: Pass { warning: None }
+    6 looked 1 times: Pass { warning: None }
     7 captured 2
     7 applied
     finished kept
