@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    contact::Lab,
+    client::Lab,
     gateway::{FenceWeights, SetWeights, Stand},
     http::{Answer, Ask, Client},
     operate,

@@ -2,8 +2,8 @@
 
 mod adapter;
 pub mod alerts;
+mod client;
 mod connections;
-mod contact;
 pub mod database;
 mod extent;
 pub mod fault;
@@ -24,7 +24,7 @@ pub mod telemetry;
 pub mod tenant;
 
 pub use adapter::LabPlatform;
-pub use contact::{Lab, end, start};
+pub use client::{Lab, end, start};
 pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use extent::{Extent, GatewayDefect, Untraced};
 pub use fault::{Deviation, Fault, Faults};

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     alerts::Told,
-    contact::Lab,
+    client::Lab,
     http::{Answer, Ask, Client},
     identity::{AUDIENCE, Order, Token},
     store::Outage,

@@ -98,7 +98,7 @@ impl Postgres {
             .arg("-D")
             .arg(site.data())
             .args(["-X", "stream", "-c", "fast", "--no-sync", "--no-password", "-S", self.slot(), "-d"])
-            .arg(contact(primary.service.listen, REPLICATOR, ""))
+            .arg(conninfo(primary.service.listen, REPLICATOR, ""))
             .run(COPY)
             .await?;
         Ok(())
@@ -107,10 +107,10 @@ impl Postgres {
     /// Starts it as a standby of `primary`, whatever it was before.
     async fn start_as_standby(&self, primary: &HostPlan, power: &dyn Power) -> io::Result<()> {
         let site = &self.site;
-        let contact = contact(primary.service.listen, REPLICATOR, "");
+        let conninfo = conninfo(primary.service.listen, REPLICATOR, "");
         let passwords = site.passwords();
         let follow = format!(
-            "primary_conninfo = '{contact} application_name={} passfile={}'\nprimary_slot_name = '{}'\n",
+            "primary_conninfo = '{conninfo} application_name={} passfile={}'\nprimary_slot_name = '{}'\n",
             site.plan.name,
             passwords.display(),
             self.slot()
@@ -146,7 +146,7 @@ impl Postgres {
             .arg("-D")
             .arg(site.data())
             .args(["--no-sync", "--write-recovery-conf", "--source-server"])
-            .arg(contact(primary.service.listen, &site.cluster.known().admin_user, " dbname=postgres"))
+            .arg(conninfo(primary.service.listen, &site.cluster.known().admin_user, " dbname=postgres"))
             .run(COPY)
             .await?;
         Ok(())
@@ -314,7 +314,7 @@ fn passwords(site: &Site) -> String {
     format!("127.0.0.1:*:*:{REPLICATOR}:{}\n127.0.0.1:*:*:{admin}:{}\n", secrets.replication, secrets.admin)
 }
 
-fn contact(at: SocketAddr, account: &str, more: &str) -> String {
+fn conninfo(at: SocketAddr, account: &str, more: &str) -> String {
     format!("host={} port={} user={account} connect_timeout=5{more}", at.ip(), at.port())
 }
 
@@ -338,9 +338,9 @@ pub async fn say(site: &Site, database: &str, statements: &str) -> io::Result<St
 /// # Errors
 /// What the database said.
 async fn ask(site: &Site, at: SocketAddr, statements: &str) -> io::Result<String> {
-    let contact = contact(at, &site.cluster.known().admin_user, " dbname=postgres");
+    let conninfo = conninfo(at, &site.cluster.known().admin_user, " dbname=postgres");
     site.tool("psql")?
-        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-w", "-d", &contact])
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-w", "-d", &conninfo])
         .input(statements)
         .run(STATEMENT)
         .await

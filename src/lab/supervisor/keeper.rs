@@ -46,7 +46,7 @@ pub struct Keeper {
     options: Options,
     folder: Folder,
     ports: Ports,
-    wishes: [SlotStatus; 2],
+    desired_slots: [SlotStatus; 2],
     parts: Vec<Part>,
     /// How often replicas that are gone had ended by themselves: names come back, and counts must not shrink.
     past_exits: BTreeMap<String, u64>,
@@ -56,17 +56,17 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Prepares gateway and Prometheus; the replicas follow at the first turn.
+    /// Prepares gateway and Prometheus; the replicas follow at the first round.
     pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
         let replicas = if lab.database_only { 0 } else { options.replicas };
         // A lab that is started anew has another token: what was sent to the one before does not reach it.
-        let wish = |slot, release: &Release| {
+        let desired = |slot, release: &Release| {
             let (epoch, version) = (Epoch(0), 0);
             SlotStatus { slot, release: release.clone(), replicas, epoch, version }
         };
-        let wishes = [wish(Slot::Blue, &options.blue), wish(Slot::Green, &options.green)];
+        let desired_slots = [desired(Slot::Blue, &options.blue), desired(Slot::Green, &options.green)];
         let mut keeper = Self {
-            wishes,
+            desired_slots,
             options,
             folder,
             ports,
@@ -196,7 +196,7 @@ impl Keeper {
     /// Sets what a slot should run; its replicas are replaced one after another.
     pub fn set_release(&mut self, slot: Slot, release: Release) {
         tracing::info!(%slot, version = release.version, faults = ?release.faults, "release set");
-        self.wish(slot).release = release;
+        self.desired(slot).release = release;
     }
 
     /// Sets how many replicas a slot should have, if the fence holds.
@@ -205,7 +205,7 @@ impl Keeper {
     /// Where it does not; nothing has changed then.
     pub fn set_scale(&mut self, slot: Slot, order: SetScale) -> Result<(), ScaleRefusal> {
         let SetScale { replicas, from, epoch, version } = order;
-        let found = self.wish(slot);
+        let found = self.desired(slot);
         if epoch < found.epoch {
             return Err(ScaleRefusal::Superseded(found.epoch));
         }
@@ -222,7 +222,7 @@ impl Keeper {
     /// # Errors
     /// Where a later owner has written.
     pub fn fence_scale(&mut self, slot: Slot, epoch: Epoch) -> Result<u32, ScaleRefusal> {
-        let found = self.wish(slot);
+        let found = self.desired(slot);
         if epoch < found.epoch {
             return Err(ScaleRefusal::Superseded(found.epoch));
         }
@@ -231,28 +231,28 @@ impl Keeper {
         Ok(found.replicas)
     }
 
-    fn wish(&mut self, slot: Slot) -> &mut SlotStatus {
-        &mut self.wishes[usize::from(slot == Slot::Green)]
+    fn desired(&mut self, slot: Slot) -> &mut SlotStatus {
+        &mut self.desired_slots[usize::from(slot == Slot::Green)]
     }
 
     /// How everything stands.
     pub fn status(&self) -> Status {
         let mut parts: Vec<_> = self.parts.iter().map(Part::status).collect();
         parts.sort_by(|a, b| (a.slot, &a.name).cmp(&(b.slot, &b.name)));
-        Status { parts, slots: self.wishes.to_vec() }
+        Status { parts, slots: self.desired_slots.to_vec() }
     }
 
-    /// Brings what runs one turn nearer to what should run.
+    /// Brings what runs one step nearer to what should run.
     ///
     /// # Errors
-    /// Where the folder cannot be written or no port is free; the next turn tries again.
-    pub fn turn(&mut self) -> Result<(), Error> {
+    /// Where the folder cannot be written or no port is free; the next round tries again.
+    pub fn reconcile(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         for part in &mut self.parts {
-            part.turn(now);
+            part.reconcile(now);
         }
         self.forget_gone();
-        for at in 0..self.wishes.len() {
+        for at in 0..self.desired_slots.len() {
             // In this order, or the place of one that is gone would look as if nothing were changing.
             self.fill(at)?;
             self.retire(at);
@@ -270,7 +270,7 @@ impl Keeper {
 
     /// Retires replicas that are too many, and one at a time of those that run another release.
     fn retire(&mut self, at: usize) {
-        let SlotStatus { slot, release: wanted, replicas, .. } = &self.wishes[at];
+        let SlotStatus { slot, release: wanted, replicas, .. } = &self.desired_slots[at];
         let of_slot = |part: &Part| matches!(&part.kind, Kind::Replica { slot: s, .. } if s == slot);
         let mut busy = self.parts.iter().any(|part| of_slot(part) && part.is_changing());
         for part in &mut self.parts {
@@ -289,7 +289,7 @@ impl Keeper {
 
     /// Makes the replicas that are missing.
     fn fill(&mut self, at: usize) -> Result<(), Error> {
-        let SlotStatus { slot, release, replicas, .. } = self.wishes[at].clone();
+        let SlotStatus { slot, release, replicas, .. } = self.desired_slots[at].clone();
         for index in 0..replicas {
             let is_it =
                 |part: &Part| matches!(part.kind, Kind::Replica { slot: s, index: i, .. } if s == slot && i == index);
@@ -340,7 +340,7 @@ impl Keeper {
     pub fn is_empty(&mut self) -> bool {
         let now = Instant::now();
         for part in &mut self.parts {
-            part.turn(now);
+            part.reconcile(now);
         }
         self.forget_gone();
         self.parts.is_empty()

@@ -85,7 +85,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// A process that is to be started at the next turn.
+    /// A process that is to be started at the next round.
     pub fn new(name: String, kind: Kind, address: SocketAddr, ask: (SocketAddr, &'static str), launch: Launch) -> Self {
         Self {
             name,
@@ -102,7 +102,7 @@ impl Part {
     }
 
     /// Takes note of an end, and starts, ends or kills what is due.
-    pub fn turn(&mut self, now: Instant) {
+    pub fn reconcile(&mut self, now: Instant) {
         self.ready_since = self.is_ready().then(|| self.ready_since.unwrap_or(now));
         let run = std::mem::replace(&mut self.run, Run::Gone);
         self.run = match run {

@@ -157,7 +157,7 @@ fn locked(keeper: &Mutex<Keeper>) -> MutexGuard<'_, Keeper> {
 async fn keep(keeper: &Mutex<Keeper>, stop: &CancellationToken) -> Result<(), Error> {
     let mut child = signal(SignalKind::child()).map_err(|e| broken("signals", e))?;
     loop {
-        if let Err(e) = locked(keeper).turn() {
+        if let Err(e) = locked(keeper).reconcile() {
             tracing::error!("{e}");
         }
         tokio::select! {

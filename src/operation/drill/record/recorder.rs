@@ -143,16 +143,16 @@ impl Running {
 
     async fn begin(&mut self) -> io::Result<()> {
         let streams = lanes(&self.shared);
-        let mut crews = Vec::new();
+        let mut of_lanes = Vec::new();
         for (lane, _) in &streams {
-            crews.push(self.hire(lane).await);
+            of_lanes.push(self.connect_workers(lane).await);
         }
         for (node, _) in (0_u16..).zip(&self.shared.nodes) {
             self.spawn(poll(self.shared.clone(), node, self.polling.clone(), self.tasks.clone()));
         }
         let first = Instant::now() + SETTLE;
         let share = 1.0 / f64::from(u16::try_from(streams.len()).unwrap_or(u16::MAX));
-        let tracks = streams.into_iter().zip(crews).map(|((lane, rate), workers)| {
+        let tracks = streams.into_iter().zip(of_lanes).map(|((lane, rate), workers)| {
             // Streams are shifted against each other, so that their slots do not fall together.
             let first = first + Duration::from_secs_f64(f64::from(lane.stream) * share / rate);
             Track { lane, workers, first, rate }
@@ -163,8 +163,8 @@ impl Running {
     }
 
     /// Starts a stream's workers, which connect before they take slots; waits until all have tried.
-    async fn hire(&self, lane: &Arc<Lane>) -> Vec<mpsc::Sender<Micros>> {
-        let mut crew = Vec::new();
+    async fn connect_workers(&self, lane: &Arc<Lane>) -> Vec<mpsc::Sender<Micros>> {
+        let mut workers = Vec::new();
         let (trying, mut tried) = mpsc::channel::<()>(1);
         for number in 0..self.shared.spec.workers {
             let (worker, slots) = mpsc::channel(1);
@@ -174,12 +174,12 @@ impl Running {
                 drop(trying);
                 work.work(slots).await;
             });
-            crew.push(worker);
+            workers.push(worker);
         }
         drop(trying);
         // Nothing is ever sent: this ends when every worker has let go. Each tries a node once, and each try has a deadline.
         let _ = tried.recv().await;
-        crew
+        workers
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
