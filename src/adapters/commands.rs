@@ -12,16 +12,18 @@ use async_trait::async_trait;
 
 use crate::{
     model::Epoch,
-    ports::{Flow, HostState, Hosts, Means, Permit, PortError},
+    ports::{Act, Flow, HostState, Hosts, Means, Permit, PortError},
 };
 
 /// The commands for one host; what has none cannot be done to it.
 #[derive(Debug, Clone, Default)]
 pub struct HostCommands {
-    /// Prints the host's state as one word.
+    /// Prints the host's state, as [`HostState`] is written.
     pub state: Vec<String>,
-    /// Bring it into a state.
-    pub set: BTreeMap<HostState, Vec<String>>,
+    /// Releases, heals and starts it.
+    pub run: Vec<String>,
+    /// What can be done to it.
+    pub acts: BTreeMap<Act, Vec<String>>,
     /// Prints whether its replication is `flowing` or `frozen`.
     pub flow: Vec<String>,
     /// Stops its replication, and lets it flow again.
@@ -62,7 +64,11 @@ impl Hosts for CommandHosts {
     }
 
     fn can(&self, host: &str, state: HostState) -> bool {
-        self.0.get(host).is_some_and(|host| !host.state.is_empty() && host.set.contains_key(&state))
+        let able = |host: &HostCommands| match state {
+            HostState::Running => !host.run.is_empty(),
+            state => state.acts().all(|act| host.acts.contains_key(&act)),
+        };
+        self.0.get(host).is_some_and(|host| !host.state.is_empty() && able(host))
     }
 
     fn can_freeze(&self, host: &str) -> bool {
@@ -82,11 +88,19 @@ impl Hosts for CommandHosts {
     }
 
     async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
-        if self.state(host).await? == to {
+        let found = self.state(host).await?;
+        let commands = self.of(host)?;
+        if found == to {
             return Ok(());
         }
-        let command = self.of(host)?.set.get(&to).map_or(&[][..], Vec::as_slice);
-        act(host, to.word(), command, &[], permit).await.map(drop)
+        if to == HostState::Running {
+            return act(host, "run", &commands.run, &[], permit).await.map(drop);
+        }
+        for missing in to.acts().filter(|act| !found.has(*act)) {
+            let command = commands.acts.get(&missing).map_or(&[][..], Vec::as_slice);
+            act(host, &format!("bring about `{}` at", missing.word()), command, &[], permit).await?;
+        }
+        Ok(())
     }
 
     async fn flow(&self, host: &str) -> Result<Flow, PortError> {
@@ -196,13 +210,17 @@ mod tests {
 
     fn one(folder: &std::path::Path) -> CommandHosts {
         let file = folder.join("state").display().to_string();
-        let set = [HostState::Running, HostState::Down].map(|state| {
-            let script = format!("echo $INTERLOCK_HOST $INTERLOCK_EPOCH >&2; printf {} > {file}", state.word());
-            (state, shell(&script))
-        });
+        let becomes =
+            |state: &str| shell(&format!("echo $INTERLOCK_HOST $INTERLOCK_EPOCH >&2; printf {state} > {file}"));
         let commands = HostCommands {
             state: shell(&format!("cat {file} || echo running")),
-            set: set.into(),
+            run: becomes("running"),
+            acts: [
+                (Act::PowerOff, becomes("down")),
+                (Act::Partition, becomes("partitioned")),
+                (Act::StallDisk, shell(&format!("printf %s+stalled $(cat {file}) > {file}.new; mv {file}.new {file}"))),
+            ]
+            .into(),
             free: shell("echo Avail; echo 1048576"),
             stop: shell("echo no such unit >&2; exit 3"),
             follow: shell("echo followed $INTERLOCK_PRIMARY"),
@@ -226,6 +244,11 @@ mod tests {
         let failed = hosts.stop_cleanly("pg1", &ByHand(Epoch(3))).await.unwrap_err().to_string();
         assert!(failed.contains("no such unit"), "{failed}");
         assert!(hosts.set_state("pg1", HostState::Paused, &ByHand(Epoch(3))).await.is_err());
+        hosts.set_state("pg1", HostState::Running, &ByHand(Epoch(3))).await.unwrap();
+        let both = HostState::of(&[Act::StallDisk, Act::Partition]);
+        assert!(hosts.can("pg1", both) && !hosts.can("pg1", HostState::of(&[Act::StallDisk, Act::Pause])));
+        hosts.set_state("pg1", both, &ByHand(Epoch(3))).await.unwrap();
+        assert_eq!(hosts.state("pg1").await.unwrap(), both, "each act by its own command, one after the other");
         assert!(hosts.state("pg9").await.is_err());
     }
 

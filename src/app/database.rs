@@ -11,7 +11,7 @@ use crate::{
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     operation::{Build, drill::Ports},
-    ports::{Database, Flow, HostState, Hosts, PortError},
+    ports::{Act, Database, Flow, Hosts, PortError},
 };
 
 /// A database and its hosts.
@@ -137,19 +137,19 @@ fn bound(database: Result<Arc<dyn Database>, PortError>, hosts: &BTreeMap<String
 }
 
 fn commands(host: &Host) -> HostCommands {
-    let states = [
-        (HostState::Running, &host.run),
-        (HostState::Down, &host.kill),
-        (HostState::Paused, &host.pause),
-        (HostState::Partitioned, &host.partition),
-        (HostState::Crashed, &host.kill_database),
-        (HostState::Orphaned, &host.kill_manager),
-        (HostState::Stalled, &host.stall),
+    let acts = [
+        (Act::PowerOff, &host.kill),
+        (Act::Pause, &host.pause),
+        (Act::Partition, &host.partition),
+        (Act::KillDatabase, &host.kill_database),
+        (Act::KillManager, &host.kill_manager),
+        (Act::StallDisk, &host.stall),
     ];
     let flows = [(Flow::Frozen, &host.freeze), (Flow::Flowing, &host.thaw)];
     HostCommands {
         state: host.state.clone(),
-        set: states.into_iter().filter(|(_, c)| !c.is_empty()).map(|(state, c)| (state, c.clone())).collect(),
+        run: host.run.clone(),
+        acts: acts.into_iter().filter(|(_, c)| !c.is_empty()).map(|(act, c)| (act, c.clone())).collect(),
         flow: host.flow.clone(),
         set_flow: flows.into_iter().filter(|(_, c)| !c.is_empty()).map(|(flow, c)| (flow, c.clone())).collect(),
         free: host.free.clone(),

@@ -6,10 +6,9 @@ use super::{Session, Snapshot, clock};
 use crate::{
     document::Drill as Document,
     error::Error,
-    model::Method,
     operation::{
         Build,
-        drill::{Drill, Ports, Require, Spec, Users, Writer, ledger::Objectives},
+        drill::{Drill, Method, Ports, Require, Spec, Users, Writer, ledger::Objectives},
     },
     ports::{NodeSeen, PortError, Topology},
 };
@@ -112,7 +111,7 @@ fn primary(topology: &Topology) -> Result<String, Error> {
 
 /// The standby that takes over where a method names one: the synchronous one, else the one that is furthest.
 fn candidate(drill: &Document, topology: &Topology, primary: &str) -> Result<Option<String>, Error> {
-    if !matches!(drill.fault.method, Method::Switchover | Method::Promote) {
+    if drill.fault.method.is_fault() {
         return Ok(None);
     }
     let standbys = topology.nodes.iter().filter(|node| node.name != primary);

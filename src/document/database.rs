@@ -59,7 +59,8 @@ pub struct PatroniCluster {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Host {
-    /// Prints how the host stands: `running`, `down`, `paused`, `partitioned`, `crashed`, `orphaned` or `stalled`.
+    /// Prints how the host stands: `running`, `down`, `paused`, `partitioned`, `crashed`, `orphaned` or `stalled`; where it is
+    /// several, such as `partitioned+paused`.
     pub state: Vec<String>,
     /// Releases, heals and starts it.
     pub run: Vec<String>,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Document, Metadata};
 use crate::{
     error::Fault,
-    model::{self, HumanDuration, Method, Restore, Victim},
+    model::{self, HumanDuration, Restore, Victim},
+    operation::drill::Method,
     slo::Problem,
 };
 
@@ -76,7 +77,7 @@ pub struct Drill {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultSpec {
-    /// `switchover`, `promote`, `kill`, `pause`, `partition` or `stall`.
+    /// As planned, by promoting a standby, or by a fault.
     pub method: Method,
     /// What is killed: `host`, `database` or `manager`.
     #[serde(default)]
@@ -87,7 +88,7 @@ pub struct FaultSpec {
     /// The standby that takes over, for `switchover` and `promote`; the one that is furthest where it is left out.
     #[serde(default)]
     pub candidate: Option<String>,
-    /// How long the fault lasts: needed by `pause`, `partition` and `stall`, at least for `kill`.
+    /// How long the fault lasts: needed by one that does not end with the failover, and at least so long by one that does.
     #[serde(default, rename = "for")]
     pub length: Option<HumanDuration>,
     /// How long the primary's replication is stopped before the fault, so that something is certain to be lost.
@@ -275,7 +276,7 @@ impl FaultSpec {
                 let what = format!("`{method}` has to end some time");
                 return Err(Problem::new("method", what, "say when: `for: 9s`"));
             }
-            Some(_) if !method.is_timed() && method != Method::Kill => {
+            Some(_) if !method.is_fault() => {
                 let what = format!("`{method}` lasts until a standby has taken over");
                 return Err(Problem::new("for", what, "leave it out"));
             }
@@ -284,14 +285,14 @@ impl FaultSpec {
             }
             _ => {}
         }
-        if self.victim != Victim::Host && method != Method::Kill {
+        if self.victim != Victim::Host && (!method.is_fault() || method.fault(self.victim).is_none()) {
             return Err(Problem::new("victim", format!("`{method}` befalls a whole host"), "leave it out"));
         }
-        if self.candidate.is_some() && !matches!(method, Method::Switchover | Method::Promote) {
+        if self.candidate.is_some() && method.is_fault() {
             let what = format!("with `{method}` the cluster itself decides who takes over");
             return Err(Problem::new("candidate", what, "leave it out"));
         }
-        if self.on.is_some() && matches!(method, Method::Switchover | Method::Promote) {
+        if self.on.is_some() && !method.is_fault() {
             return Err(Problem::new("on", format!("`{method}` is about the primary"), "leave it out"));
         }
         if self.frozen.0 > Duration::from_secs(60) {

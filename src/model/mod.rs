@@ -8,7 +8,7 @@ mod slot;
 mod time;
 pub mod trace;
 
-pub use drill::{Method, Restore, Victim};
+pub use drill::{Restore, Victim};
 pub use duration::HumanDuration;
 pub use id::{Epoch, RunId, Target};
 pub use process::Identity;

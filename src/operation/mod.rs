@@ -2,6 +2,7 @@
 
 mod adapter;
 pub mod drill;
+pub mod faults;
 mod kind;
 mod platform;
 pub mod preconditions;

@@ -1,52 +1,147 @@
 //! The machines that a database's nodes run on: what a drill does to them, and takes back.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{Means, Permit, PortError};
 use crate::model::Epoch;
 
-/// How one host stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum HostState {
-    /// Everything runs.
-    Running,
-    /// Nothing runs: the power is off.
-    Down,
-    /// Nothing gets any time, and connections are accepted all the same.
-    Paused,
-    /// Nobody reaches it, and it reaches nobody.
-    Partitioned,
-    /// The database was killed; its manager runs.
-    Crashed,
-    /// The manager was killed; the database runs.
-    Orphaned,
-    /// Its disk takes no writes.
-    Stalled,
+/// A primitive act upon one host. It is in force until the host is brought back to [`HostState::Running`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Act {
+    /// Cuts the power: nothing runs.
+    PowerOff,
+    /// Cuts it off: nobody reaches it, and it reaches nobody.
+    Partition,
+    /// Kills the database; its manager runs on.
+    KillDatabase,
+    /// Kills the manager; the database runs on.
+    KillManager,
+    /// Gives nothing any time; connections are accepted all the same.
+    Pause,
+    /// Lets its disk take no writes.
+    StallDisk,
 }
 
-impl HostState {
-    /// One word for plans and reports.
+impl Act {
+    /// All of them, in the order in which those of one state are done.
+    pub const ALL: [Self; 6] =
+        [Self::PowerOff, Self::Partition, Self::KillDatabase, Self::KillManager, Self::Pause, Self::StallDisk];
+
+    /// What a host is called while the act is in force, in journals, by agents and by commands.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Running => "running",
-            Self::Down => "down",
-            Self::Paused => "paused",
-            Self::Partitioned => "partitioned",
-            Self::Crashed => "crashed",
-            Self::Orphaned => "orphaned",
-            Self::Stalled => "stalled",
+            Self::PowerOff => "down",
+            Self::Partition => "partitioned",
+            Self::KillDatabase => "crashed",
+            Self::KillManager => "orphaned",
+            Self::Pause => "paused",
+            Self::StallDisk => "stalled",
         }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// How one host stands: which acts are in force there. Written as their words, joined by `+` where there are several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostState(u8);
+
+/// What a host is called where no act is in force.
+const RUNNING: &str = "running";
+
+#[expect(non_upper_case_globals, reason = "the states that one act makes read as an enum's variants")]
+impl HostState {
+    /// Everything runs.
+    pub const Running: Self = Self::of(&[]);
+    /// Nothing runs: the power is off.
+    pub const Down: Self = Self::of(&[Act::PowerOff]);
+    /// Nothing gets any time, and connections are accepted all the same.
+    pub const Paused: Self = Self::of(&[Act::Pause]);
+    /// Nobody reaches it, and it reaches nobody.
+    pub const Partitioned: Self = Self::of(&[Act::Partition]);
+    /// The database was killed; its manager runs.
+    pub const Crashed: Self = Self::of(&[Act::KillDatabase]);
+    /// The manager was killed; the database runs.
+    pub const Orphaned: Self = Self::of(&[Act::KillManager]);
+    /// Its disk takes no writes.
+    pub const Stalled: Self = Self::of(&[Act::StallDisk]);
+}
+
+impl HostState {
+    /// The state in which these acts are in force.
+    #[must_use]
+    pub const fn of(acts: &[Act]) -> Self {
+        let (mut bits, mut rest) = (0, acts);
+        while let [act, others @ ..] = rest {
+            bits |= act.bit();
+            rest = others;
+        }
+        // A host that is off is nothing else.
+        Self(if bits & Act::PowerOff.bit() == 0 { bits } else { Act::PowerOff.bit() })
+    }
+
+    /// Whether an act is in force.
+    #[must_use]
+    pub const fn has(self, act: Act) -> bool {
+        self.0 & act.bit() != 0
+    }
+
+    /// The acts in force, in the order in which they are done.
+    pub fn acts(self) -> impl Iterator<Item = Act> + Clone {
+        Act::ALL.into_iter().filter(move |act| self.has(*act))
+    }
+
+    /// Whether some of the acts of another state are in force, or all of them, and no others.
+    #[must_use]
+    pub const fn is_part_of(self, whole: Self) -> bool {
+        self.0 != 0 && self.0 & !whole.0 == 0
     }
 }
 
 impl fmt::Display for HostState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        let words: Vec<_> = self.acts().map(Act::word).collect();
+        f.pad(&if words.is_empty() { RUNNING.to_owned() } else { words.join("+") })
+    }
+}
+
+impl fmt::Debug for HostState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for HostState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == RUNNING {
+            return Ok(Self::Running);
+        }
+        let act = |word: &str| Act::ALL.into_iter().find(|act| act.word() == word);
+        let acts: Option<Vec<Act>> = text.split('+').map(act).collect();
+        acts.map(|acts| Self::of(&acts)).ok_or_else(|| {
+            let known = Act::ALL.map(|act| format!("`{}`", act.word())).join(", ");
+            format!("unknown state `{text}`, expected `{RUNNING}`, or of {known} one or several joined by `+`")
+        })
+    }
+}
+
+impl Serialize for HostState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HostState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -122,5 +217,40 @@ pub trait Hosts: Send + Sync {
     async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
         let _ = within;
         Err(means.never_used())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_written_as_earlier_releases_did_and_several_acts_by_their_words() {
+        let suspended = HostState::of(&[Act::Pause, Act::Partition]);
+        let written = [
+            (HostState::Running, "running"),
+            (HostState::Down, "down"),
+            (HostState::Paused, "paused"),
+            (HostState::Partitioned, "partitioned"),
+            (HostState::Crashed, "crashed"),
+            (HostState::Orphaned, "orphaned"),
+            (HostState::Stalled, "stalled"),
+            (suspended, "partitioned+paused"),
+        ];
+        for (state, text) in written {
+            assert_eq!(serde_json::to_value(state).unwrap(), text);
+            assert_eq!(serde_json::from_value::<HostState>(text.into()).unwrap(), state);
+        }
+        assert_eq!("down+paused".parse(), Ok(HostState::Down), "what is off is nothing else");
+        for odd in ["", "up", "paused+", "running+down"] {
+            assert!(odd.parse::<HostState>().is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_part_of_another_by_its_acts() {
+        let suspended = HostState::of(&[Act::Pause, Act::Partition]);
+        assert!(HostState::Paused.is_part_of(suspended) && suspended.is_part_of(suspended));
+        assert!(!suspended.is_part_of(HostState::Paused) && !HostState::Running.is_part_of(suspended));
     }
 }

@@ -17,7 +17,7 @@ mod workload;
 pub use clock::Clock;
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
 pub use fence::Fence;
-pub use hosts::{Flow, HostState, Hosts};
+pub use hosts::{Act, Flow, HostState, Hosts};
 pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
 pub use notify::{Notice, Notify};
 pub use permit::{ByHand, Means, Permit};

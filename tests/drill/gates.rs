@@ -7,10 +7,10 @@ use interlock::{
     adapters::SystemClock,
     error::Exit,
     guard::{Answer, Gate, ObserveContext, Operation, Override, Verdict, refusal},
-    model::{Epoch, HumanDuration, Method, Restore, Victim},
+    model::{Epoch, HumanDuration, Restore, Victim},
     operation::{
         Kind as _,
-        drill::{Drill, GATES, Ports, Require, Spec, Writer, ledger::Objectives},
+        drill::{Drill, GATES, Method, Ports, Require, Spec, Writer, ledger::Objectives},
         preconditions::Facts,
     },
     ports::{Database as _, Flow, HostState, Hosts, Permit, PortError},

@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("slo", &["error", "model", "ports", "stats"]),
     ("sequence", &["model"]),
     ("document", &["error", "model", "ports", "sequence", "slo"]),
+    // A fault is one file: that drills may ask for it follows.
+    ("document/drill", &["operation"]),
     ("guard", &["error", "journal", "model", "ports"]),
     ("operation", &["error", "guard", "journal", "model", "ports", "slo", "stats"]),
     ("adapters", &["error", "journal", "model", "ports", "process", "slo"]),

@@ -65,7 +65,7 @@ fn host_table(hosts: &[Stood]) -> String {
     table.load_style(presets::NOTHING).set_header(["HOST", "STATE", "FLOW"]);
     for (name, stood) in hosts {
         match stood {
-            Ok(HostStand { state, flow, .. }) => table.add_row([name, state.word(), flow_word(*flow)]),
+            Ok(HostStand { state, flow, .. }) => table.add_row([name, &*state.to_string(), flow_word(*flow)]),
             Err(e) => table.add_row([name, "unknown", &e.to_string()]),
         };
     }

@@ -35,7 +35,7 @@ use crate::{
         state::{self, Folder, broken},
     },
     model::Epoch,
-    ports::{Flow, HostState},
+    ports::{Act, Flow, HostState},
     process::{adopt_orphans, reap},
 };
 
@@ -238,7 +238,7 @@ pub async fn serve(folder: &Folder, name: &str, stop: CancellationToken) -> Resu
         disk.recover();
     }
     let wished = Wished::open(folder.host(name))?;
-    let network = Gate::new(wished.now().state == HostState::Partitioned);
+    let network = Gate::new(wished.now().state.has(Act::Partition));
     let flow = Gate::new(false);
     proxy::start(forwards(&site.plan, &network, &flow)).await?;
     let agent = Arc::new(Agent {

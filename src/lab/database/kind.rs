@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::HostState;
+use crate::ports::{Act, HostState};
 
 /// A kind of replicated database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +72,12 @@ pub enum Runs {
 impl Runs {
     /// Whether such a host can be brought into a state; one with a disk of its own can be stalled.
     #[must_use]
-    pub const fn can(self, state: HostState, stallable: bool) -> bool {
-        match state {
-            HostState::Running | HostState::Down | HostState::Paused | HostState::Partitioned => true,
-            HostState::Crashed | HostState::Orphaned => matches!(self, Self::Patroni),
-            HostState::Stalled => self.is_stallable() && stallable,
-        }
+    pub fn can(self, state: HostState, stallable: bool) -> bool {
+        state.acts().all(|act| match act {
+            Act::PowerOff | Act::Pause | Act::Partition => true,
+            Act::KillDatabase | Act::KillManager => matches!(self, Self::Patroni),
+            Act::StallDisk => self.is_stallable() && stallable,
+        })
     }
 
     /// Whether such a host may have a disk of its own.

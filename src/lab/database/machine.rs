@@ -20,7 +20,7 @@ use super::{
     tool::Noted,
 };
 use crate::{
-    ports::{Flow, HostState},
+    ports::{Act, Flow, HostState},
     process::{Below, Running, Signal, below},
 };
 
@@ -57,12 +57,16 @@ struct Facts {
 }
 
 impl Facts {
-    const fn state(self) -> HostState {
+    fn state(self) -> HostState {
+        if (self.manager, self.database) == (None, None) {
+            return HostState::Down;
+        }
+        let paused = self.manager.unwrap_or(true) && self.database.unwrap_or(true);
+        let held = [(self.cut_off, Act::Partition), (paused, Act::Pause), (self.stalled, Act::StallDisk)];
+        let held: Vec<_> = held.into_iter().filter_map(|(is_so, act)| is_so.then_some(act)).collect();
         match (self.manager, self.database) {
-            (None, None) => HostState::Down,
-            _ if self.stalled => HostState::Stalled,
-            _ if self.cut_off => HostState::Partitioned,
-            (Some(true) | None, Some(true) | None) => HostState::Paused,
+            // What ends on such a host ends because of that.
+            _ if !held.is_empty() => HostState::of(&held),
             (None, Some(_)) if self.managed => HostState::Orphaned,
             (Some(_), None) => HostState::Crashed,
             _ => HostState::Running,
@@ -133,7 +137,7 @@ impl Machine {
         match &self.senders {
             Some(senders) if frozen => senders.hold()?,
             // Of a machine that is paused nothing runs on.
-            Some(senders) if self.state()? != HostState::Paused => senders.release()?,
+            Some(senders) if !self.state()?.has(Act::Pause) => senders.release()?,
             Some(senders) => senders.forget(),
             None => self.flow.set(frozen),
         }
@@ -153,14 +157,18 @@ impl Machine {
             return Ok(());
         }
         // One that is to be cut off is so from the start.
-        self.run(to == HostState::Partitioned).await?;
-        match to {
-            HostState::Paused => self.pause().await,
-            HostState::Crashed => sweep::end_at(&self.site.root(), is_database),
-            HostState::Orphaned => sweep::end_at(&self.site.root(), |place| place.starts_with("manager")),
-            HostState::Running | HostState::Partitioned | HostState::Down => Ok(()),
-            HostState::Stalled => self.disk()?.stall().await,
+        self.run(to.has(Act::Partition)).await?;
+        for act in to.acts() {
+            match act {
+                // Both are seen to above.
+                Act::PowerOff | Act::Partition => {}
+                Act::Pause => self.pause().await?,
+                Act::KillDatabase => sweep::end_at(&self.site.root(), is_database)?,
+                Act::KillManager => sweep::end_at(&self.site.root(), |place| place.starts_with("manager"))?,
+                Act::StallDisk => self.disk()?.stall().await?,
+            }
         }
+        Ok(())
     }
 
     fn disk(&self) -> io::Result<&Disk> {
@@ -389,5 +397,9 @@ mod tests {
         let stalled =
             |database| Facts { managed: false, manager: None, database, cut_off: false, stalled: true }.state();
         assert_eq!([stalled(None), stalled(Some(false))], [HostState::Down, HostState::Stalled]);
+
+        assert_eq!(plain(Some(true), true), HostState::of(&[Act::Partition, Act::Pause]));
+        let cut_off = Facts { managed: true, manager: Some(false), database: None, cut_off: true, stalled: false };
+        assert_eq!(cut_off.state(), HostState::Partitioned, "a manager that is cut off ends its database itself");
     }
 }

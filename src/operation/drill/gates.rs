@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Drill, Spec};
+use super::{Drill, Method, Spec};
 use crate::{
     guard::Gate,
-    model::{HumanDuration, Method, Victim},
-    operation::preconditions::{self, Facts, History, Past, percent},
-    ports::{Finding, HostState, NodeSeen, PortError, Topology},
+    model::HumanDuration,
+    operation::{
+        faults::{Fault, said},
+        preconditions::{self, Facts, History, Past, percent},
+    },
+    ports::{Act, Finding, HostState, NodeSeen, PortError, Topology},
 };
 
 /// The names of the gates of every drill, as `--override` takes them. A database has checks of its own beside these.
@@ -229,7 +232,7 @@ async fn hosts(drill: &Drill) -> Gate {
         let why = format!("replication of {} cannot be stopped here", spec.primary);
         return Gate::shut("hosts", why, "leave `fault.frozen` out");
     }
-    let Some(state) = spec.fault() else { return Gate::open("hosts", "no host is touched") };
+    let Some(state) = spec.fault().map(Fault::state) else { return Gate::open("hosts", "no host is touched") };
     if !hosts.can(&spec.on, state) || !hosts.can(&spec.on, HostState::Running) {
         return Gate::shut(
             "hosts",
@@ -237,15 +240,14 @@ async fn hosts(drill: &Drill) -> Gate {
             format!("these hosts are known: {}; use another method, or another host", hosts.names().join(", ")),
         );
     }
-    if spec.method == Method::Kill && spec.victim == Victim::Host && !spec.managed && spec.on == spec.primary {
+    // It would stay away for good: what has no power does not come back by itself.
+    if state.has(Act::PowerOff) && spec.method != Method::Promote && !spec.managed && spec.on == spec.primary {
         return Gate::shut("hosts", "nothing promotes a standby here by itself", "use the method `promote`");
     }
     match hosts.state(&spec.on).await {
         Err(e) => Gate::failed("hosts", &e, "is the host's agent up?"),
-        Ok(HostState::Running) => {
-            Gate::open("hosts", format!("{} runs, and can be {}", spec.on, super::keys::said(state)))
-        }
-        Ok(other) => Gate::shut("hosts", format!("{} is {}", spec.on, super::keys::said(other)), "bring it back first"),
+        Ok(HostState::Running) => Gate::open("hosts", format!("{} runs, and can be {}", spec.on, said(state))),
+        Ok(other) => Gate::shut("hosts", format!("{} is {}", spec.on, said(other)), "bring it back first"),
     }
 }
 

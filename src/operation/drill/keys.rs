@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize as _, Serialize};
 
 use crate::{
-    operation,
+    operation::{self, faults::said},
     ports::{Flow, HostState},
 };
 
@@ -63,7 +63,7 @@ impl fmt::Display for Value {
             Self::Ledger(true) => "there",
             Self::Ledger(false) => "not there",
             Self::Primary(node) => node,
-            Self::Host(state) => said(*state),
+            Self::Host(state) => return f.write_str(&said(*state)),
             Self::Replication(Flow::Flowing) => "sent on",
             Self::Replication(Flow::Frozen) => "stopped",
         })
@@ -90,18 +90,5 @@ impl operation::Key for Key {
             Self::Host(_) => HostState::deserialize(stored).map(Value::Host),
             Self::Replication(_) => Flow::deserialize(stored).map(Value::Replication),
         }
-    }
-}
-
-/// A host's state for people.
-pub const fn said(state: HostState) -> &'static str {
-    match state {
-        HostState::Running => "running",
-        HostState::Down => "powered off",
-        HostState::Paused => "paused",
-        HostState::Partitioned => "cut off",
-        HostState::Crashed => "without its database",
-        HostState::Orphaned => "without its manager",
-        HostState::Stalled => "unable to write to its disk",
     }
 }

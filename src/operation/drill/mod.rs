@@ -4,6 +4,7 @@ mod evidence;
 mod gates;
 mod keys;
 pub mod ledger;
+mod method;
 mod observe;
 mod operation;
 mod plan;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use evidence::{Cycle, Evidence};
 pub use gates::GATES;
+pub use method::Method;
 pub use operation::{Drill, Ports};
 pub use plan::{Watch, target};
 pub use report::metrics;

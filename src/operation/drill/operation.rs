@@ -23,6 +23,7 @@ use crate::{
     model::{Epoch, Target},
     operation::{
         Build, Kind, Platform, Report, Steps, Table,
+        faults::Fault,
         preconditions::{Facts, Remembered},
     },
     ports::{Clock, Database, Flow, HostState, Hosts, Labels, Means, Metrics, Permit, PortError, Topology},
@@ -89,7 +90,11 @@ impl Drill {
     /// A host counts as running once its node takes part again; until then it stands as the fault has left it.
     async fn host_state(&self, host: &str) -> Result<HostState, PortError> {
         let state = self.ports.hosts.state(host).await?;
-        let left_by_us = self.spec.fault().filter(|_| host == self.spec.on);
+        let left_by_us = self.spec.fault().map(Fault::state).filter(|_| host == self.spec.on);
+        // Of a fault of several acts, some may be in force: whoever goes back takes back what there is.
+        if let Some(whole) = left_by_us.filter(|whole| state != *whole && state.is_part_of(*whole)) {
+            return Ok(whole);
+        }
         // A manager ends its database for a moment whenever it starts it anew, which is nobody's doing.
         let (HostState::Running | HostState::Crashed, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
         if !self.is_node(host) || self.present.lock().await.unharmed {

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Drill, Spec,
+    Drill, Method, Spec,
     keys::{Key, Value},
 };
 use crate::{
     error::Error,
-    model::{HumanDuration, Method, Restore, Target},
+    model::{HumanDuration, Restore, Target},
     operation::Steps,
     ports::{Flow, HostState},
 };
@@ -60,6 +60,9 @@ pub fn target(database: &str) -> Result<Target, Error> {
 /// # Errors
 /// Where a step cannot be written down.
 pub(super) fn plan(spec: &Spec, steps: &mut Steps<Drill>) -> Result<(), Error> {
+    if spec.method.is_fault() && spec.fault().is_none() {
+        return Err(Error::usage(format!("`{}` befalls a whole host", spec.method), "leave `fault.victim` out"));
+    }
     for nth in 1..=spec.repetitions {
         cycle(spec, nth, steps)?;
     }
@@ -87,8 +90,8 @@ fn cycle(spec: &Spec, nth: u32, steps: &mut Steps<Drill>) -> Result<(), Error> {
         steps.watch(named("write without replication"), &Watch::Hold { length: spec.frozen })?;
     }
     let host = Key::Host(on.clone());
-    if let Some(state) = spec.fault() {
-        steps.change(named(&format!("{} {on}", verb(state))), &host, &Value::Host(state))?;
+    if let Some(fault) = spec.fault() {
+        steps.change(named(&format!("{} {on}", fault.verb)), &host, &Value::Host(fault.state()))?;
     }
     if let Some(candidate) = spec.candidate.as_ref().filter(|_| !let_go) {
         let does = if spec.method == Method::Promote { "promote" } else { "hand the role over to" };
@@ -121,18 +124,6 @@ fn cycle(spec: &Spec, nth: u32, steps: &mut Steps<Drill>) -> Result<(), Error> {
         steps.watch(named("wait until all follow it"), &Watch::Whole { within: spec.limit })?;
     }
     steps.change(named("drop the ledger's table"), &Key::Ledger, &Value::Ledger(false))
-}
-
-const fn verb(state: HostState) -> &'static str {
-    match state {
-        HostState::Running => "run",
-        HostState::Down => "power off",
-        HostState::Paused => "pause",
-        HostState::Partitioned => "cut off",
-        HostState::Crashed => "kill the database of",
-        HostState::Orphaned => "kill the manager of",
-        HostState::Stalled => "stall the disk of",
-    }
 }
 
 impl std::fmt::Display for Watch {

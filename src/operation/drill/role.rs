@@ -1,14 +1,12 @@
 //! Where the primary's role is, and how it is given away and back.
 
 use super::{
+    Method,
     keys::ELSEWHERE,
     ledger::Mark,
     operation::{ANSWERS, Drill, LOOK, Ports},
 };
-use crate::{
-    model::Method,
-    ports::{HostState, Permit, PortError, Topology},
-};
+use crate::ports::{HostState, Permit, PortError, Topology};
 
 impl Drill {
     /// Where the primary's role is. Of a host that is down it is with that host still, until somebody takes it over; only where

@@ -4,10 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Objectives;
+use super::{Method, ledger::Objectives};
 use crate::{
-    model::{HumanDuration, Method, Restore, Victim},
-    ports::{Flow, HostState},
+    model::{HumanDuration, Restore, Victim},
+    operation::faults::Fault,
+    ports::Flow,
     slo::Objective,
 };
 
@@ -103,18 +104,10 @@ pub struct Users {
 }
 
 impl Spec {
-    /// The state that the fault brings its host into; `None` where nothing befalls a host.
+    /// What befalls the host; `None` where nothing does.
     #[must_use]
-    pub const fn fault(&self) -> Option<HostState> {
-        Some(match (self.method, self.victim) {
-            (Method::Switchover, _) => return None,
-            (Method::Promote, _) | (Method::Kill, Victim::Host) => HostState::Down,
-            (Method::Kill, Victim::Database) => HostState::Crashed,
-            (Method::Kill, Victim::Manager) => HostState::Orphaned,
-            (Method::Pause, _) => HostState::Paused,
-            (Method::Partition, _) => HostState::Partitioned,
-            (Method::Stall, _) => HostState::Stalled,
-        })
+    pub fn fault(&self) -> Option<&'static Fault> {
+        self.method.fault(self.victim)
     }
 
     /// Whether replication is stopped beforehand.
@@ -126,7 +119,7 @@ impl Spec {
     /// Whether the primary may be elsewhere after the fault.
     #[must_use]
     pub const fn moves_primary(&self) -> bool {
-        self.managed || matches!(self.method, Method::Switchover | Method::Promote)
+        self.managed || !self.method.is_fault()
     }
 
     /// The file of one repetition's ledger, counted from 1.
