@@ -18,22 +18,26 @@ use interlock::{
 
 use crate::fake::{Fake, Host};
 
-/// Hosts that run, and on which there is room.
-struct Running;
+/// Hosts that all stand alike, and on which there is room.
+pub struct Standing {
+    pub state: HostState,
+    /// The state into which none of them can be brought.
+    pub cannot: Option<HostState>,
+}
 
 #[async_trait]
-impl Hosts for Running {
+impl Hosts for Standing {
     fn names(&self) -> Vec<String> {
         Vec::new()
     }
-    fn can(&self, _: &str, _: HostState) -> bool {
-        true
+    fn can(&self, _: &str, state: HostState) -> bool {
+        self.cannot != Some(state)
     }
     fn can_freeze(&self, _: &str) -> bool {
         true
     }
     async fn state(&self, _: &str) -> Result<HostState, PortError> {
-        Ok(HostState::Running)
+        Ok(self.state)
     }
     async fn fence(&self, _: &str, _: Epoch) -> Result<(), PortError> {
         Ok(())
@@ -59,8 +63,9 @@ impl Hosts for Running {
     }
 }
 
-fn drill(fake: &Fake) -> Drill {
-    let spec = Spec {
+/// The host of `a`, the primary, is killed, and we promote `b`.
+pub fn spec() -> Spec {
+    Spec {
         name: "small".to_owned(),
         database: "orders".to_owned(),
         method: Method::Promote,
@@ -84,14 +89,17 @@ fn drill(fake: &Fake) -> Drill {
         adr: None,
         runbook: None,
         ledger: "ledger.jsonl".into(),
-    };
-    let ports = Ports {
-        database: Arc::new(fake.clone()),
-        hosts: Arc::new(Running),
-        metrics: None,
-        clock: Arc::new(SystemClock),
-    };
+    }
+}
+
+pub fn bound(spec: Spec, fake: &Fake, hosts: Standing) -> Drill {
+    let ports =
+        Ports { database: Arc::new(fake.clone()), hosts: Arc::new(hosts), metrics: None, clock: Arc::new(SystemClock) };
     Drill::new(spec, ports)
+}
+
+fn drill(fake: &Fake) -> Drill {
+    bound(spec(), fake, Standing { state: HostState::Running, cannot: None })
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod bounds;
 mod classic;
 mod fake;
+mod faults;
 mod gates;
 mod outages;
 mod recording;
