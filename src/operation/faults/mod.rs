@@ -11,6 +11,7 @@ mod partition;
 mod pause;
 mod power_off;
 mod stall;
+mod suspend;
 
 pub use fault::{Ends, Fault, asked_by, methods, said};
 pub use power_off::POWER_OFF;
@@ -23,4 +24,5 @@ pub const FAULTS: &[&Fault] = &[
     &pause::PAUSE,
     &partition::PARTITION,
     &stall::STALL,
+    &suspend::SUSPEND,
 ];
