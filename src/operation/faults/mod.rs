@@ -11,7 +11,6 @@ mod partition;
 mod pause;
 mod power_off;
 mod stall;
-mod suspend;
 
 pub use fault::{Ends, Fault, asked_by, methods, said};
 pub use power_off::POWER_OFF;
@@ -24,5 +23,4 @@ pub const FAULTS: &[&Fault] = &[
     &pause::PAUSE,
     &partition::PARTITION,
     &stall::STALL,
-    &suspend::SUSPEND,
 ];
