@@ -73,7 +73,7 @@ async fn a_write_that_outlives_its_owner_changes_nothing() {
             }
             owner.abort();
             held += 1;
-            let outcome = world.heal(None).await.unwrap();
+            let outcome = world.heal().await.unwrap();
             arrives_without_effect(&world, &outcome, &format!("bad: {bad}, killed at write {passing}"));
         }
         assert_eq!(held, if bad { 2 } else { 3 }, "bad: {bad}");

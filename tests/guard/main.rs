@@ -4,12 +4,14 @@
 mod again;
 mod bench;
 mod cut_store;
-mod cuts;
+#[path = "../support/database/mod.rs"]
+mod database;
 mod decisions;
 mod ends;
 mod gates;
 mod guardians;
 mod intents;
+mod kinds;
 mod late;
 mod limits;
 mod lost;
@@ -20,7 +22,6 @@ mod power;
 mod sample;
 mod shelf;
 mod stopped;
-mod switchover;
 mod told;
 mod verdicts;
 mod world;

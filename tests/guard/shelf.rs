@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -62,6 +63,10 @@ pub struct Shelf {
     pub dead: Mutex<Option<String>>,
     /// Somebody writes this as soon as it was looked at whether this key can go back.
     pub meddling: Mutex<Option<(String, Value)>>,
+    /// How many calls there were.
+    pub calls: AtomicU64,
+    /// The calls of these numbers fail: before they do anything, or where so said after they did it.
+    pub failing: Mutex<(Range<u64>, bool)>,
     /// What the looks say, by the name in the step; `pass` where nothing is said.
     pub verdicts: Mutex<BTreeMap<String, Verdict>>,
 }
@@ -93,6 +98,22 @@ impl Shelf {
         Ok(())
     }
 
+    fn found(&self, key: &str) -> Result<Value, PortError> {
+        self.values.lock().unwrap().get(key).cloned().ok_or_else(|| PortError::NotFound { what: key.to_owned() })
+    }
+
+    /// Begins a call; says what its answer is.
+    fn call(&self) -> Result<Result<(), PortError>, PortError> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let (failing, unanswered) = self.failing.lock().unwrap().clone();
+        let gone = || Err(PortError::unreachable("the shelf", "gone"));
+        match failing.contains(&number) {
+            true if unanswered => Ok(gone()),
+            true => gone().map(Ok),
+            false => Ok(Ok(())),
+        }
+    }
+
     pub fn say(&self, watch: &str, verdict: Verdict) {
         self.verdicts.lock().unwrap().insert(watch.to_owned(), verdict);
     }
@@ -101,15 +122,18 @@ impl Shelf {
 #[async_trait]
 impl Operation for Shelf {
     async fn read(&self, key: &str) -> Result<Value, PortError> {
-        self.values.lock().unwrap().get(key).cloned().ok_or_else(|| PortError::NotFound { what: key.to_owned() })
+        self.call()??;
+        self.found(key)
     }
 
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
+        let answer = self.call()?;
         self.raise(key, epoch)?;
-        self.read(key).await
+        answer.and(self.found(key))
     }
 
     async fn write(&self, key: &str, from: &Value, to: &Value, permit: &dyn Permit) -> Result<(), PortError> {
+        let answer = self.call()?;
         self.raise(key, permit.epoch())?;
         if self.broken.lock().unwrap().as_deref() == Some(key) {
             return Err(PortError::unreachable(key, "broken"));
@@ -117,14 +141,14 @@ impl Operation for Shelf {
         let mut values = self.values.lock().unwrap();
         let found = values.get(key).cloned().unwrap_or(Value::Null);
         if found == *to {
-            return Ok(());
+            return answer;
         }
         if found != *from {
             return Err(PortError::Conflict { found, expected: from.clone() });
         }
         self.writes.lock().unwrap().push(format!("{key}={to}"));
         values.insert(key.to_owned(), to.clone());
-        Ok(())
+        answer
     }
 
     async fn can_return(&self, key: &str, _: &Value) -> bool {

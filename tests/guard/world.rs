@@ -21,7 +21,6 @@ use interlock::{
 };
 
 use crate::{
-    cut_store::{Cut, CutStore},
     platform::{MemoryClock, MemoryPlatform},
     shelf::{context, run_id},
     told::told,
@@ -219,22 +218,12 @@ impl World {
         drive(&Context { events, ..self.context(store) }, &grant).await.unwrap()
     }
 
-    /// Runs it until it ends or is cut; says how many records were written.
-    pub async fn run_until(&self, cut: Option<(u64, Cut)>) -> u64 {
-        let store = Arc::new(CutStore::new(self.folder.path().to_owned(), self.clock(), cut));
-        if let Ok(grant) = begin(&*store, &run_id(), &self.plan(), &[], &[]).await {
-            let _ = drive(&self.context(store.clone()), &grant).await;
-        }
-        store.appends()
-    }
-
-    /// Recovers it as the guardian does, an hour later; `None` where that was cut as well or nothing was left to do.
-    pub async fn heal(&self, cut: Option<(u64, Cut)>) -> Option<Outcome> {
+    /// Recovers it as the guardian does, an hour later; `None` where nothing was left to do.
+    pub async fn heal(&self) -> Option<Outcome> {
         self.clock.advance(Duration::from_hours(1));
-        let store = Arc::new(CutStore::new(self.folder.path().to_owned(), self.clock(), cut));
-        let stored = load(&*store, &run_id()).await.ok()?;
+        let stored = load(&*self.store(), &run_id()).await.ok()?;
         stored.lock.as_ref()?;
-        recover(&self.context(store), &stored, Role::Guardian).await.ok()
+        recover(&self.context(self.store()), &stored, Role::Guardian).await.ok()
     }
 
     /// What happened, one entry a line; of the looks only how many there were and what the last one said.

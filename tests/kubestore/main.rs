@@ -7,10 +7,6 @@
 )]
 
 mod commands;
-#[cfg(feature = "lab")]
-#[path = "../guard/cut_store.rs"]
-#[allow(dead_code, reason = "the world names it; runs here are cut by dropping their owner")]
-mod cut_store;
 mod faults;
 mod guardians;
 mod lossy;

@@ -49,13 +49,16 @@ impl Drill {
         let spec = &self.spec;
         if to == spec.primary {
             let from = self.at_primary().await?;
-            if from != to {
-                return database.switch_over(&from, to, &**hosts, permit).await;
+            // What was cut short may have left others down or behind, and without a manager nobody else brings them back:
+            // a cluster that is not whole hands no role over.
+            if from == to || !database.is_managed() {
+                let others =
+                    database.nodes().into_iter().filter(|node| *node != from && node != to && *node != spec.on);
+                for node in others {
+                    database.rejoin(&node, &**hosts, permit).await?;
+                }
             }
-            for node in database.nodes().iter().filter(|node| *node != to && **node != spec.on) {
-                database.rejoin(node, &**hosts, permit).await?;
-            }
-            return Ok(());
+            return if from == to { Ok(()) } else { database.switch_over(&from, to, &**hosts, permit).await };
         }
         match (&spec.candidate, spec.method) {
             (Some(candidate), Method::Switchover) => {

@@ -45,6 +45,8 @@ struct State {
     calls: u64,
     failing: Failing,
     lost: u32,
+    /// After how many calls the next write's answer is lost.
+    loses_at: Option<u64>,
     /// How many writes are taken before one is held up on its way.
     holds_after: Option<u64>,
     held: Vec<Order>,
@@ -108,6 +110,7 @@ impl MemoryPlatform {
             calls: 0,
             failing: Failing::default(),
             lost: 0,
+            loses_at: None,
             holds_after: None,
             held: Vec::new(),
             waits: false,
@@ -182,6 +185,12 @@ impl MemoryPlatform {
         self.lock().lost = writes;
     }
 
+    /// Lets `passing` calls of any port pass; the first write after them lands, and its answer is lost.
+    pub fn lose_answer_after(&self, passing: u64) {
+        let mut state = self.lock();
+        state.loses_at = Some(state.calls + passing);
+    }
+
     /// Lets `passing` writes pass and holds the one after them up on its way: whoever sends it hears that there was no answer,
     /// or, where it `waits`, nothing at all.
     pub fn hold_write(&self, passing: u64, waits: bool) {
@@ -246,6 +255,9 @@ impl MemoryPlatform {
     fn call(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let mut state = self.lock();
         state.calls += 1;
+        if state.loses_at.is_some_and(|at| state.calls > at) {
+            (state.loses_at, state.lost) = (None, 1);
+        }
         let failing = &mut state.failing;
         if failing.after > 0 {
             failing.after -= 1;

@@ -1,0 +1,169 @@
+//! Roles: promotion, the planned handover and the way back into the cluster, act by act as the SQL adapters do them.
+
+use std::time::Duration;
+
+use interlock::ports::{Clock as _, Database as _, HostState, Hosts, Means, Permit, PortError, Topology};
+
+use super::{
+    MemoryDatabase,
+    cluster::{running, session},
+};
+
+/// Between two looks.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// How long a node that runs may take to stream by itself.
+const STREAMS: Duration = Duration::from_millis(200);
+/// How long something may take that has to come.
+const FOLLOWS: Duration = Duration::from_secs(2);
+
+impl MemoryDatabase {
+    pub(super) async fn make_primary(&self, candidate: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        {
+            let (state, answer) = self.call()?;
+            let index = running(&state, candidate)?;
+            answer.0?;
+            if state.nodes[index].is_writable() {
+                return Ok(());
+            }
+        }
+        permit.intend(session("promote", candidate)).await?;
+        self.act(permit, |state| {
+            let index = running(state, candidate)?;
+            if !state.nodes[index].is_writable() {
+                state.promote(index);
+                state.did(format!("promote {candidate}"));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn hand_over(
+        &self,
+        from: &str,
+        to: &str,
+        hosts: &dyn Hosts,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
+        let topology = self.topology().await;
+        let leads = |node: &str| topology.primary().is_ok_and(|primary| primary.name == node);
+        if !leads(to) {
+            let refused = |why: String| PortError::unexpected(format!("a handover from {from} to {to}"), why);
+            topology.is_whole(u64::MAX).map_err(refused)?;
+            if !leads(from) {
+                return Err(refused(format!("{from} is not the primary")));
+            }
+            hosts.stop_cleanly(from, permit).await?;
+            self.make_primary(to, permit).await?;
+        }
+        let others: Vec<String> = self.nodes().into_iter().filter(|name| name != from && name != to).collect();
+        for node in std::iter::once(from.to_owned()).chain(others) {
+            self.bring_back(&node, hosts, permit).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn step_up_again(
+        &self,
+        except: &str,
+        hosts: &dyn Hosts,
+        permit: &dyn Permit,
+    ) -> Result<(), PortError> {
+        let topology = self.topology().await;
+        if topology.writable().next().is_some() {
+            return Ok(());
+        }
+        for node in topology.nodes.iter().filter(|node| node.name != except) {
+            if hosts.state(&node.name).await? == HostState::Down {
+                return hosts.set_state(&node.name, HostState::Running, permit).await;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn bring_back(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
+        let state = hosts.state(node).await?;
+        let mut primary = None;
+        self.until(FOLLOWS, |topology| {
+            let others: Vec<_> = topology.writable().filter(|other| other.name != node).collect();
+            match others.as_slice() {
+                [one] => primary = Some(one.name.clone()),
+                [] if topology.writable().next().is_some() => primary = None,
+                [] => return Err("no node takes writes that it could follow".to_owned()),
+                _ => return Err("several nodes take writes".to_owned()),
+            }
+            Ok(())
+        })
+        .await?;
+        let Some(primary) = primary else { return Ok(()) };
+        let runs = state == HostState::Running;
+        if runs && self.until(STREAMS, |topology| streams(topology, node)).await.is_ok() {
+            return Ok(());
+        }
+        if runs {
+            hosts.stop_cleanly(node, permit).await?;
+        }
+        hosts.start_following(node, &primary, permit).await?;
+        self.until(FOLLOWS, |topology| streams(topology, node)).await
+    }
+
+    /// Asks the manager for a switchover once, and watches.
+    pub(super) async fn ask_for(&self, from: &str, to: &str, permit: &dyn Permit) -> Result<(), PortError> {
+        let led = |topology: &Topology| match topology.primary() {
+            Ok(primary) if primary.name == to => streams(topology, from),
+            Ok(primary) => Err(format!("{} takes writes, not {to}", primary.name)),
+            Err(why) => Err(why),
+        };
+        if self.topology().await.primary().is_ok_and(|primary| primary.name == to) {
+            return self.until(FOLLOWS, led).await;
+        }
+        drop(self.call()?);
+        let asked = Means::Request { what: format!("a switchover from {from} to {to}"), primary: to.to_owned() };
+        permit.intend(asked).await?;
+        // Whether it was heard only the nodes can tell.
+        let asked = self
+            .act(permit, |state| {
+                let (to_index, now) = (state.index(to)?, state.now);
+                if let Some(manager) = &mut state.manager {
+                    manager.ask(to_index, now);
+                }
+                state.did(format!("ask for {to}"));
+                Ok(())
+            })
+            .await;
+        if let Err(PortError::Superseded { .. }) = asked {
+            return asked;
+        }
+        self.until(FOLLOWS, led).await
+    }
+
+    pub(super) async fn comes_back(&self, node: &str) -> Result<(), PortError> {
+        self.until(FOLLOWS, |topology| streams(topology, node)).await
+    }
+
+    async fn until(
+        &self,
+        within: Duration,
+        mut wanted: impl FnMut(&Topology) -> Result<(), String> + Send,
+    ) -> Result<(), PortError> {
+        let begun = self.clock.now();
+        loop {
+            let Err(missing) = wanted(&self.topology().await) else { return Ok(()) };
+            if self.clock.now().since(&begun) >= within {
+                return Err(PortError::unreachable("the database", missing));
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Whether a node streams from the only primary, or is it.
+fn streams(topology: &Topology, node: &str) -> Result<(), String> {
+    let primary = topology.primary()?;
+    let seen = topology.node(node).ok_or("there is no such node")?;
+    match &seen.follows {
+        _ if primary.name == node => Ok(()),
+        Some(follows) if follows.streaming && follows.timeline == primary.timeline => Ok(()),
+        _ => Err(format!("{node} does not stream")),
+    }
+}
