@@ -129,7 +129,7 @@ async fn processes_that_exit_blow_the_fuse_whatever_their_readiness_says() {
         for _ in 0..3 {
             platform.crash(Slot::Green, 1);
         }
-        platform.hint(Slot::Green);
+        platform.repair(Slot::Green);
     };
     let outcome = run(&world, exit).await;
     insta::assert_snapshot!(outcome, @"rolled-back: 1 of 2 processes of green exited, 3 times in all");

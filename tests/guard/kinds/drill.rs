@@ -4,10 +4,10 @@ use std::{marker::PhantomData, path::Path, sync::Arc, time::Duration};
 
 use interlock::{
     guard::{Operation, Plan, Strength},
-    model::{HumanDuration, Method, Restore, Victim},
+    model::{HumanDuration, Restore, Victim},
     operation::{
         self,
-        drill::{Drill, Ports, Require, Spec, Writer, ledger::Objectives},
+        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
     },
     ports::Clock,
 };
@@ -49,7 +49,7 @@ impl Way for Promote {
 pub struct KillManaged;
 
 impl Way for KillManaged {
-    const METHOD: Method = Method::Kill;
+    const METHOD: Method = Method::Fault("kill");
     const MANAGED: bool = true;
     const RESTORE: Restore = Restore::Original;
     const PRIMARY: &'static str = "a";

@@ -224,7 +224,7 @@ impl MemoryPlatform {
     }
 
     /// Makes all replicas of a slot ready.
-    pub fn hint(&self, slot: Slot) {
+    pub fn repair(&self, slot: Slot) {
         self.lock().slot(slot).replicas.iter_mut().for_each(|replica| replica.ready = true);
     }
 
