@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    sources::{Shelf, collect},
+    sources::{Sources, collect},
     target::Target,
 };
 use crate::{
@@ -60,7 +60,7 @@ impl Args {
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
         let (scenarios, mut sources): (Vec<_>, Vec<_>) = collect(&self.paths)?.into_iter().partition(is_yaml);
         let mode = if self.strict { Mode::Strict } else { Mode::Lenient };
-        let mut found = lint(&sources, &Shelf, mode);
+        let mut found = lint(&sources, &Sources, mode);
         found.summary.files += scenarios.len();
         for scenario in scenarios {
             if let Some(diagnostic) = misfit(&scenario) {

@@ -93,9 +93,9 @@ pub(super) fn is_scenario(path: &Path) -> bool {
 
 /// The disk.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shelf;
+pub(super) struct Sources;
 
-impl Library for Shelf {
+impl Library for Sources {
     fn entry(&self, path: &Path) -> Entry {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Entry::Folder,
@@ -202,7 +202,11 @@ mod tests {
     #[test]
     fn patterns_find_files_below() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        assert!(Shelf.any(root, "runbooks/*.md") && Shelf.any(root, "src/**/shelf.rs") && Shelf.any(root, "runbooks/"));
-        assert!(!Shelf.any(root, "runbooks/*.txt") && !Shelf.any(root, "nowhere/*.md"));
+        assert!(
+            Sources.any(root, "runbooks/*.md")
+                && Sources.any(root, "src/**/sources.rs")
+                && Sources.any(root, "runbooks/")
+        );
+        assert!(!Sources.any(root, "runbooks/*.txt") && !Sources.any(root, "nowhere/*.md"));
     }
 }
