@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use interlock::{
-//!     guard::{Action, Blind, Entry, Next, Plan, Step, Strength, fold, next},
+//!     guard::{Action, Entry, Next, NoData, Plan, Step, Strength, fold, next},
 //!     model::{HumanDuration, Target},
 //! };
 //! use serde_json::json;
@@ -20,7 +20,7 @@
 //!     platform: json!({}),
 //!     spec: json!({}),
 //!     steps: vec![Step { name: "shift 100 % to green".to_owned(), action: shift }],
-//!     blind: Blind::Hold,
+//!     no_data: NoData::Hold,
 //!     guard: Strength::Local,
 //!     ttl: HumanDuration::secs(10),
 //! };
