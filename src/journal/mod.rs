@@ -5,6 +5,8 @@ mod claim;
 mod draft;
 mod lock;
 mod record;
+#[cfg(test)]
+mod sample;
 mod segment;
 mod verify;
 
@@ -14,5 +16,7 @@ pub use draft::{Draft, Milestone, ReadMilestone};
 pub use lock::{Grant, Lock, Owner};
 pub(crate) use lock::{alive, held, superseded};
 pub use record::{Digest, Record};
+#[cfg(test)]
+pub(crate) use sample::journal;
 pub(crate) use segment::{After, FIRST, Header, Segment, numbered};
 pub(crate) use verify::{Part, Tail, broken, first_line, verify};

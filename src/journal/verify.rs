@@ -107,20 +107,7 @@ pub fn broken(path: &Path, seq: u64, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Epoch;
-
-    fn journal(count: u64) -> Vec<String> {
-        let mut chain = Chain::default();
-        (0..count)
-            .map(|seq| {
-                let at = "2026-11-21T09:30:00Z".parse().unwrap();
-                let entry = serde_json::json!({ "applied": { "step": seq } });
-                let sealed = chain.seal(at, Epoch(1), entry).unwrap();
-                chain = sealed.chain;
-                sealed.line
-            })
-            .collect()
-    }
+    use crate::journal::journal;
 
     fn chain_of(text: &str) -> Result<(Vec<Record>, u64, Chain), (u64, String)> {
         read_chain(text.as_bytes(), Chain::default())

@@ -1,5 +1,7 @@
 //! A stage for one test: its own folder, lab, load and receiver of notices, and nothing left of them in the end.
 
+mod runs;
+
 use std::{
     fs,
     io::{PipeReader, Write as _},
@@ -14,12 +16,9 @@ use std::{
 };
 
 use interlock::{
-    adapters::store::FolderStore,
-    guard::{Entry, Mode, Outcome, Stored, load, milestone},
-    journal::Record,
     lab::{Lab, LabPlatform, PartStatus, load::Report},
-    model::{RunId, Slot, Target, Weights},
-    ports::{Store as _, Traffic as _},
+    model::{RunId, Slot, Weights},
+    ports::Traffic as _,
     process::{Identity, Signal},
 };
 use nix::fcntl::OFlag;
@@ -278,82 +277,6 @@ impl Stage {
         let run = self.wait_for_run(&before);
         self.wait_for_bake(&run);
         (cli, run)
-    }
-
-    pub fn store(&self) -> FolderStore {
-        FolderStore::new(self.runs_folder(), interlock::app::clock(), milestone)
-    }
-
-    pub fn runs(&self) -> Vec<RunId> {
-        self.runtime.block_on(self.store().runs()).unwrap()
-    }
-
-    /// Waits until there is a run that was not there before.
-    pub fn wait_for_run(&self, before: &[RunId]) -> RunId {
-        let mut found = None;
-        until("a new run", || {
-            found = self.runs().into_iter().find(|run| !before.contains(run));
-            found.is_some()
-        });
-        found.unwrap()
-    }
-
-    /// Waits until all traffic was shifted and the bake has had a look.
-    pub fn wait_for_bake(&self, run: &RunId) {
-        until("the bake", || {
-            let Some(stored) = self.try_load(run) else { return false };
-            let Some(bake) = stored.plan.steps.iter().rposition(|step| step.name == "bake at 100 %") else {
-                return false;
-            };
-            stored.entries.iter().any(|entry| matches!(entry, Entry::Observed { step, .. } if *step == bake))
-        });
-    }
-
-    pub fn try_load(&self, run: &RunId) -> Option<Stored> {
-        self.runtime.block_on(load(&self.store(), run)).ok()
-    }
-
-    pub fn records(&self, run: &RunId) -> Vec<Record> {
-        self.runtime.block_on(self.store().load(run)).unwrap()
-    }
-
-    /// How a run stands.
-    pub fn mode(&self, run: &RunId) -> Mode {
-        self.try_load(run).unwrap().mode()
-    }
-
-    /// Waits until a run has ended and says how.
-    pub fn wait_for_end(&self, run: &RunId) -> Outcome {
-        let mut found = None;
-        until("the run's end", || {
-            if let Some(Mode::Finished(outcome)) = self.try_load(run).map(|stored| stored.mode()) {
-                found = Some(outcome);
-            }
-            found.is_some()
-        });
-        found.unwrap()
-    }
-
-    /// Whether no run holds the target.
-    pub fn is_free(&self) -> bool {
-        let target = Target::parse("tenant").unwrap();
-        self.runtime.block_on(self.store().lock(&target)).unwrap().is_none_or(|lock| lock.run.is_none())
-    }
-
-    /// What `runs list` says of a run.
-    pub fn state(&self, run: &RunId) -> String {
-        let list = self.ask(&["runs", "list", "-o", "json"]);
-        let all: Vec<serde_json::Value> = serde_json::from_str(&list.out).unwrap_or_else(|e| panic!("{e}: {list:?}"));
-        let of_run = all.iter().find(|one| one["run"] == run.as_str());
-        of_run.map_or_else(|| "missing".to_owned(), |one| one["state"].as_str().unwrap().to_owned())
-    }
-
-    /// What has to be true of every run that is over: its journal is whole, its target free, its guardian gone.
-    pub fn is_clean(&self, run: &RunId) {
-        let verified = self.ask(&["runs", "verify", run.as_str()]);
-        assert_eq!(verified.code, Some(0), "{verified:?}");
-        assert!(self.is_free(), "{run} still holds its target: {:?}", self.mode(run));
-        self.no_process_but_the_lab();
     }
 
     /// Waits until of all that works for runs nothing is left.

@@ -5,6 +5,7 @@ mod cluster;
 mod disk;
 mod engine;
 mod etcd;
+mod facts;
 mod gate;
 mod holder;
 mod hosts;

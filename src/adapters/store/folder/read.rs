@@ -79,20 +79,7 @@ mod tests {
         super::disk::{SystemDisk, replace},
         *,
     };
-    use crate::{journal::Chain, model::Epoch};
-
-    fn journal(count: u64) -> Vec<String> {
-        let mut chain = Chain::default();
-        (0..count)
-            .map(|seq| {
-                let at = "2026-11-21T09:30:00Z".parse().unwrap();
-                let entry = serde_json::json!({ "applied": { "step": seq } });
-                let sealed = chain.seal(at, Epoch(1), entry).unwrap();
-                chain = sealed.chain;
-                sealed.line
-            })
-            .collect()
-    }
+    use crate::journal::journal;
 
     #[test]
     fn a_journal_that_grows_while_it_is_read_is_whole() {
