@@ -13,25 +13,6 @@ use crate::{
     ports::{Act, Finding, HostState, NodeSeen, PortError, Topology},
 };
 
-/// The names of the gates of every drill, as `--override` takes them. A database has checks of its own beside these.
-pub const GATES: [&str; 15] = [
-    "lock",
-    "freeze",
-    "credentials",
-    "guardian",
-    "cooldown",
-    "nodes",
-    "primary",
-    "whole",
-    "candidate",
-    "waits",
-    "hosts",
-    "disk",
-    "ledger",
-    "slo",
-    "budget",
-];
-
 /// How often the cluster is looked at before it is said not to be whole, and the pause between.
 const LOOKS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(300);

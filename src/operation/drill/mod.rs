@@ -16,7 +16,6 @@ mod users;
 mod verdict;
 
 pub use evidence::{Cycle, Evidence};
-pub use gates::GATES;
 pub use method::Method;
 pub use operation::{Drill, Ports};
 pub use plan::{Watch, target};

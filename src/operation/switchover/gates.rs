@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Spec, Switch, probes, standing};
 use crate::{
     guard::Gate,
-    model::{HumanDuration, Weights},
+    model::Weights,
     operation::preconditions::{self, Facts, History, Past, percent},
     ports::{PortError, Replica},
 };
@@ -177,10 +177,4 @@ fn slo(spec: &Spec, facts: &Facts) -> Gate {
 
 fn budget(spec: &Spec, facts: &Facts) -> Gate {
     if spec.objectives.is_empty() { Gate::open("budget", "no SLO, no budget") } else { preconditions::budget(facts) }
-}
-
-/// The longest time that a switchover with these settings may take, for plans.
-#[must_use]
-pub fn at_most(spec: &Spec) -> HumanDuration {
-    HumanDuration(longest(spec))
 }

@@ -14,7 +14,7 @@ mod standing;
 mod switch;
 
 pub use evidence::Evidence;
-pub use gates::{GATES, at_most};
+pub use gates::GATES;
 pub use plan::{Watch, check};
 pub use spec::{Fuses, Smoke, Spec};
 pub use switch::{Ports, Switch};
