@@ -87,7 +87,8 @@ fn a_leader_that_is_lost_is_replaced_and_rejoins() {
 #[test]
 fn a_paused_etcd_takes_the_leader_away_and_gives_one_back() {
     let stage = Stage::up(DatabaseKind::Patroni, &["ttl=5", "retry_timeout=2"]);
-    assert_eq!(stage.until_whole(), "pg1");
+    // Whoever leads: on a busy machine so short a lease may have changed hands already.
+    stage.until_whole();
     assert!(!stage.hosts.can("etcd", HostState::Orphaned) && !stage.hosts.can_freeze("etcd"));
     stage.bring("etcd", HostState::Paused);
     until("nobody to take writes", || stage.writable().is_empty());
