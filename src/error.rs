@@ -89,8 +89,8 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
-    /// The run store cannot be read or written.
-    #[error("run store {place}: {why}")]
+    /// A file or folder of ours cannot be read or written.
+    #[error("{place}: {why}")]
     Store {
         /// The file or folder.
         place: String,

@@ -31,27 +31,35 @@
 //! // The operator was told to end right after that: the change may be there by half, so it is looked at and undone.
 //! let prior = json!({"green": 0});
 //! let entries = [
-//!     Entry::Captured { step: 0, prior: prior.clone() },
+//!     Entry::Captured { step: 0, prior: prior.clone(), object: None },
 //!     Entry::Interrupted { why: "SIGINT".to_owned() },
 //! ];
 //! let Next::Undo { step: 0, prior: back, .. } = next(&plan, &fold(&plan, &entries)) else { panic!() };
 //! assert_eq!(*back, prior);
 //! # Ok::<(), String>(())
 //! ```
+//!
+//! The rooms that only make up the binary are public for its tests, and hidden here.
 
+#[doc(hidden)]
 pub mod adapters;
+#[doc(hidden)]
 pub mod app;
+#[doc(hidden)]
 pub mod cli;
 pub mod document;
 pub mod error;
 pub mod guard;
 pub mod journal;
 #[cfg(feature = "lab")]
+#[doc(hidden)]
 pub mod lab;
 pub mod model;
 pub mod operation;
 pub mod ports;
+#[doc(hidden)]
 pub mod process;
+#[doc(hidden)]
 pub mod report;
 pub mod sequence;
 pub mod slo;

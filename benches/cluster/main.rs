@@ -2,17 +2,13 @@
 //!
 //! `make bench-cluster` brings the cluster up and down. `INTERLOCK_BENCH_SWITCHES` sets another number than twenty; `way-back`, `switches` and `plan`
 //! as arguments run only these.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a bench says what it has measured, or stops"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench says what it has measured, or stops")]
 
 #[path = "../../tests/cluster/api_server.rs"]
 #[expect(dead_code, reason = "the bench breaks nothing")]
 mod api_server;
 #[path = "../../tests/lab/command.rs"]
+#[expect(dead_code, reason = "the bench kills nothing")]
 mod command;
 mod plan;
 #[path = "../../tests/cluster/stage.rs"]

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::stage::{Cli, Stage, until};
+use crate::stage::{Load, Stage, until};
 
 /// Requests a second over kept-alive connections, and over a new one each.
 const KEPT: u32 = 500;
@@ -30,7 +28,7 @@ pub fn measure() -> bool {
 fn series(title: &str, switches: u32, switch: impl Fn(&Stage, &str, &str)) -> Lost {
     let stage = Stage::up("bench-switches").unwrap();
     let begun = Instant::now();
-    let loads = [stage.offer(KEPT, 3600, false), stage.offer(NEW, 3600, true)];
+    let loads = [stage.offer(KEPT, false), stage.offer(NEW, true)];
     std::thread::sleep(Duration::from_secs(2));
     let (mut old, mut new) = ("blue", "green");
     for _ in 0..switches {
@@ -42,10 +40,12 @@ fn series(title: &str, switches: u32, switch: impl Fn(&Stage, &str, &str)) -> Lo
         std::thread::sleep(APART.saturating_sub(began.elapsed()));
         (old, new) = (new, old);
     }
-    let lost = loads.map(ended).into_iter().fold(Lost { offered: 0, failed: 0 }, |sum, one| Lost {
-        offered: sum.offered + one.offered,
-        failed: sum.failed + one.failed,
-    });
+    let ended = loads.map(Load::end);
+    for one in ended.iter().filter(|one| one.failed > 0) {
+        println!("  such as {}", one.examples);
+    }
+    let failed = ended.iter().map(|one| one.failed).sum();
+    let lost = Lost { offered: failed + ended.iter().map(|one| one.ok).sum::<u64>(), failed };
     println!("{title:<42}  {:>10}  {:>8}  {:>9}", lost.offered, lost.failed, begun.elapsed().as_secs());
     lost
 }
@@ -82,15 +82,4 @@ fn by_kubectl(stage: &Stage, old: &str, new: &str) {
 fn gone(stage: &Stage, slot: &str) {
     let selector = format!("--selector=slot={slot}");
     until("the old pods to go", || stage.kubectl(&["get", "pods", &selector, "--output=name"]).is_empty());
-}
-
-fn ended(load: Cli) -> Lost {
-    load.signal(interlock::process::Signal::SIGINT);
-    let done = load.wait();
-    let report: Value = serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"));
-    let count = |name: &str| report[name].as_u64().unwrap();
-    if count("failed") > 0 {
-        println!("  such as {}", report["examples"]);
-    }
-    Lost { offered: count("ok") + count("failed"), failed: count("failed") }
 }

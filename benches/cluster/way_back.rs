@@ -77,7 +77,7 @@ fn patches(stage: &Stage) -> Duration {
 }
 
 fn way_back(stage: &Stage) -> Duration {
-    let load = stage.offer(300, 120, true);
+    let load = stage.offer(300, true);
     // As tables, in which every event is a short line: both are then printed equally fast.
     let (journal, _first) = watch(stage, &["get", "configmap", "-w", "--no-headers"], |_| true);
     let mut seen_green = false;
@@ -108,7 +108,7 @@ fn way_back(stage: &Stage) -> Duration {
     let back = selector.recv_timeout(Duration::from_secs(10)).unwrap();
     // The last record before the selector changed is the verdict.
     let verdict = journal.try_iter().take_while(|recorded| *recorded < back).last().unwrap();
-    load.kill_group();
+    load.end();
     back.duration_since(verdict)
 }
 

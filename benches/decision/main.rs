@@ -1,11 +1,13 @@
 //! The decision benchmark: how soon and how wrongly different rules roll a release back, beside what is possible at all.
 //!
-//! `cargo bench --bench decision -- [--runs N] [--seed S] [--quick] [--markdown]`. It exits 1 where a bar is not reached.
+//! `cargo bench --bench decision -- [--runs N] [--seed S] [--quick] [--markdown] [--both-live]`. It exits 1 where a bar is
+//! not reached.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is what it prints")]
 
 mod bars;
 #[path = "../../tests/support/limits.rs"]
 mod limits;
+mod outages;
 mod pairs;
 mod peers;
 mod report;
@@ -33,10 +35,12 @@ pub struct Args {
     pub seed: u64,
     /// Whether tables are to be Markdown.
     pub markdown: bool,
+    /// Whether only the tables with both slots live are wanted.
+    pub both_live: bool,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { runs: 2_000, seed: 1, markdown: false };
+    let mut args = Args { runs: 2_000, seed: 1, markdown: false, both_live: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
@@ -48,9 +52,14 @@ fn args() -> Result<Args, String> {
             "--seed" => args.seed = number()?,
             "--quick" => args.runs = 200,
             "--markdown" => args.markdown = true,
+            "--both-live" => args.both_live = true,
             // Cargo adds it to every benchmark.
             "--bench" => {}
-            other => return Err(format!("`{other}` is unknown; there are --runs, --seed, --quick, --markdown")),
+            other => {
+                return Err(format!(
+                    "`{other}` is unknown; there are --runs, --seed, --quick, --markdown, --both-live"
+                ));
+            }
         }
     }
     Ok(args)
@@ -79,6 +88,11 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
+    if args.both_live {
+        let kept = pairs::print(&args);
+        eprintln!("{:.0} s", began.elapsed().as_secs_f64());
+        return if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let streams = streams::all();
     let next = AtomicUsize::new(0);
     // Two threads take streams in turn; each stream has a seed of its own, so the result does not depend on who took it.
@@ -102,7 +116,7 @@ fn main() -> ExitCode {
     results.sort_by_key(|(at, _)| *at);
     let results: Vec<_> = streams.iter().zip(results.into_iter().map(|(_, tallies)| tallies)).collect();
     report::print(&args, &results);
-    let both_kept = pairs::print(&args);
+    let both_kept = pairs::print(&args) & outages::print(&args);
     let reached = bars::print(&args, &results, both_kept);
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -78,6 +78,7 @@ fn interlock(assume: Assume, looks: &[Seen]) -> Decision {
     freeze_without_baseline(&rules, &mut evidence);
     let mut look = ObserveContext {
         elapsed: Duration::from_secs(LOOK),
+        served: Duration::from_secs(LOOK),
         objectives: vec![Arms::default()],
         ..ObserveContext::default()
     };

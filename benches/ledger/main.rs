@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     interlock(folder.path(), &["lab", "up", "--database-only", "--database", "postgres", "--timeout", "120s"])?;
     let measured = figures(folder.path());
-    interlock(folder.path(), &["lab", "down"])?;
+    interlock(folder.path(), &["lab", "down", "--yes"])?;
     let worst = measured?;
     let word = if worst <= BAR { "PASS" } else { "FAIL" };
     println!("\nworst stream, median of {RUNS} runs: {worst:.3} % missed, bar {BAR} % {word}");

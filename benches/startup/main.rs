@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod lab_runs;
+mod list;
 mod times;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub struct Figure {
 fn main() -> anyhow::Result<ExitCode> {
     // The memory figures come first: the system keeps one maximum over all children that have ended.
     let mut figures = times::without_a_platform()?;
+    figures.extend(list::figures()?);
     figures.extend(lab_runs::figures()?);
     println!("\nload average {}", std::fs::read_to_string("/proc/loadavg")?.trim());
     println!("{:<44} {:>9} {:>9} {:>9}", "", "median", "worst", "bar");

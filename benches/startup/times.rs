@@ -42,7 +42,10 @@ pub fn measure(folder: &Path, args: &[&str]) -> anyhow::Result<(f64, f64)> {
 
 /// The most memory that any child of ours has had so far, in megabytes. A child counts from its start, when it still shares
 /// the memory of this process, so this is an upper limit.
-fn peak_of_children() -> anyhow::Result<f64> {
+///
+/// # Errors
+/// Where the system does not say.
+pub fn peak_of_children() -> anyhow::Result<f64> {
     Ok(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() as f64 / 1024.0)
 }
 

@@ -17,7 +17,6 @@ const BOOT: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const BOOT: ClockId = ClockId::CLOCK_MONOTONIC;
 
-/// The clocks of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

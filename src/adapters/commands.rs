@@ -7,36 +7,17 @@ mod act;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use act::{act, ask, settle};
+use act::{act, ask, names_beyond, settle};
 use async_trait::async_trait;
 
 use crate::{
     model::Epoch,
-    ports::{Act, Flow, HostState, Hosts, Means, Permit, PortError},
+    ports::{Fencing, Flow, HostState, Hosts, Means, Order, Permit, PortError},
 };
 
-/// The commands for one host; what has none cannot be done to it.
-#[derive(Debug, Clone, Default)]
-pub struct HostCommands {
-    /// Prints the host's state, as [`HostState`] is written.
-    pub state: Vec<String>,
-    /// Releases, heals and starts it.
-    pub run: Vec<String>,
-    /// What can be done to it.
-    pub acts: BTreeMap<Act, Vec<String>>,
-    /// Prints whether its replication is `flowing` or `frozen`.
-    pub flow: Vec<String>,
-    /// Stops its replication, and lets it flow again.
-    pub set_flow: BTreeMap<Flow, Vec<String>>,
-    /// Prints how many bytes are free where its database keeps its data, as the last word.
-    pub free: Vec<String>,
-    /// Ends its database as an administrator would.
-    pub stop: Vec<String>,
-    /// Starts its database as a follower of another node.
-    pub follow: Vec<String>,
-}
+/// The commands for one host, by what they do; what has none cannot be done to it.
+pub type HostCommands = BTreeMap<Order, Vec<String>>;
 
-/// Hosts by commands.
 #[derive(Debug, Clone)]
 pub struct CommandHosts(BTreeMap<String, HostCommands>);
 
@@ -49,6 +30,20 @@ impl CommandHosts {
 
     fn of(&self, host: &str) -> Result<&HostCommands, PortError> {
         self.0.get(host).ok_or_else(|| PortError::NotFound { what: format!("commands for the host `{host}`") })
+    }
+
+    /// The command for an order, if there is one.
+    fn find(&self, host: &str, order: Order) -> Option<&[String]> {
+        self.0.get(host)?.get(&order).map(Vec::as_slice).filter(|command| !command.is_empty())
+    }
+
+    async fn act(&self, host: &str, order: Order, permit: &dyn Permit) -> Result<String, PortError> {
+        act(host, self.command(host, order)?, &[], permit).await
+    }
+
+    fn command(&self, host: &str, order: Order) -> Result<&[String], PortError> {
+        self.find(host, order)
+            .ok_or_else(|| PortError::NotFound { what: format!("command `{order}` for the host `{host}`") })
     }
 }
 
@@ -63,23 +58,22 @@ impl Hosts for CommandHosts {
         self.0.keys().cloned().collect()
     }
 
-    fn can(&self, host: &str, state: HostState) -> bool {
-        let able = |host: &HostCommands| match state {
-            HostState::Running => !host.run.is_empty(),
-            state => state.acts().all(|act| host.acts.contains_key(&act)),
-        };
-        self.0.get(host).is_some_and(|host| !host.state.is_empty() && able(host))
+    fn can(&self, host: &str, order: Order) -> bool {
+        self.find(host, order).is_some()
     }
 
-    fn can_freeze(&self, host: &str) -> bool {
-        self.0.get(host).is_some_and(|host| {
-            !host.flow.is_empty() && [Flow::Frozen, Flow::Flowing].iter().all(|flow| host.set_flow.contains_key(flow))
-        })
+    fn fencing(&self, host: &str) -> Fencing {
+        let only_asks = |order: &Order| matches!(order, Order::State | Order::Flow | Order::Free);
+        let mut acts = self.0.get(host).into_iter().flatten().filter(|(order, _)| !only_asks(order));
+        if acts.any(|(_, command)| names_beyond(command)) { Fencing::None } else { Fencing::Child }
     }
 
     async fn state(&self, host: &str) -> Result<HostState, PortError> {
-        let said = ask(host, "tell the state of", &self.of(host)?.state).await?;
-        word(host, &said)
+        // Nothing was ever done to one that has no command to tell it: the gate asks for that command before any act.
+        match self.find(host, Order::State) {
+            None => Ok(HostState::Running),
+            Some(command) => word(host, &ask(host, command).await?),
+        }
     }
 
     async fn fence(&self, host: &str, _: Epoch) -> Result<(), PortError> {
@@ -89,53 +83,45 @@ impl Hosts for CommandHosts {
 
     async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
         let found = self.state(host).await?;
-        let commands = self.of(host)?;
         if found == to {
             return Ok(());
         }
         if to == HostState::Running {
-            return act(host, "run", &commands.run, &[], permit).await.map(drop);
+            return self.act(host, Order::Run, permit).await.map(drop);
         }
         for missing in to.acts().filter(|act| !found.has(*act)) {
-            let command = commands.acts.get(&missing).map_or(&[][..], Vec::as_slice);
-            act(host, &format!("bring about `{}` at", missing.word()), command, &[], permit).await?;
+            self.act(host, Order::Do(missing), permit).await?;
         }
         Ok(())
     }
 
     async fn flow(&self, host: &str) -> Result<Flow, PortError> {
-        let command = &self.of(host)?.flow;
         // Where it cannot be stopped it has not been.
-        if command.is_empty() {
-            return Ok(Flow::Flowing);
+        match self.find(host, Order::Flow) {
+            None => Ok(Flow::Flowing),
+            Some(command) => word(host, &ask(host, command).await?),
         }
-        let said = ask(host, "tell the replication of", command).await?;
-        word(host, &said)
     }
 
     async fn set_flow(&self, host: &str, to: Flow, permit: &dyn Permit) -> Result<(), PortError> {
-        let command = self.of(host)?.set_flow.get(&to).map_or(&[][..], Vec::as_slice);
-        act(host, "stop or release the replication of", command, &[], permit).await.map(drop)
+        self.act(host, Order::SetFlow(to), permit).await.map(drop)
     }
 
     async fn free(&self, host: &str) -> Result<Option<u64>, PortError> {
         // A host that nothing is done to needs no commands at all.
-        let command = self.0.get(host).map_or(&[][..], |host| &host.free);
-        if command.is_empty() {
-            return Ok(None);
-        }
-        let said = ask(host, "tell the free bytes of", command).await?;
+        let Some(command) = self.find(host, Order::Free) else { return Ok(None) };
+        let said = ask(host, command).await?;
         let bytes = said.split_whitespace().next_back().unwrap_or_default().parse();
         bytes.map(Some).map_err(|e| PortError::unexpected(format!("the command for the free bytes of {host}"), e))
     }
 
     async fn stop_cleanly(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
-        act(host, "end the database of", &self.of(host)?.stop, &[], permit).await.map(drop)
+        self.act(host, Order::Stop, permit).await.map(drop)
     }
 
     async fn start_following(&self, host: &str, primary: &str, permit: &dyn Permit) -> Result<String, PortError> {
         let variables = [("INTERLOCK_PRIMARY", primary.to_owned())];
-        act(host, "let another be followed by", &self.of(host)?.follow, &variables, permit).await
+        act(host, self.command(host, Order::Follow)?, &variables, permit).await
     }
 
     async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
@@ -154,7 +140,7 @@ mod tests {
         act::{GONE_WITHIN, LOOK, reaches_beyond},
         *,
     };
-    use crate::ports::ByHand;
+    use crate::ports::{Act, ByHand};
 
     /// Keeps what was intended, and lets nothing begin.
     #[derive(Default)]
@@ -172,6 +158,10 @@ mod tests {
 
         async fn intend(&self, means: Means) -> Result<(), PortError> {
             self.0.lock().unwrap().push(means);
+            self.check().await
+        }
+
+        async fn capture(&self, _: &str, _: &serde_json::Value, _: &serde_json::Value) -> Result<(), PortError> {
             self.check().await
         }
 
@@ -199,6 +189,10 @@ mod tests {
             Ok(())
         }
 
+        async fn capture(&self, _: &str, _: &serde_json::Value, _: &serde_json::Value) -> Result<(), PortError> {
+            self.check().await
+        }
+
         async fn over(&self, _: Means) -> Result<(), PortError> {
             Ok(())
         }
@@ -212,20 +206,21 @@ mod tests {
         let file = folder.join("state").display().to_string();
         let becomes =
             |state: &str| shell(&format!("echo $INTERLOCK_HOST $INTERLOCK_EPOCH >&2; printf {state} > {file}"));
-        let commands = HostCommands {
-            state: shell(&format!("cat {file} || echo running")),
-            run: becomes("running"),
-            acts: [
-                (Act::PowerOff, becomes("down")),
-                (Act::Partition, becomes("partitioned")),
-                (Act::StallDisk, shell(&format!("printf %s+stalled $(cat {file}) > {file}.new; mv {file}.new {file}"))),
-            ]
-            .into(),
-            free: shell("echo Avail; echo 1048576"),
-            stop: shell("echo no such unit >&2; exit 3"),
-            follow: shell("echo followed $INTERLOCK_PRIMARY"),
-            ..HostCommands::default()
-        };
+        let commands = [
+            (Order::State, shell(&format!("cat {file} || echo running"))),
+            (Order::Run, becomes("running")),
+            (Order::Do(Act::PowerOff), becomes("down")),
+            (Order::Do(Act::Partition), becomes("partitioned")),
+            (
+                Order::Do(Act::StallDisk),
+                shell(&format!("printf %s+stalled $(cat {file}) > {file}.new; mv {file}.new {file}")),
+            ),
+            (Order::Free, shell("echo Avail; echo 1048576")),
+            (Order::Stop, shell("echo no such unit >&2; exit 3")),
+            (Order::Follow, shell("echo followed $INTERLOCK_PRIMARY")),
+            (Order::SetFlow(Flow::Frozen), Vec::new()),
+        ]
+        .into();
         CommandHosts::new([("pg1".to_owned(), commands)].into())
     }
 
@@ -233,7 +228,8 @@ mod tests {
     async fn what_the_commands_say_is_taken_and_what_has_none_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let hosts = one(folder.path());
-        assert!(hosts.can("pg1", HostState::Down) && !hosts.can("pg1", HostState::Paused) && !hosts.can_freeze("pg1"));
+        assert!(hosts.can("pg1", Order::Do(Act::PowerOff)) && !hosts.can("pg1", Order::Do(Act::Pause)));
+        assert!(!hosts.can("pg1", Order::SetFlow(Flow::Frozen)), "a command without a word is none");
         assert_eq!(hosts.state("pg1").await.unwrap(), HostState::Running);
         hosts.set_state("pg1", HostState::Down, &ByHand(Epoch(3))).await.unwrap();
         assert_eq!(hosts.state("pg1").await.unwrap(), HostState::Down);
@@ -246,10 +242,11 @@ mod tests {
         assert!(hosts.set_state("pg1", HostState::Paused, &ByHand(Epoch(3))).await.is_err());
         hosts.set_state("pg1", HostState::Running, &ByHand(Epoch(3))).await.unwrap();
         let both = HostState::of(&[Act::StallDisk, Act::Partition]);
-        assert!(hosts.can("pg1", both) && !hosts.can("pg1", HostState::of(&[Act::StallDisk, Act::Pause])));
         hosts.set_state("pg1", both, &ByHand(Epoch(3))).await.unwrap();
         assert_eq!(hosts.state("pg1").await.unwrap(), both, "each act by its own command, one after the other");
-        assert!(hosts.state("pg9").await.is_err());
+        assert_eq!(hosts.state("pg9").await.unwrap(), HostState::Running, "nothing was ever done to it");
+        let missing = hosts.stop_cleanly("pg9", &ByHand(Epoch(3))).await.unwrap_err().to_string();
+        assert_eq!(missing, "no command `stop` for the host `pg9`");
     }
 
     #[tokio::test]
@@ -257,7 +254,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (begun, late) = (folder.path().join("begun"), folder.path().join("late"));
         let script = format!("touch {}; sleep 62 & sleep 62; touch {}", begun.display(), late.display());
-        let commands = HostCommands { stop: shell(&script), ..HostCommands::default() };
+        let commands = [(Order::Stop, shell(&script))].into();
         let hosts = CommandHosts::new([("pg1".to_owned(), commands)].into());
 
         let superseded = Superseded::default();
@@ -290,8 +287,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ssh = folder.path().join("ssh");
         std::fs::copy("/bin/sleep", &ssh).unwrap();
-        let commands =
-            HostCommands { stop: vec![ssh.display().to_string(), "62".to_owned()], ..HostCommands::default() };
+        let commands = [(Order::Stop, vec![ssh.display().to_string(), "62".to_owned()])].into();
         let hosts = CommandHosts::new([("pg1".to_owned(), commands)].into());
         let noting = Noting::default();
         let begun = async {

@@ -9,9 +9,7 @@ use crate::ports::Labels;
 pub struct Sample {
     /// The metric's name.
     pub metric: String,
-    /// Its labels.
     pub labels: Labels,
-    /// Its value.
     pub value: f64,
     /// When it was taken, in milliseconds since 1970, where the page says so.
     pub at: Option<i64>,

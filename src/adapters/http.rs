@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use reqwest::{
     Client, ClientBuilder, Response, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 
 use crate::ports::PortError;
@@ -16,6 +16,20 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// By what a server knows us, and we it.
+#[derive(Default)]
+pub struct Access {
+    pub bearer: Option<String>,
+    /// A name and a password.
+    pub basic: Option<(String, String)>,
+    /// Headers of every request, such as the one that names a tenant; they are not sent on to where an answer leads.
+    pub headers: Vec<(String, String)>,
+    /// The only certificate authorities that are trusted, in PEM; those of the system where there are none.
+    pub authorities: Vec<u8>,
+    /// Our certificate with its key, in PEM.
+    pub identity: Vec<u8>,
+}
+
 /// A client for one address, whose whole requests take `timeout` at most and are never repeated.
 ///
 /// Addresses on this machine are not asked through a proxy.
@@ -23,7 +37,44 @@ pub fn install_crypto() {
 /// # Errors
 /// Where TLS cannot be set up or the bearer token holds what no header may hold.
 pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Client, PortError> {
-    built(url, timeout, bearer, Ok)
+    client_with(url, timeout, &Access { bearer: bearer.map(str::to_owned), ..Access::default() })
+}
+
+/// The same, with all by which the server knows us, but for a name and a password: those belong into the address.
+///
+/// # Errors
+/// Where TLS cannot be set up, or a header or a file of PEM is none.
+pub(super) fn client_with(url: &Url, timeout: Duration, access: &Access) -> Result<Client, PortError> {
+    let odd = |why: String| PortError::unexpected(place(url), why);
+    let mut headers = HeaderMap::new();
+    for (name, value) in &access.headers {
+        let key =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| odd(format!("`{name}` is no name of a header")))?;
+        headers.insert(key, secret(value).ok_or_else(|| odd(format!("the header {name} holds what none may hold")))?);
+    }
+    if let Some(token) = &access.bearer {
+        let value = secret(&format!("Bearer {token}"));
+        let value = value.ok_or_else(|| odd("the bearer token holds characters that no header may hold".to_owned()))?;
+        headers.insert(AUTHORIZATION, value);
+    }
+    built(url, timeout, |mut builder| {
+        if !access.authorities.is_empty() {
+            builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&access.authorities)?);
+        }
+        if !access.identity.is_empty() {
+            builder = builder.identity(reqwest::Identity::from_pem(&access.identity)?);
+        }
+        if !access.headers.is_empty() {
+            builder = builder.redirect(reqwest::redirect::Policy::none());
+        }
+        Ok(builder.default_headers(headers))
+    })
+}
+
+fn secret(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The same, for what is sent and not asked: an answer that leads elsewhere is an answer, and is not followed.
@@ -31,7 +82,7 @@ pub fn client(url: &Url, timeout: Duration, bearer: Option<&str>) -> Result<Clie
 /// # Errors
 /// Where TLS cannot be set up.
 pub(super) fn client_of_one_place(url: &Url, timeout: Duration) -> Result<Client, PortError> {
-    built(url, timeout, None, |builder| Ok(builder.redirect(reqwest::redirect::Policy::none())))
+    built(url, timeout, |builder| Ok(builder.redirect(reqwest::redirect::Policy::none())))
 }
 
 /// The same, trusting these authorities and no others, unless there are none.
@@ -44,7 +95,7 @@ pub(super) fn client_trusting(
     timeout: Duration,
     authorities: &[rustls::pki_types::CertificateDer<'_>],
 ) -> Result<Client, PortError> {
-    built(url, timeout, None, |builder| {
+    built(url, timeout, |builder| {
         if authorities.is_empty() {
             return Ok(builder);
         }
@@ -56,21 +107,12 @@ pub(super) fn client_trusting(
 fn built(
     url: &Url,
     timeout: Duration,
-    bearer: Option<&str>,
     with: impl FnOnce(ClientBuilder) -> reqwest::Result<ClientBuilder>,
 ) -> Result<Client, PortError> {
     install_crypto();
     let odd = |why: String| PortError::unexpected(place(url), why);
-    let mut headers = HeaderMap::new();
-    if let Some(token) = bearer {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| odd("the bearer token holds characters that no header may hold".to_owned()))?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
     let mut builder = Client::builder()
         .user_agent(concat!("interlock/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
         .connect_timeout(timeout.min(Duration::from_secs(3)))
         .read_timeout(timeout)
         .timeout(timeout)

@@ -20,9 +20,9 @@ pub use self::kube::{
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
 pub use exposition::{Sample, parse as parse_exposition};
-pub use http::{client, install_crypto, place};
+pub use http::{Access, client, install_crypto, place};
 pub use notify::{AlertmanagerApi, Unbuilt, WebhookPost};
-pub use prometheus::Prometheus;
+pub use prometheus::{Prometheus, PrometheusServers};
 pub use scrape::Scrape;
 #[cfg(feature = "sql")]
 pub use sql::{Admin, Connect, Secret, Tls, mariadb_cluster, patroni_cluster, postgres_cluster};

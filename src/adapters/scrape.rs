@@ -49,7 +49,31 @@ pub struct Scrape {
     state: Mutex<State>,
 }
 
-/// Pages at addresses.
+/// Wall time that no setting of the clock moves, for samples that have no time of their own.
+struct Steady {
+    wall: Timestamp,
+    read: Instant,
+}
+
+impl Default for Steady {
+    fn default() -> Self {
+        Self { wall: Timestamp::now(), read: Instant::now() }
+    }
+}
+
+impl Steady {
+    /// Now, and after `since`: who asks may have it from a process that began before the clock was set back.
+    fn now(&mut self, since: Timestamp) -> Timestamp {
+        let now = self.wall.checked_add(self.read.elapsed()).unwrap_or(self.wall);
+        if now > since {
+            return now;
+        }
+        self.wall = since.checked_add(SignedDuration::from_millis(2)).unwrap_or(since);
+        self.read = Instant::now();
+        self.wall
+    }
+}
+
 struct Addresses {
     pages: Vec<(Url, Client)>,
     timeout: Duration,
@@ -57,6 +81,7 @@ struct Addresses {
 
 #[derive(Default)]
 struct State {
+    steady: Steady,
     /// The newest reading of all pages, whole.
     newest: Option<(Instant, Arc<Reading>)>,
     /// Earlier readings, of which only the metrics that somebody asked for are kept.
@@ -151,11 +176,15 @@ impl State {
 #[async_trait]
 impl Metrics for Scrape {
     async fn samples(&self, selector: &Selector, since: Timestamp) -> Result<Vec<Series>, PortError> {
+        if selector.native.is_some() {
+            let why = format!("pages have no native histograms such as {}; a Prometheus has", selector.metric);
+            return Err(PortError::unexpected(self.name(), why));
+        }
         let picks = Picks::new(selector).map_err(|why| PortError::unexpected(self.name(), why))?;
         let mut state = self.state.lock().await;
         state.asked.insert(selector.metric.clone());
         if state.newest.as_ref().is_none_or(|(read, _)| read.elapsed() >= FRESH) {
-            let at = Timestamp::now();
+            let at = state.steady.now(since);
             let samples = self.pages.read().await?;
             state.push(Reading { at, samples });
         }

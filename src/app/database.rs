@@ -11,10 +11,9 @@ use crate::{
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
     operation::{Build, drill::Ports},
-    ports::{Act, Database, Flow, Hosts, PortError},
+    ports::{Act, Database, Flow, Hosts, Order, PortError},
 };
 
-/// A database and its hosts.
 type Bound = (Arc<dyn Database>, Arc<dyn Hosts>);
 
 impl Snapshot {
@@ -137,23 +136,21 @@ fn bound(database: Result<Arc<dyn Database>, PortError>, hosts: &BTreeMap<String
 }
 
 fn commands(host: &Host) -> HostCommands {
-    let acts = [
-        (Act::PowerOff, &host.kill),
-        (Act::Pause, &host.pause),
-        (Act::Partition, &host.partition),
-        (Act::KillDatabase, &host.kill_database),
-        (Act::KillManager, &host.kill_manager),
-        (Act::StallDisk, &host.stall),
+    let all = [
+        (Order::State, &host.state),
+        (Order::Run, &host.run),
+        (Order::Do(Act::PowerOff), &host.kill),
+        (Order::Do(Act::Pause), &host.pause),
+        (Order::Do(Act::Partition), &host.partition),
+        (Order::Do(Act::KillDatabase), &host.kill_database),
+        (Order::Do(Act::KillManager), &host.kill_manager),
+        (Order::Do(Act::StallDisk), &host.stall),
+        (Order::Flow, &host.flow),
+        (Order::SetFlow(Flow::Frozen), &host.freeze),
+        (Order::SetFlow(Flow::Flowing), &host.thaw),
+        (Order::Free, &host.free),
+        (Order::Stop, &host.stop),
+        (Order::Follow, &host.follow),
     ];
-    let flows = [(Flow::Frozen, &host.freeze), (Flow::Flowing, &host.thaw)];
-    HostCommands {
-        state: host.state.clone(),
-        run: host.run.clone(),
-        acts: acts.into_iter().filter(|(_, c)| !c.is_empty()).map(|(act, c)| (act, c.clone())).collect(),
-        flow: host.flow.clone(),
-        set_flow: flows.into_iter().filter(|(_, c)| !c.is_empty()).map(|(flow, c)| (flow, c.clone())).collect(),
-        free: host.free.clone(),
-        stop: host.stop.clone(),
-        follow: host.follow.clone(),
-    }
+    all.into_iter().map(|(order, command)| (order, command.clone())).collect()
 }

@@ -11,12 +11,12 @@ use super::{Location, Session, Snapshot, clock, cluster_store, history};
 use crate::{
     document::{self, Window},
     error::Error,
-    guard::{Gate, Mode, Plan, Preconditions, Strength, load},
+    guard::{Gate, Mode, Plan, Preconditions, Strength, load, summary},
     journal::Lock,
     model::{RunId, Target},
     operation::{
         Kind,
-        preconditions::{Credential, Facts, Freeze, Guardian, History},
+        preconditions::{Credential, Facts, Freeze, Guardian, History, Holder},
     },
     ports::{PortError, Store},
 };
@@ -59,10 +59,10 @@ impl<K: Kind> Gates<K> {
         let (platform, store) = (&self.session.snapshot.platform, &*self.session.store);
         let guardian = self.guardian().await?;
         let lock = lock(store, &self.target).await?;
-        let holder = lock.filter(|lock| lock.run.as_ref() != ours).and_then(|lock| {
-            let (run, owner) = (lock.run?, lock.owner.map(|owner| owner.to_string()).unwrap_or_default());
-            Some(format!("run {run} of {owner} holds it, last seen {:.0}", lock.beat_at))
-        });
+        let holder = match lock.filter(|lock| lock.run.as_ref() != ours) {
+            Some(lock) => holder(store, &lock).await,
+            None => None,
+        };
         let freezes = platform.freeze.iter().chain(&self.freeze);
         Ok(Facts {
             now: clock().now().wall,
@@ -70,7 +70,7 @@ impl<K: Kind> Gates<K> {
             last_ended: if K::RESTS { last_ended(store, &self.target).await? } else { None },
             guardian,
             freezes: freezes.map(|w| Freeze { from: w.from, to: w.to, reason: w.reason.clone() }).collect(),
-            credentials: platform.credentials.iter().map(credential).collect(),
+            credentials: credentials(platform, &*self.kind),
             history: self.history().await?,
             budget_floor: platform.defaults.budget_floor.fraction(),
         })
@@ -100,13 +100,43 @@ impl<K: Kind> Gates<K> {
     }
 }
 
+/// The run that holds a target, how it stands, and what a person does about it.
+async fn holder(store: &dyn Store, lock: &Lock) -> Option<Holder> {
+    let (run, owner) = (lock.run.as_ref()?, lock.owner.as_ref().map(ToString::to_string).unwrap_or_default());
+    let (found, hint) = match load(store, run).await.map(|stored| stored.mode()) {
+        Ok(Mode::Held { why, .. }) => (
+            format!("run {run} is held and waits for a person: {why}"),
+            format!("decide: `interlock runs resume {run} --keep`, `--undo` or `--watch`"),
+        ),
+        Ok(Mode::Finished(outcome)) if outcome.needs_person() => (
+            format!("run {run} is {}: {}", outcome.word(), outcome.why()),
+            format!(
+                "`interlock runs show {run}` tells more; `interlock runs recover {run}` tries again, \
+                 `interlock runs resolve {run}` settles it by hand"
+            ),
+        ),
+        Ok(_) if lock.is_abandoned(&clock().now()) => (
+            format!("run {run} is abandoned: {owner} is gone, last seen {:.0}", lock.beat_at),
+            format!("`interlock runs recover {run}` puts things back, `interlock runs resume {run}` goes on"),
+        ),
+        Ok(_) => (
+            format!("run {run} of {owner} is at work on it, last seen {:.0}", lock.beat_at),
+            format!("wait for it, or end it: `interlock runs abort {run}`"),
+        ),
+        Err(e) => (
+            format!("run {run} of {owner} holds it, and its journal cannot be read: {e}"),
+            format!("see where things stand; `interlock runs resolve {run}` gives its target free"),
+        ),
+    };
+    Some(Holder { found, hint })
+}
+
 /// How long ago the last run on a target ended.
 async fn last_ended(store: &dyn Store, target: &Target) -> Result<Option<Duration>, Error> {
     for run in store.runs().await?.into_iter().rev() {
-        let Ok(stored) = load(store, &run).await else { continue };
-        if stored.plan.target == *target && matches!(stored.mode(), Mode::Finished(_)) {
-            let end = store.load(&run).await?.last().map(|record| record.at);
-            return Ok(end.map(|at| Duration::try_from(clock().now().wall.duration_since(at)).unwrap_or_default()));
+        let Ok(found) = summary(store, &run).await else { continue };
+        if found.target == *target && matches!(found.mode, Mode::Finished(_)) {
+            return Ok(Some(Duration::try_from(clock().now().wall.duration_since(found.last)).unwrap_or_default()));
         }
     }
     Ok(None)
@@ -136,13 +166,21 @@ pub(super) async fn guardian(snapshot: &Snapshot, accept_local: bool) -> Result<
     }
 }
 
-/// How strong a guardian is.
 pub(super) const fn strength(guardian: &Guardian) -> Strength {
     match guardian {
         Guardian::InCluster(_) => Strength::InCluster,
         Guardian::Local | Guardian::LocalAccepted => Strength::Local,
         Guardian::Missing(_) => Strength::None,
     }
+}
+
+/// The credentials that the platform file lists, and each secret beside them that is read for this operation.
+fn credentials<K: Kind>(platform: &document::Platform, kind: &K) -> Vec<Credential> {
+    let listed = &platform.credentials;
+    let read = platform.secrets(kind.database(), kind.remembered().is_some());
+    let beside = read.into_iter().filter(|name| listed.iter().all(|one| one.env != *name));
+    let beside = beside.map(|name| document::Credential { env: name.to_owned(), expires_env: None });
+    listed.iter().cloned().chain(beside).map(|one| credential(&one)).collect()
 }
 
 /// Whether a credential is there and when it expires; its value is not looked at.

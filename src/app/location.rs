@@ -14,7 +14,6 @@ use crate::{
     ports::{Clock, Store},
 };
 
-/// The clock of this machine.
 #[must_use]
 pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
@@ -23,13 +22,25 @@ pub fn clock() -> Arc<dyn Clock> {
 /// Where runs are kept: one place for each platform, and no copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A folder of this machine.
     Folder(PathBuf),
-    /// A namespace of a cluster.
     Cluster(Reach),
 }
 
 impl Location {
+    /// Refuses a folder that somebody has named and that is not there: a misspelt one would look like one without runs.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    pub fn ensure_named(&self, named: bool) -> Result<(), Error> {
+        match self {
+            Self::Folder(folder) if named && !folder.is_dir() => Err(Error::usage(
+                format!("there is no folder {}", folder.display()),
+                "name the folder of a run store with --store or INTERLOCK_STORE, such as .interlock/runs",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the store.
     ///
     /// # Errors

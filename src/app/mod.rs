@@ -27,7 +27,7 @@ pub use history::check_edges;
 pub use location::{Location, candidate, clock, cluster_store, store};
 pub use prepare::{Prepared, Wishes};
 pub use rebuild::Rebuilder;
-pub use run::{Begun, cut_short, stop_signal};
+pub use run::{Begun, cut_short, follow, stop_signal};
 pub use session::Session;
 pub use snapshot::Snapshot;
 pub use watchdog::Watchdog;

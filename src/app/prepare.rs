@@ -10,7 +10,7 @@ use crate::{
     document::Window,
     error::Error,
     guard::{Gate, Operation, Override, Plan, Preconditions, refusal, value},
-    operation::{Kind, plan},
+    operation::{FencedKey, Kind, fenced_keys, plan},
     ports::Notify,
 };
 
@@ -25,11 +25,22 @@ pub struct Wishes {
     pub freeze: Vec<Window>,
 }
 
+/// Whether a journal has room for all that the looks of a run may write, which is no thing to find out in the middle of it.
+fn fits(bytes: u64, room: Option<u64>) -> Result<(), Error> {
+    let Some(room) = room.filter(|room| bytes > *room) else { return Ok(()) };
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0));
+    Err(Error::Refused {
+        what: format!("a run so long may write {} into a journal that takes {}", mib(bytes), mib(room)),
+        hint: "shorten --max-bake, --baseline or --keep-old, or look less often: `defaults.look` of the platform file"
+            .to_owned(),
+    })
+}
+
 /// An operation that is ready to be run.
 pub struct Prepared {
-    /// What it will do.
     pub plan: Plan,
-    /// What its gates said.
+    /// All that it may write, and what holds back there what is still under way when its owner dies.
+    pub keys: Vec<FencedKey>,
     pub gates: Vec<Gate>,
     pub(super) session: Arc<Session>,
     pub(super) operation: Arc<dyn Operation>,
@@ -48,11 +59,13 @@ impl Prepared {
         let snapshot = &session.snapshot;
         let guardian = guardian(snapshot, accept_local_guardian).await?;
         let plan = plan::<K>(kind.spec(), value(snapshot)?, strength(&guardian), snapshot.ttl())?;
+        fits(K::writes(kind.spec()), session.store.room())?;
         let (notify, kind) = (snapshot.notify()?, Arc::new(kind));
+        let keys = fenced_keys(&*kind, &plan);
         let preconditions = Gates::new(&session, &kind, &plan, freeze, (guardian, accept_local_guardian));
         let gates = preconditions.ask(None).await?;
         let preconditions = Box::new(preconditions);
-        Ok(Self { plan, gates, session, operation: kind, preconditions, overrides, notify })
+        Ok(Self { plan, keys, gates, session, operation: kind, preconditions, overrides, notify })
     }
 
     /// Says whether the gates let it pass.
@@ -61,5 +74,19 @@ impl Prepared {
     /// Names what stands in the way.
     pub fn verdict(&self) -> Result<(), Error> {
         refusal(&self.gates, &self.overrides)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store without a bound takes any run; one with a bound refuses before anything is touched.
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(fits(u64::MAX, None).is_ok());
+        assert!(fits(15 << 20, Some(15 << 20)).is_ok());
+        let refused = fits((15 << 20) + 1, Some(15 << 20)).unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{refused}");
     }
 }

@@ -8,12 +8,13 @@ use super::{Prepared, Watchdog, clock};
 use crate::{
     error::Error,
     guard::{
-        Context, Event, Events, Mode, Outcome, StopSignal, Stored, Strength, ask_again, begin, drive, fold, give_up,
-        hold, load,
+        Context, Event, Events, Mode, Outcome, Start, StopSignal, Stored, Strength, ask_again, begin, drive, fold,
+        give_up, hold, least_epoch, load,
     },
     journal::Grant,
     model::RunId,
     ports::Store,
+    process::StopSignals,
 };
 
 /// How long a superseded operator waits to learn how the run ended under its new owner.
@@ -33,7 +34,10 @@ impl Prepared {
     pub async fn begin(self) -> Result<Begun, Error> {
         self.verdict()?;
         let run = RunId::new(clock().now().wall, rand::random());
-        let grant = begin(&*self.session.store, &run, &self.plan, &self.gates, &self.overrides).await?;
+        let (store, keys) = (&*self.session.store, self.keys.iter().map(|key| key.key.as_str()));
+        let least = least_epoch((store, &*self.operation), keys, &self.plan).await?;
+        let start = Start { gates: &self.gates, overrides: &self.overrides, least };
+        let grant = begin(store, &run, &self.plan, &start).await?;
         Ok(Begun { prepared: self, grant })
     }
 }
@@ -45,7 +49,6 @@ impl Begun {
         &self.grant.run
     }
 
-    /// The store that keeps it.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         self.prepared.session.store.clone()
@@ -57,7 +60,7 @@ impl Begun {
     /// Where a gate is shut now, or no guardian can be posted: nothing was touched.
     pub async fn drive(self, events: Arc<dyn Events>) -> Result<Outcome, Error> {
         let Self { prepared, grant } = self;
-        let Prepared { plan, gates, session, operation, preconditions, overrides, notify } = prepared;
+        let Prepared { plan, gates, session, operation, preconditions, overrides, notify, .. } = prepared;
         let (store, stop, clock) = (session.store.clone(), stop_signal()?, clock());
         ask_again((&*store, &*clock), &grant, &*preconditions, (&gates, &overrides), &*events).await?;
         let watchdog = Watchdog::new(session.place.clone(), session.home(), grant.run.clone());
@@ -84,32 +87,27 @@ impl Begun {
 }
 
 /// Turns the first INT, TERM or HUP into a reason to put things back. Later ones change nothing: the way back is not
-/// abandoned.
+/// abandoned. HUP is none under `nohup`.
 ///
 /// # Errors
 /// Where the system takes no handlers.
 pub fn stop_signal() -> Result<StopSignal, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (send, receive) = watch::channel(None);
-    for (kind, name) in
-        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")]
-    {
-        let mut signals = signal(kind).map_err(|e| Error::Store {
-            place: "signals".to_owned(),
-            why: e.to_string(),
-            hint: "nothing was touched".to_owned(),
-        })?;
-        let send = send.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                send.send_if_modified(|reason| {
-                    let first = reason.is_none();
-                    reason.get_or_insert_with(|| name.to_owned());
-                    first
-                });
-            }
-        });
-    }
+    let mut signals = StopSignals::new().map_err(|e| Error::Store {
+        place: "signals".to_owned(),
+        why: e.to_string(),
+        hint: "nothing was touched".to_owned(),
+    })?;
+    tokio::spawn(async move {
+        loop {
+            let name = signals.next().await;
+            send.send_if_modified(|reason| {
+                let first = reason.is_none();
+                reason.get_or_insert_with(|| name.to_owned());
+                first
+            });
+        }
+    });
     Ok(receive)
 }
 
@@ -125,12 +123,18 @@ pub async fn cut_short(store: &dyn Store, run: &RunId, error: Error, events: &dy
             events.event(&Event::Remark(&free));
             Ok(outcome)
         }
+        Err(Error::Usage { .. } | Error::Tampered { .. }) => Ok(Outcome::Stuck {
+            why: format!(
+                "{error}; without its journal nobody can put things back: see where things stand, and \
+                 `interlock runs resolve {run} --as kept|undone --reason TEXT` gives its target free"
+            ),
+        }),
         _ => Ok(Outcome::Stuck { why: format!("{error}; its guardian puts things back once that is mended") }),
     }
 }
 
 /// Waits for the end of a run that another owner has taken over.
-async fn follow(store: &dyn Store, run: &RunId) -> Outcome {
+pub async fn follow(store: &dyn Store, run: &RunId) -> Outcome {
     let begun = std::time::Instant::now();
     loop {
         let why = match load(store, run).await.map(|stored| stored.mode()) {

@@ -13,7 +13,6 @@ pub struct Session {
     pub snapshot: Snapshot,
     /// Where the runs are kept.
     pub place: Location,
-    /// The runs.
     pub store: Arc<dyn Store>,
 }
 

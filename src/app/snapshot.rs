@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Location, clock, reach};
 use crate::{
-    adapters::{Prometheus, Scrape},
-    document::{LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, Service, Target},
+    adapters::{Access, Prometheus, PrometheusServers, Scrape},
+    document::{
+        BasicAuth, LabSource, Loaded, Metrics as MetricsDocument, Platform as Document, PrometheusSource, Service,
+        Target,
+    },
     error::Error,
     guard::Plan,
     model::HumanDuration,
@@ -20,8 +23,8 @@ use crate::{
     ports::{Clock, Metrics, PortError},
 };
 
-/// How long an owner on the lab's own machine may be silent; one that has ended is noticed at once.
-const LAB_TTL: HumanDuration = HumanDuration::secs(10);
+/// How long an owner may be silent whose runs are kept on its own machine; one that has ended is noticed at once.
+const LOCAL_TTL: HumanDuration = HumanDuration::secs(10);
 /// How long a question to the lab's own sources may take.
 const LAB_WITHIN: Duration = Duration::from_secs(2);
 
@@ -33,7 +36,6 @@ const LAB_WITHIN: Duration = Duration::from_secs(2);
 pub struct Snapshot {
     /// The document; secrets by the names of their variables only.
     pub platform: Document,
-    /// The folder, absolute.
     pub folder: PathBuf,
     /// The platform file, absolute.
     pub file: PathBuf,
@@ -83,11 +85,11 @@ impl Snapshot {
         self.folder.join(".interlock").join("runs")
     }
 
-    /// Where the runs of this platform are kept: a lab's in a folder, a cluster's in the cluster.
+    /// Where the runs of this platform are kept: a cluster's in the cluster, all others in a folder.
     #[must_use]
     pub fn place(&self) -> Location {
         match &self.platform.target {
-            Target::Lab(_) => Location::Folder(self.store_folder()),
+            Target::Lab(_) | Target::Hosts(_) => Location::Folder(self.store_folder()),
             Target::Kubernetes(target) => Location::Cluster(reach(target)),
         }
     }
@@ -97,7 +99,7 @@ impl Snapshot {
     #[must_use]
     pub fn ttl(&self) -> HumanDuration {
         match &self.platform.target {
-            Target::Lab(_) => LAB_TTL,
+            Target::Lab(_) | Target::Hosts(_) => LOCAL_TTL,
             Target::Kubernetes(target) => HumanDuration(target.outage.0 * 3 / 2),
         }
     }
@@ -141,24 +143,33 @@ impl Snapshot {
         Scrape::new(&urls, within).map(|scrape| Arc::new(scrape) as Arc<dyn Metrics>).map_err(misconfigured)
     }
 
-    /// The Prometheus that the platform names, or that its lab runs; `None` where pages are scraped instead.
+    /// The Prometheus servers that the platform names, or that its lab runs; `None` where pages are scraped instead.
     ///
     /// # Errors
     /// Where it is not configured in a way that can work.
-    pub fn prometheus(&self) -> Result<Option<Prometheus>, Error> {
+    pub fn prometheus(&self) -> Result<Option<PrometheusServers>, Error> {
         let lab = match &self.platform.metrics {
-            Some(MetricsDocument::Prometheus(source)) => {
-                let token = source.bearer_token_env.as_deref().map(secret).transpose()?;
-                let prometheus = Prometheus::new(&source.url, token.as_deref(), source.timeout.0);
-                return prometheus.map(Some).map_err(misconfigured);
+            Some(MetricsDocument::Prometheus(sources)) => {
+                let servers = sources.servers().iter().map(|source| {
+                    let access = access(&self.folder, source)?;
+                    Prometheus::known_by(&source.url, &access, source.timeout.0).map_err(misconfigured)
+                });
+                return Ok(Some(PrometheusServers::new(servers.collect::<Result<_, Error>>()?)));
             }
             Some(MetricsDocument::Scrape(_) | MetricsDocument::Pods(_)) => return Ok(None),
             Some(MetricsDocument::Lab(lab)) => lab.source,
             None => LabSource::Auto,
         };
+        // Hosts alone have no source of their own; `users` of a drill need one that is named.
+        if matches!((lab, &self.platform.target), (LabSource::Auto, Target::Hosts(_))) {
+            return Ok(None);
+        }
         match (lab, self.lab_prometheus()?) {
             (LabSource::Scrape, _) | (LabSource::Auto, None) => Ok(None),
-            (_, Some(url)) => Prometheus::new(&url, None, LAB_WITHIN).map(Some).map_err(misconfigured),
+            (_, Some(url)) => {
+                let server = Prometheus::new(&url, None, LAB_WITHIN).map_err(misconfigured)?;
+                Ok(Some(PrometheusServers::new(vec![server])))
+            }
             (LabSource::Prometheus, None) => Err(Error::usage(
                 "the lab runs without a Prometheus",
                 "install the package `prometheus` and start the lab again, or use `source: scrape`",
@@ -203,6 +214,10 @@ impl Platform for Snapshot {
 
     async fn service_ports(&self, name: &str, metrics: Build) -> Result<Ports, Error> {
         match &self.platform.target {
+            Target::Hosts(_) => Err(Error::usage(
+                format!("no target is named, so nothing says where `{name}` runs"),
+                "add `target: {kubernetes: {namespace: NAME}}` or `target: {lab: {}}` to the platform file",
+            )),
             Target::Lab(lab) => self.lab_ports(&self.folder.join(lab.folder()), metrics).await,
             Target::Kubernetes(target) => self.cluster_ports(target, name, metrics).await,
         }
@@ -219,10 +234,41 @@ impl Platform for Snapshot {
     }
 }
 
+/// All by which a Prometheus server knows us: secrets from the environment, and files.
+fn access(folder: &Path, source: &PrometheusSource) -> Result<Access, Error> {
+    let read = |file: &Option<String>| -> Result<Vec<u8>, Error> {
+        let Some(file) = file else { return Ok(Vec::new()) };
+        std::fs::read(folder.join(file)).map_err(|e| {
+            Error::usage(
+                format!("{file} cannot be read: {e}"),
+                "`metrics.prometheus.tls` of the platform file names it",
+            )
+        })
+    };
+    let mut access =
+        Access { bearer: source.bearer_token_env.as_deref().map(secret).transpose()?, ..Access::default() };
+    if let Some(BasicAuth { username, password_env }) = &source.basic_auth {
+        access.basic = Some((username.clone(), secret(password_env)?));
+    }
+    access.headers = source.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    for (name, variable) in &source.headers_env {
+        access.headers.push((name.clone(), secret(variable)?));
+    }
+    if let Some(tls) = &source.tls {
+        access.authorities = read(&tls.ca)?;
+        access.identity = [read(&tls.certificate)?, b"\n".to_vec(), read(&tls.key)?].concat();
+        if tls.certificate.is_none() {
+            access.identity.clear();
+        }
+    }
+    Ok(access)
+}
+
 /// Reads a secret from the variable that the platform file names.
 pub(super) fn secret(name: &str) -> Result<String, Error> {
-    std::env::var(name)
-        .map_err(|_| Error::usage(format!("{name} is not set"), format!("export {name}; the platform file names it")))
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    value
+        .ok_or_else(|| Error::usage(format!("{name} is not set"), format!("export {name}; the platform file names it")))
 }
 
 pub(super) fn misconfigured(error: PortError) -> Error {

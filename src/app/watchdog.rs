@@ -2,6 +2,8 @@
 //! one dies.
 
 use std::{
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -32,7 +34,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Acknowledgement {
-    /// The guardian.
     guardian: Identity,
     /// Why it could not put this run back, if it could not.
     cannot: Option<String>,
@@ -92,7 +93,9 @@ pub async fn acknowledge(sign: &Path, guard: &Guard, run: &RunId) -> Result<(), 
 fn write(path: &Path, what: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_vec(what).map_err(|e| failed(path, &e))?;
     let temporary = path.with_extension("tmp");
-    std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path)).map_err(|e| failed(path, &e))
+    let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary);
+    let written = file.and_then(|mut file| file.write_all(&text));
+    written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|e| failed(path, &e))
 }
 
 /// Where the guardians of one run are posted.
@@ -188,7 +191,8 @@ impl Watchdog {
             Location::Cluster(_) => self.home.join("guardians").join(self.run.as_str()),
         };
         if let Location::Cluster(_) = &self.place {
-            std::fs::create_dir_all(&sign).map_err(|e| failed(&sign, &e))?;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&sign);
+            made.map_err(|e| failed(&sign, &e))?;
         }
         sign.canonicalize().map_err(|e| failed(&sign, &e))
     }
@@ -248,7 +252,7 @@ mod tests {
     use crate::{
         app,
         error::Exit,
-        guard::{NoData, Operation, Plan, Rebuild, Strength, begin},
+        guard::{NoData, Operation, Plan, Rebuild, Start, Strength, begin},
         model::{HumanDuration, Target},
         ports::Notify,
     };
@@ -282,7 +286,7 @@ mod tests {
             guard: Strength::Local,
             ttl: HumanDuration::secs(10),
         };
-        begin(&*store, &run, &plan, &[], &[]).await.unwrap();
+        begin(&*store, &run, &plan, &Start::default()).await.unwrap();
         let guard = Guard { store, clock: app::clock(), rebuild: Arc::new(Unable), pace: LOOK };
         let sign = folder.path().join(run.as_str());
         acknowledge(&sign, &guard, &run).await.unwrap();

@@ -45,5 +45,8 @@ pub fn possible(yes: bool) -> Result<(), Error> {
     if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());
     }
-    Err(Error::usage("there is no terminal to confirm on", "read what `plan` prints, then run it with --yes"))
+    Err(Error::usage(
+        "there is no terminal to confirm on",
+        "read what it would do (`plan`, or --dry-run), then run it with --yes",
+    ))
 }

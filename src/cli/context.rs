@@ -2,6 +2,8 @@
 
 use std::{future::Future, path::PathBuf, sync::Arc};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use crate::{
     app::{Location, Session, Snapshot},
     document::{Loaded, Target, find, load, locate},
@@ -20,13 +22,13 @@ const EVERYWHERE: &str = "Options of every command";
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// Platform file; by default the nearest interlock.yaml upward
-    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_PLATFORM", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_PLATFORM", value_name = "FILE", value_parser = path())]
     pub platform: Option<PathBuf>,
     /// Set a value of the platform file, such as defaults.bake=1m
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Folder that keeps the runs; by default .interlock/runs beside the platform file
-    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_STORE", value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "INTERLOCK_STORE", value_name = "FOLDER", value_parser = path())]
     pub store: Option<PathBuf>,
     /// How output is written
     #[arg(long, short, global = true, help_heading = EVERYWHERE, value_enum, default_value_t)]
@@ -42,7 +44,7 @@ impl Global {
         let here = here()?;
         // A lab that was started where there is no platform file brings one.
         let of_lab = || here.ancestors().map(|folder| folder.join(LAB_FILE)).find(|file| file.is_file());
-        let named = self.platform.clone().or_else(|| find(&here).is_none().then(of_lab).flatten());
+        let named = self.platform().cloned().or_else(|| find(&here).is_none().then(of_lab).flatten());
         locate(named.as_deref(), &here)
     }
 
@@ -53,7 +55,7 @@ impl Global {
     pub fn load(&self) -> Result<Loaded, Error> {
         let file = self.locate()?;
         let environment: Vec<(String, String)> =
-            std::env::vars().filter(|(key, _)| key.starts_with("INTERLOCK_")).collect();
+            std::env::vars().filter(|(key, value)| key.starts_with("INTERLOCK_") && !value.is_empty()).collect();
         let environment = environment.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let mut loaded = load(&file, &self.set, environment)?;
         if let Some(root) = file.ends_with(LAB_FILE).then(|| file.ancestors().nth(3)).flatten() {
@@ -68,7 +70,7 @@ impl Global {
     /// Where it was not named and there is no platform file to say it, or where a folder was named for a platform that
     /// keeps its runs in its cluster.
     pub fn place(&self) -> Result<Location, Error> {
-        match (&self.store, self.load()) {
+        match (self.store_folder(), self.load()) {
             (_, Ok(loaded)) => self.place_of(&loaded),
             // A folder that is named needs no platform file; one that is there and cannot be read is not asked either.
             (Some(folder), Err(_)) => Ok(Location::Folder(folder.clone())),
@@ -77,9 +79,9 @@ impl Global {
     }
 
     fn place_of(&self, loaded: &Loaded) -> Result<Location, Error> {
-        match (&self.store, &loaded.platform.target) {
+        match (self.store_folder(), &loaded.platform.target) {
             (None, _) => Ok(Snapshot::of(loaded)?.place()),
-            (Some(folder), Target::Lab(_)) => Ok(Location::Folder(folder.clone())),
+            (Some(folder), Target::Lab(_) | Target::Hosts(_)) => Ok(Location::Folder(folder.clone())),
             (Some(folder), Target::Kubernetes(_)) => Err(Error::usage(
                 format!("--store {}: a cluster keeps its runs itself, and in one place only", folder.display()),
                 "leave out --store and INTERLOCK_STORE",
@@ -111,7 +113,7 @@ impl Global {
     /// Where the working directory is gone.
     #[cfg(feature = "lab")]
     pub fn has_platform(&self) -> Result<bool, Error> {
-        Ok(self.platform.is_some() || find(&here()?).is_some())
+        Ok(self.platform().is_some() || find(&here()?).is_some())
     }
 
     /// The folder of the lab: the platform file's, or the usual one in the working directory.
@@ -127,11 +129,28 @@ impl Global {
         let loaded = self.load()?;
         match &loaded.platform.target {
             Target::Lab(lab) => Ok(loaded.folder.join(lab.folder())),
-            Target::Kubernetes(_) => Err(Error::usage(
-                format!("{} is about a cluster, not about a lab", loaded.file.display()),
+            other => Err(Error::usage(
+                format!(
+                    "{} is about {}, not about a lab",
+                    loaded.file.display(),
+                    match other {
+                        Target::Hosts(_) => "hosts",
+                        _ => "a cluster",
+                    }
+                ),
                 "name the lab's folder with --folder",
             )),
         }
+    }
+
+    /// The platform file that was named. A variable that is empty names nothing, as in a pipeline that leaves it so.
+    fn platform(&self) -> Option<&PathBuf> {
+        self.platform.as_ref().filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The folder of runs that was named.
+    pub fn store_folder(&self) -> Option<&PathBuf> {
+        self.store.as_ref().filter(|folder| !folder.as_os_str().is_empty())
     }
 
     /// The run store.
@@ -141,6 +160,11 @@ impl Global {
     pub async fn store(&self) -> Result<Arc<dyn Store>, Error> {
         self.place()?.open().await
     }
+}
+
+/// A path as it was given, which a variable may leave empty.
+pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// The working directory.

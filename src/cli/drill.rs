@@ -18,9 +18,6 @@ use crate::{
     report,
 };
 
-/// The most that is read of a document.
-const LARGEST: u64 = 1 << 20;
-
 /// Take a database's primary away, and measure what is lost and for how long nobody can write
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -96,12 +93,7 @@ fn write(file: &std::path::Path, text: &str) {
 
 fn read(file: &std::path::Path) -> Result<document::Drill, Error> {
     let name = file.display().to_string();
-    let size = std::fs::metadata(file).map(|meta| meta.len()).unwrap_or_default();
-    if size > LARGEST {
-        return Err(Error::usage(format!("{name} is longer than {LARGEST} bytes"), "is it a drill document?"));
-    }
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Error::usage(format!("cannot read {name}: {e}"), "name a document of `kind: Drill`"))?;
+    let text = document::read_file(file, "name a document of `kind: Drill`")?;
     let document = only(&name, &text)?;
     let drill: document::Drill = document.parse()?;
     drill.check(&document)?;

@@ -11,9 +11,11 @@ use super::{
 use crate::{
     app::{Prepared, Session, Wishes, requests},
     error::{Error, Exit},
-    guard::{Entry, Outcome, Override, Stored, load},
+    guard::{Outcome, Override, Stored, load},
     model::RunId,
+    operation::kind_of,
     ports::Store,
+    process::StopSignals,
     report::{self, Format, Reporter, Style},
 };
 
@@ -111,8 +113,8 @@ fn show(prepared: &Prepared, format: Format) {
     let asked = requests();
     match format {
         Format::Json => {
-            let Prepared { plan, gates, .. } = prepared;
-            report::print(&serde_json::json!({ "plan": plan, "gates": gates, "requests": asked }));
+            let Prepared { plan, keys, gates, .. } = prepared;
+            report::print(&serde_json::json!({ "plan": plan, "keys": keys, "gates": gates, "requests": asked }));
         }
         Format::Table => report::say(&text(prepared)),
     }
@@ -123,7 +125,8 @@ fn show(prepared: &Prepared, format: Format) {
 
 fn text(prepared: &Prepared) -> String {
     let style = Style::stdout();
-    format!("{}\n{}", report::plan(&prepared.plan, style), report::gates(&prepared.gates, style))
+    let Prepared { plan, keys, gates, .. } = prepared;
+    [report::plan(plan, style), report::keys(keys, style), report::gates(gates, style)].join("\n")
 }
 
 /// Says how a run ended, once all that was said of it before is written.
@@ -155,12 +158,14 @@ pub async fn end(
 /// Writes what is left to be written. The run is over and its target free, so output waits for its reader now, as that of
 /// any program does; a signal ends the wait.
 pub async fn outlast(write: impl FnOnce() + Send + 'static) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut signals: Vec<_> = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
-        .into_iter()
-        .filter_map(|kind| signal(kind).ok())
-        .collect();
-    let signalled = futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv())));
+    // Where none can be heard, each ends the command as it ends any program.
+    let mut signals = StopSignals::new().ok();
+    let signalled = async {
+        match &mut signals {
+            Some(signals) => signals.next().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = tokio::task::spawn_blocking(write) => {}
         _ = signalled => {}
@@ -180,8 +185,8 @@ async fn closing(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Form
             let untouched = matches!(outcome.exit(), Exit::Refused | Exit::Unreachable);
             let table = report::closing(&stored.plan, &stored.entries, Style::stdout()).filter(|_| !untouched);
             let told = format!("run {run}, {} records, journal head {}", stored.entries.len(), head.short());
-            let next = what_next(run, outcome, &stored.entries);
-            table.into_iter().chain([outcome.to_string(), told]).chain(next).collect::<Vec<_>>().join("\n")
+            let next = what_next(run, outcome, &stored);
+            table.into_iter().chain([outcome.to_string(), told, next]).collect::<Vec<_>>().join("\n")
         }
         (Format::Table, _) => format!("{outcome}\nrun {run}, whose journal cannot be read"),
     }
@@ -192,15 +197,19 @@ pub async fn close(store: &dyn Store, run: &RunId, outcome: &Outcome, format: Fo
     report::say(&closing(store, run, outcome, format).await);
 }
 
-fn what_next(run: &RunId, outcome: &Outcome, entries: &[Entry]) -> Option<String> {
-    let looked = entries.iter().any(|entry| matches!(entry, Entry::Observed { .. }));
-    match outcome {
-        Outcome::Held { .. } => Some(format!("decide: interlock runs resume {run} --keep, --undo or --watch")),
-        Outcome::Stuck { .. } => Some(format!(
+/// Who serves now, and what comes next.
+fn what_next(run: &RunId, outcome: &Outcome, stored: &Stored) -> String {
+    let Stored { plan, entries, .. } = stored;
+    let serves = kind_of(plan).ok().and_then(|kind| kind.serves(plan, entries));
+    let next = match outcome {
+        Outcome::Held { .. } => format!("decide: interlock runs resume {run} --keep, --undo or --watch"),
+        Outcome::Stuck { .. } => format!(
             "look: interlock runs show {run}; then interlock runs recover {run} tries again, or\n\
              interlock runs resolve {run} --as kept|undone --reason TEXT settles it by hand"
-        )),
-        Outcome::RolledBack { .. } if looked => Some(format!("details: interlock runs show {run}")),
-        _ => None,
-    }
+        ),
+        Outcome::Kept { .. } => "nothing is left to do".to_owned(),
+        Outcome::Refused { .. } | Outcome::Unreachable { .. } => "begin anew once that is mended".to_owned(),
+        _ => format!("details: interlock runs show {run}"),
+    };
+    serves.into_iter().chain([next]).collect::<Vec<_>>().join("; ")
 }

@@ -1,22 +1,25 @@
 //! `interlock runs`: what was done, what is being done, and what waits for a person.
 
-use std::sync::Arc;
+mod prune;
+mod verify;
 
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
+use self::{prune::PruneArgs, verify::VerifyArgs};
 use super::{
     Global,
     context::block_on,
     operation::{close, end},
 };
 use crate::{
-    app::{self, Rebuilder, Watchdog, cut_short, stop_signal},
+    app::{self, Rebuilder, Watchdog, cut_short, follow, stop_signal},
     error::{Error, Exit},
     guard::{
-        Context, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, abort, load, recover, resolve, resume,
+        Context, Event, Mode, Outcome, Rebuild as _, Resume, Role, Settled, Stored, Strength, Summary, abort, load,
+        pruned, recover, resolve, resume, summaries,
     },
-    journal::Digest,
-    model::{RunId, Target},
+    journal::alive,
+    model::{HumanDuration, RunId, Target, Timestamp},
     operation::{Build, kind_of},
     ports::Store,
     report::{self, Format, Reporter, Style},
@@ -51,6 +54,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Check that journals are what was written
     Verify(VerifyArgs),
+    /// Remove the records of runs that have been over for long, and leave one line of each
+    Prune(PruneArgs),
     /// Print what a drill has measured, with its timeline
     Report {
         /// The run
@@ -74,6 +79,9 @@ pub struct ResumeArgs {
     /// Watch again, with all the time the plan gives
     #[arg(long, group = "how")]
     watch: bool,
+    /// Watch on where it is held again, until it was watched for so long
+    #[arg(long = "for", value_name = "TIME", requires = "watch", allow_hyphen_values = true)]
+    length: Option<HumanDuration>,
 }
 
 /// Settle a stuck or held run by hand
@@ -96,17 +104,6 @@ enum As {
     Kept,
     /// The change was taken back
     Undone,
-}
-
-/// Check that journals are what was written
-#[derive(Debug, clap::Args)]
-pub struct VerifyArgs {
-    /// The run; all runs when left out
-    #[arg(value_parser = RunId::parse)]
-    run: Option<RunId>,
-    /// The journal's head, or its beginning, as it was noted elsewhere
-    #[arg(long, requires = "run", value_name = "HASH")]
-    head: Option<String>,
 }
 
 impl Command {
@@ -133,7 +130,7 @@ impl Command {
                         args.run.clone(),
                     ));
                     let watching = watching.map(|dog| dog.watch(None, context.store.clone(), context.events.clone()));
-                    let outcome = resume(context, stored, how).await;
+                    let outcome = watch_on(context, stored, how, args.length).await;
                     drop(watching);
                     ended(driven, outcome, global.output).await
                 }
@@ -146,7 +143,13 @@ impl Command {
                 Self::Report { run } => report(global, &run).await,
                 Self::Resolve(args) => {
                     let store = global.store().await?;
-                    let stored = load(&*store, &args.run).await?;
+                    let stored = match load(&*store, &args.run).await {
+                        Ok(stored) => stored,
+                        Err(e @ (Error::Usage { .. } | Error::Tampered { .. } | Error::Store { .. })) => {
+                            return free(global, &*store, &args, e).await;
+                        }
+                        Err(e) => return Err(e),
+                    };
                     let settled = match args.settled {
                         As::Kept => Settled::Kept,
                         As::Undone => Settled::Undone,
@@ -157,7 +160,8 @@ impl Command {
                     close(&*store, &args.run, &outcome, global.output).await;
                     Ok(Exit::Kept)
                 }
-                Self::Verify(args) => verify(global, args).await,
+                Self::Verify(args) => verify::run(global, args).await,
+                Self::Prune(args) => prune::run(global, args).await,
             }
         })
     }
@@ -186,15 +190,76 @@ async fn prepare(global: &Global, run: &RunId, metrics: Build) -> Result<Driven,
     Ok(Driven { context, stored, reporter })
 }
 
+/// Lets a run go on, and on again each time that it is held, until it was watched for as long as a person wants. All evidence
+/// counts together.
+async fn watch_on(
+    context: &Context,
+    stored: &Stored,
+    how: Resume,
+    length: Option<HumanDuration>,
+) -> Result<Outcome, Error> {
+    let begun = context.clock.now();
+    let mut outcome = resume(context, stored, how).await?;
+    while let (Outcome::Held { why }, Some(length)) = (&outcome, length) {
+        let watched = context.clock.now().since(&begun);
+        if watched >= length.0 {
+            break;
+        }
+        let so_far = HumanDuration(std::time::Duration::from_secs(watched.as_secs()));
+        context.events.event(&Event::Remark(&format!("held after {so_far} of {length}, and watched on: {why}")));
+        outcome = resume(context, &load(&*context.store, &stored.run).await?, Resume::Watch).await?;
+    }
+    Ok(outcome)
+}
+
 /// Says how a run ended that was driven from here.
 async fn ended(driven: Driven, outcome: Result<Outcome, Error>, format: Format) -> Result<Exit, Error> {
     let Driven { context, stored, reporter } = driven;
     let Context { store, events, .. } = context;
     let outcome = match outcome {
+        // Another one was faster, such as a second abort: what came of the run is what it says.
+        Err(Error::Superseded { .. }) => Ok(follow(&*store, &stored.run).await),
+        Err(e @ Error::Usage { .. }) => match load(&*store, &stored.run).await.map(|now| now.mode()) {
+            Ok(Mode::Finished(outcome)) if !matches!(stored.mode(), Mode::Finished(_)) => Ok(outcome),
+            _ => Err(e),
+        },
         Err(e @ (Error::Store { .. } | Error::Port { .. })) => cut_short(&*store, &stored.run, e, &*events).await,
         other => other,
     };
     end(reporter, &*store, &stored.run, outcome, format).await
+}
+
+/// Gives the target of a run free whose journal cannot be read. What it has changed nobody can tell; a person has looked.
+async fn free(global: &Global, store: &dyn Store, args: &ResolveArgs, unreadable: Error) -> Result<Exit, Error> {
+    let ResolveArgs { run, reason, settled } = args;
+    for target in targets(global)? {
+        let Some(lock) = store.lock(&target).await?.filter(|lock| lock.run.as_ref() == Some(run)) else { continue };
+        if !lock.is_abandoned(&app::clock().now()) {
+            return Err(alive(&lock));
+        }
+        let why = serde_json::json!({ "as": format!("{settled:?}").to_lowercase(), "reason": reason });
+        store.free(&lock, &store.owner()?, &why.to_string()).await?;
+        let told = format!("the journal of run {run} cannot be read: {unreadable}");
+        match global.output {
+            Format::Json => report::print(&serde_json::json!({ "run": run, "freed": target, "unreadable": told })),
+            Format::Table => report::say(&format!("{told}\n{target} is free; nothing on the platform was touched")),
+        }
+        return Ok(Exit::Kept);
+    }
+    match unreadable {
+        Error::Usage { what, .. } => Err(Error::usage(
+            format!("{what}; no target is held by it, so that there is nothing to settle"),
+            "`interlock switchover status SERVICE` shows where traffic goes",
+        )),
+        other => Err(other),
+    }
+}
+
+/// What runs of this platform may hold.
+fn targets(global: &Global) -> Result<Vec<Target>, Error> {
+    let platform = global.load()?.platform;
+    let names = platform.services.keys().chain(platform.databases.keys());
+    Ok(names.filter_map(|name| Target::parse(name).ok()).collect())
 }
 
 /// Ends the run that holds a target, and puts things back.
@@ -228,38 +293,58 @@ async fn report(global: &Global, run: &RunId) -> Result<Exit, Error> {
     Ok(Exit::Kept)
 }
 
+/// A run in the list, for programs.
+#[derive(serde::Serialize)]
+struct Listed<'a> {
+    began: &'a Timestamp,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pruned: bool,
+    run: &'a RunId,
+    state: String,
+    title: &'a str,
+}
+
 async fn list(global: &Global) -> Result<Exit, Error> {
-    let store = global.store().await?;
-    let mut all = Vec::new();
-    for run in store.runs().await? {
-        // A run that was cut before its plan was durable has touched nothing; one that was tampered with is told by verify.
-        match load(&*store, &run).await {
-            Ok(stored) => all.push((stored, store.load(&run).await?.into_iter().next())),
-            Err(e) => report::remark(&format!("{run}: {e}")),
+    let place = global.place()?;
+    place.ensure_named(global.store_folder().is_some())?;
+    let store = place.open().await?;
+    let mut all: Vec<Summary> = Vec::new();
+    for summed in summaries(&*store).await? {
+        match summed {
+            Ok(summary) => all.push(summary),
+            // A run that was cut before its plan was durable has touched nothing.
+            Err((run, e)) => report::remark(&format!("{run}: {e}")),
         }
     }
+    let now = app::clock().now();
     match global.output {
-        Format::Json => {
-            let told = |(stored, first): &(Stored, Option<crate::journal::Record>)| {
-                serde_json::json!({
-                    "run": stored.run,
-                    "title": stored.plan.title,
-                    "began": first.as_ref().map(|record| record.at),
-                    "state": report::standing(stored, &app::clock().now()),
-                })
-            };
-            report::print(&all.iter().map(told).collect::<Vec<_>>());
-        }
-        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.place()?)),
-        Format::Table => report::say(&report::runs(&all, &app::clock().now(), Style::stdout())),
+        Format::Json => report::print_each(all.iter().map(|summary| Listed {
+            began: &summary.began,
+            pruned: summary.pruned,
+            run: &summary.run,
+            state: report::standing(&summary.mode, summary.lock.as_deref(), &now),
+            title: &summary.title,
+        })),
+        Format::Table if all.is_empty() => report::remark(&format!("no runs in {place}")),
+        Format::Table => report::runs(&all, &now, Style::stdout()).for_each(|table| report::say(&table)),
     }
     Ok(Exit::Kept)
 }
 
 async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
     let store = global.store().await?;
-    let stored = load(&*store, run).await?;
     let records = store.load(run).await?;
+    if let Some((title, ended, outcome)) = pruned(&records) {
+        match global.output {
+            Format::Json => report::print(&records),
+            Format::Table => report::say(&format!(
+                "run {run}: {title}\nended {ended:.0} as {outcome}\njournal: pruned, head {}",
+                store.head(run).await?
+            )),
+        }
+        return Ok(Exit::Kept);
+    }
+    let stored = load(&*store, run).await?;
     match global.output {
         Format::Json => report::print(&records),
         Format::Table => {
@@ -268,47 +353,4 @@ async fn show(global: &Global, run: &RunId) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Kept)
-}
-
-async fn verify(global: &Global, args: VerifyArgs) -> Result<Exit, Error> {
-    let store: Arc<dyn Store> = global.store().await?;
-    let runs = match args.run {
-        Some(run) => vec![run],
-        None => store.runs().await?,
-    };
-    let mut all = Vec::new();
-    for run in runs {
-        all.push(match store.head(&run).await {
-            Ok(head) if args.head.as_deref().is_some_and(|noted| !head.as_str().starts_with(noted)) => {
-                let why = format!("its head is {head}, which is not the one that was noted");
-                Verified { run, standing: "rewritten", head: None, why: Some(why) }
-            }
-            Ok(head) => Verified { run, standing: "whole", head: Some(head), why: None },
-            Err(e @ Error::Tampered { .. }) => {
-                Verified { run, standing: "tampered", head: None, why: Some(e.to_string()) }
-            }
-            Err(e) => return Err(e),
-        });
-    }
-    match global.output {
-        Format::Json => report::print(&all),
-        Format::Table if all.is_empty() => report::remark(&format!("no runs in {}", global.place()?)),
-        Format::Table => {
-            for Verified { run, standing, head, why } in &all {
-                let told = why.clone().or_else(|| Some(format!("head {}", head.as_ref()?))).unwrap_or_default();
-                let standing = if why.is_some() { standing.to_uppercase() } else { (*standing).to_owned() };
-                report::say(&format!("{run}  {standing:<9}  {told}"));
-            }
-        }
-    }
-    Ok(if all.iter().all(|one| one.why.is_none()) { Exit::Kept } else { Exit::RolledBack })
-}
-
-/// What was found of one journal.
-#[derive(Debug, serde::Serialize)]
-struct Verified {
-    run: RunId,
-    standing: &'static str,
-    head: Option<Digest>,
-    why: Option<String>,
 }

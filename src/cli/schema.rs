@@ -12,9 +12,9 @@ use crate::{
 /// Print the JSON Schema of a document, for editors to complete and check it
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The document
+    /// The document; all that there are are named where it is left out
     #[arg(value_enum)]
-    document: Document,
+    document: Option<Document>,
 }
 
 /// A document that has a schema.
@@ -33,12 +33,18 @@ enum Document {
 impl Args {
     /// Prints the schema.
     pub fn run(self) -> Result<Exit, Error> {
-        report::print(&match self.document {
-            Document::Platform => document::schema(),
-            Document::Slo => slo_schema(),
-            Document::Drill => document::drill_schema(),
-            Document::Scenario => document::scenario_schema(),
-        });
+        match self.document {
+            Some(Document::Platform) => report::print(&document::schema()),
+            Some(Document::Slo) => report::print(&slo_schema()),
+            Some(Document::Drill) => report::print(&document::drill_schema()),
+            Some(Document::Scenario) => report::print(&document::scenario_schema()),
+            None => {
+                for value in Document::value_variants().iter().filter_map(ValueEnum::to_possible_value) {
+                    let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+                    report::say(&format!("{:<26}  {help}", format!("interlock schema {}", value.get_name())));
+                }
+            }
+        }
         Ok(Exit::Kept)
     }
 }

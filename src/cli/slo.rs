@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write as _},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,9 +12,9 @@ use serde::Serialize;
 
 use super::{Global, context::block_on};
 use crate::{
-    adapters::Prometheus,
+    adapters::PrometheusServers,
     app::Snapshot,
-    document::{Loaded, Percent, SloSet},
+    document::{Loaded, Percent, SloSet, import, read_file},
     error::{Error, Exit},
     ports::PortError,
     report::Format,
@@ -35,6 +36,14 @@ enum Command {
     Check(Check),
     /// Print recording and alerting rules for Prometheus
     Rules(Rules),
+    /// Print the SLOs of a file of Sloth or Pyrra as OpenSLO
+    Import(Import),
+}
+
+#[derive(Debug, clap::Args)]
+struct Import {
+    /// A file of Sloth (`prometheus/v1`, or its resource of Kubernetes) or of Pyrra
+    file: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,14 +100,19 @@ impl Args {
     /// # Errors
     /// Where an SLO cannot be decided on, or the source cannot be reached.
     pub fn run(self, global: &Global) -> Result<Exit, Error> {
-        let loaded = global.load()?;
         match self.command {
+            Command::Import(Import { file }) => {
+                let text = read_file(&file, "name a file of Sloth or Pyrra")?;
+                print(&import(&file.display().to_string(), &text)?)?;
+                Ok(Exit::Kept)
+            }
             Command::Rules(rules) => {
+                let loaded = global.load()?;
                 print(&slo::rules(&wanted(&rules.which, &loaded.slos)?).map_err(usage)?)?;
                 Ok(Exit::Kept)
             }
             Command::Status(status) => {
-                let readings = ask(&loaded, &status.which)?;
+                let readings = ask(&global.load()?, &status.which)?;
                 show(&readings, global.output)?;
                 Ok(Exit::Kept)
             }
@@ -106,7 +120,7 @@ impl Args {
                 if check.max_burn.is_some_and(|rate| !(rate.is_finite() && rate >= 0.0)) {
                     return Err(Error::usage("`--max-burn` is no burn rate", "write a number such as 1 or 14.4"));
                 }
-                let readings = ask(&loaded, &check.status.which)?;
+                let readings = ask(&global.load()?, &check.status.which)?;
                 show(&readings, global.output)?;
                 judged(&readings, &check)
             }
@@ -127,17 +141,37 @@ fn judged(readings: &[Reading], check: &Check) -> Result<Exit, Error> {
         let source = PortError::unreachable(format!("data on {}", blind.objective), "no events were counted");
         return Err(Error::port(source, "check that the service takes traffic and that its metrics are read"));
     }
-    let failed = readings.iter().any(|r| fails(r, check.max_burn, check.min_budget.fraction()));
+    let mut failed = false;
+    for reading in readings {
+        let why = faults(reading, check.max_burn, check.min_budget.fraction());
+        failed |= !why.is_empty();
+        let verdict = if why.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", why.join("; ")) };
+        crate::report::remark(&format!("{}: {verdict}", reading.objective));
+    }
     Ok(if failed { Exit::RolledBack } else { Exit::Kept })
 }
 
-/// Whether an objective fails the check.
-fn fails(reading: &Reading, max_burn: Option<f64>, min_budget: f64) -> bool {
-    let burns = reading.burn.iter().any(|b| match max_burn {
+/// Why an objective fails the check, if it does.
+fn faults(reading: &Reading, max_burn: Option<f64>, min_budget: f64) -> Vec<String> {
+    let burns = |b: &&Burning| match max_burn {
         None => b.fires,
         Some(most) => [b.short, b.long].iter().all(|rate| rate.is_some_and(|r| r > most)),
-    });
-    burns || reading.budget_left.is_some_and(|left| left < min_budget)
+    };
+    let limit = |b: &Burning| max_burn.unwrap_or(b.windows.factor);
+    let mut why: Vec<_> = reading
+        .burn
+        .iter()
+        .filter(burns)
+        .map(|b| format!("burns its budget at more than {} times the rate that it lasts for ({})", limit(b), rates(b)))
+        .collect();
+    if let Some(left) = reading.budget_left.filter(|left| *left < min_budget) {
+        why.push(format!(
+            "{:.1} % of its error budget is left, and {:.1} % is wanted",
+            left * 100.0,
+            min_budget * 100.0
+        ));
+    }
+    why
 }
 
 fn wanted(which: &Which, slos: &SloSet) -> Result<Vec<Objective>, Error> {
@@ -156,7 +190,7 @@ fn wanted(which: &Which, slos: &SloSet) -> Result<Vec<Objective>, Error> {
     Ok(slos.objectives(if which.slos.is_empty() { &all } else { &which.slos })?)
 }
 
-async fn read(objectives: &[Objective], source: Option<&Prometheus>) -> Result<Vec<Reading>, Error> {
+async fn read(objectives: &[Objective], source: Option<&PrometheusServers>) -> Result<Vec<Reading>, Error> {
     let source = source.ok_or_else(|| {
         Error::usage(
             "burn rates need a Prometheus, for they look back",
@@ -170,7 +204,7 @@ async fn read(objectives: &[Objective], source: Option<&Prometheus>) -> Result<V
     Ok(readings)
 }
 
-async fn reading(objective: &Objective, source: &Prometheus) -> Result<Reading, Error> {
+async fn reading(objective: &Objective, source: &PrometheusServers) -> Result<Reading, Error> {
     let window = objective.window().map_err(usage)?;
     let mut burn = Vec::new();
     let mut now = None;
@@ -193,10 +227,9 @@ async fn reading(objective: &Objective, source: &Prometheus) -> Result<Reading, 
     })
 }
 
-async fn bad_share(objective: &Objective, over: Duration, source: &Prometheus) -> Result<Option<f64>, Error> {
-    let answer = source.instant(&slo::bad_share(&objective.counting, over)).await;
-    let values = answer.map_err(|e| Error::port(e, "check `metrics` in the platform file"))?;
-    Ok(values.first().map(|(_, value)| *value).filter(|value| value.is_finite()))
+async fn bad_share(objective: &Objective, over: Duration, source: &PrometheusServers) -> Result<Option<f64>, Error> {
+    let share = source.bad_share(&objective.counting, over).await;
+    share.map_err(|e| Error::port(e, "check `metrics` in the platform file"))
 }
 
 fn show(readings: &[Reading], output: Format) -> Result<(), Error> {
@@ -305,10 +338,11 @@ tenant-availability   99.9%  no data      no data  5m/1h -/-  30m/6h -/-  2h/1d 
 
     #[test]
     fn checks_go_by_burn_and_budget() {
-        assert!(!fails(&sample(Some(0.0002), Some(0.8)), None, 0.0));
-        assert!(fails(&sample(Some(0.0002), Some(0.8)), None, 0.9));
-        assert!(fails(&sample(Some(0.0002), Some(0.8)), Some(0.1), 0.0));
-        assert!(fails(&sample(Some(0.02), Some(0.8)), None, 0.0));
-        assert!(!fails(&sample(None, None), Some(0.1), 0.0));
+        let why = |short, left, burn, budget| faults(&sample(short, left), burn, budget).join("; ");
+        assert_eq!(why(Some(0.0002), Some(0.8), None, 0.0), "");
+        assert_eq!(why(Some(0.0002), Some(0.8), None, 0.9), "80.0 % of its error budget is left, and 90.0 % is wanted");
+        assert!(why(Some(0.0002), Some(0.8), Some(0.1), 0.0).contains("at more than 0.1 times"));
+        assert!(why(Some(0.02), Some(0.8), None, 0.0).contains("(5m/1h 20.0/20.0)"));
+        assert_eq!(why(None, None, Some(0.1), 0.0), "");
     }
 }

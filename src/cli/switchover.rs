@@ -65,20 +65,20 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_value = "100", value_name = "PERCENT")]
     weights: Vec<u8>,
     /// How long each share is watched; default: defaults.bake of the platform file
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     bake: Option<HumanDuration>,
     /// How long each share is watched at most, where the evidence does not suffice sooner; default: three bakes, or
     /// defaults.maxBake
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     max_bake: Option<HumanDuration>,
     /// How long the service is measured before anything is touched
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     baseline: Option<HumanDuration>,
     /// How long the old slot's requests in flight may take to end
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     drain: Option<HumanDuration>,
     /// How long the old slot is kept warm, and the new one watched, after the last bake
-    #[arg(long, value_name = "TIME", default_value = "0s")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s")]
     keep_old: HumanDuration,
     /// Scale the old slot down in the end, if nothing hangs on it
     #[arg(long)]
@@ -198,10 +198,12 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
         warm_up: args.warm_up,
         smoke: if smoke.is_empty() { vec![Smoke { path: identity.clone(), status: None }] } else { smoke },
         identity,
+        answer_within: defaults.answer_within,
         fuses: fuses(defaults),
         objectives,
-        old_labels: service.labels(&args.service, args.to.other()),
-        new_labels: service.labels(&args.service, args.to),
+        old_labels: service.matchers(&args.service, args.to.other()),
+        new_labels: service.matchers(&args.service, args.to),
+        names: service.names(&args.service, &loaded.platform.target),
         rules,
     })
 }
@@ -233,8 +235,9 @@ async fn status(global: &Global, service: &str) -> Result<Exit, Error> {
         slots.push(report::SlotNow { slot, percent: weights.of(slot), replicas, in_flight });
     }
     let holder = store.lock(&target(service)?).await?.and_then(|lock| lock.run);
+    // Where traffic goes is told whatever has become of the journal.
     let run = match holder {
-        Some(run) => Some(load(&*store, &run).await?),
+        Some(run) => Some(load(&*store, &run).await.map_err(|e| (run, e.to_string()))),
         None => None,
     };
     match global.output {

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Metrics, Platform, Service, Target, Webhook, Window, cluster_checks::check_reach, nearest};
+use serde_json::Value;
+
+use super::{
+    Identity, Metrics, Platform, PrometheusSource, PrometheusSources, Service, Target, Webhook, Window,
+    cluster_checks::check_reach, nearest,
+};
 use crate::{model, slo::Problem};
 
 /// Checks a platform; the first problem is returned.
@@ -10,14 +15,14 @@ use crate::{model, slo::Problem};
 /// # Errors
 /// Where a value is out of its range, or names what does not exist.
 pub fn check(platform: &Platform) -> Result<(), Problem> {
+    check_no_credentials(platform)?;
     expect_word("apiVersion", &platform.api_version, "interlock/v1alpha1")?;
     expect_word("kind", &platform.kind, "Platform")?;
     model::Target::parse(&platform.metadata.name)
         .map_err(|e| Problem::new("metadata.name", e, "give it a name such as `shop`"))?;
     check_windows("freeze", &platform.freeze)?;
     for (name, service) in &platform.services {
-        let cluster = matches!(platform.target, Target::Kubernetes(_));
-        check_service(name, service).and_then(|()| check_reach(service, cluster)).map_err(|mut problem| {
+        check_service(name, service).and_then(|()| check_reach(service, &platform.target)).map_err(|mut problem| {
             // A name may hold dots, so it is no part of a dotted path.
             problem.at.splice(0..0, ["services".to_owned(), name.clone()]);
             problem
@@ -25,10 +30,12 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
     }
     for (name, database) in &platform.databases {
         let named = model::Target::parse(name).map_err(|e| Problem::new("", e, "give it a name such as `orders`"));
-        named.map(|_| ()).and_then(|()| super::database::check(database)).map_err(|mut problem| {
-            problem.at.splice(0..0, ["databases".to_owned(), name.clone()]);
-            problem
-        })?;
+        named.map(|_| ()).and_then(|()| super::database::check(database, &platform.target)).map_err(
+            |mut problem| {
+                problem.at.splice(0..0, ["databases".to_owned(), name.clone()]);
+                problem
+            },
+        )?;
     }
     check_metrics(platform)?;
     if let Some(hook) = &platform.notify.webhook {
@@ -78,11 +85,11 @@ fn check_service(name: &str, service: &Service) -> Result<(), Problem> {
         }
     }
     if let Some(identity) = &service.identity {
-        check_path("identity.path", &identity.path)?;
+        check_identity(identity)?;
     }
     if let Some(selectors) = &service.selectors {
-        for (slot, labels) in [("blue", &selectors.blue), ("green", &selectors.green)] {
-            if labels.is_empty() {
+        for (slot, matchers) in [("blue", &selectors.blue), ("green", &selectors.green)] {
+            if matchers.is_empty() {
                 let at = format!("selectors.{slot}");
                 return Err(Problem::new(&at, "no label picks this slot's series", "add one, such as `slot: green`"));
             }
@@ -95,6 +102,31 @@ fn check_service(name: &str, service: &Service) -> Result<(), Problem> {
     Ok(())
 }
 
+fn check_identity(identity: &Identity) -> Result<(), Problem> {
+    check_path("identity.path", &identity.path)?;
+    if let Some(name) = &identity.header {
+        check_header("identity.header", name, "x-slot")?;
+    }
+    match &identity.body {
+        Some(_) if identity.header.is_some() => Err(Problem::new(
+            "identity",
+            "`header` and `body` both say where the slot is named",
+            "leave one of them out",
+        )),
+        Some(pointer) if !pointer.starts_with('/') => {
+            let what = format!("`{pointer}` is no JSON pointer");
+            Err(Problem::new("identity.body", what, "write one such as `/release`, or `/app/release`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_header(at: &str, name: &str, such_as: &str) -> Result<(), Problem> {
+    reqwest::header::HeaderName::from_bytes(name.as_bytes()).map(|_| ()).map_err(|_| {
+        Problem::new(at, format!("`{name}` is no name of a header"), format!("write one such as `{such_as}`"))
+    })
+}
+
 pub(super) fn check_path(at: &str, path: &str) -> Result<(), Problem> {
     if path.starts_with('/') && !path.chars().any(char::is_whitespace) {
         return Ok(());
@@ -102,13 +134,47 @@ pub(super) fn check_path(at: &str, path: &str) -> Result<(), Problem> {
     Err(Problem::new(at, format!("`{path}` is no path"), "let it start with `/` and hold no blanks"))
 }
 
+/// The platform is kept in journals, which hold no secret: no text of it, whatever it is for, has an address with a password or
+/// begins with somebody's name before one.
+fn check_no_credentials(platform: &Platform) -> Result<(), Problem> {
+    match serde_json::to_value(platform).ok().as_ref().and_then(with_credentials) {
+        None => Ok(()),
+        Some(at) => {
+            let hint = "leave them out; `bearerTokenEnv`, `basicAuth`, `passwordEnv` and `urlEnv` name variables that hold secrets";
+            Err(Problem { at, ..Problem::new("", "the address holds credentials", hint) })
+        }
+    }
+}
+
+/// Where the first text with credentials stands.
+fn with_credentials(value: &Value) -> Option<Vec<String>> {
+    let inside = |key: String, value: &Value| {
+        let mut at = with_credentials(value)?;
+        at.insert(0, key);
+        Some(at)
+    };
+    match value {
+        Value::String(text) => holds_credentials(text).then(Vec::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| inside(i.to_string(), item)),
+        Value::Object(map) => map.iter().find_map(|(key, value)| inside(key.clone(), value)),
+        _ => None,
+    }
+}
+
+/// Whether a text has an address with `user:password@` in it, or is one with `user@`; `ssh://root@host` in a command is none.
+fn holds_credentials(text: &str) -> bool {
+    let user_of = |rest: &str| {
+        let authority =
+            rest.split(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).next().unwrap_or_default();
+        authority.rsplit_once('@').map(|(user, _)| user.to_owned())
+    };
+    let mut after = text.match_indices("://").map(|(at, mark)| &text[at + mark.len()..]);
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    after.any(|rest| user_of(rest).is_some_and(|user| is_http || user.contains(':')))
+}
+
 pub(super) fn check_url(at: &str, url: &str) -> Result<(), Problem> {
     match reqwest::Url::parse(url) {
-        // The platform is kept in journals, which hold no secret.
-        Ok(parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
-            let hint = "leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets";
-            Err(Problem::new(at, "the address holds credentials", hint))
-        }
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
         // The text itself is not repeated: it may hold a password.
         _ => Err(Problem::new(at, "this is no http or https address", "write one such as `http://127.0.0.1:9090`")),
@@ -124,16 +190,72 @@ pub(super) fn check_variable(at: &str, name: &str) -> Result<(), Problem> {
     Err(Problem::new(at, "this is no name of an environment variable", hint))
 }
 
+/// By what a Prometheus server knows us: one way only, no secret in the document, and what belongs together.
+fn check_access(place: &str, source: &PrometheusSource) -> Result<(), Problem> {
+    let at = |what: &str| format!("{place}.{what}");
+    source.bearer_token_env.as_deref().map_or(Ok(()), |name| check_variable(&at("bearerTokenEnv"), name))?;
+    if let Some(user) = &source.basic_auth {
+        check_variable(&at("basicAuth.passwordEnv"), &user.password_env)?;
+        if source.bearer_token_env.is_some() {
+            return Err(Problem::new(&at("basicAuth"), "there is a bearer token as well", "leave one of them out"));
+        }
+    }
+    for (name, variable) in &source.headers_env {
+        check_variable(&at(&format!("headersEnv.{name}")), variable)?;
+        if source.headers.contains_key(name) {
+            return Err(Problem::new(
+                &at("headersEnv"),
+                format!("`{name}` is under `headers` as well"),
+                "leave one out",
+            ));
+        }
+    }
+    for name in source.headers.keys().chain(source.headers_env.keys()) {
+        check_header(&at("headers"), name, "X-Scope-OrgID")?;
+    }
+    if source.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+        let hint = "name a variable under `bearerTokenEnv`, `basicAuth.passwordEnv` or `headersEnv`";
+        return Err(Problem::new(
+            &at("headers"),
+            "`Authorization` is a secret, and the platform file holds none",
+            hint,
+        ));
+    }
+    match &source.tls {
+        Some(tls) if tls.certificate.is_some() != tls.key.is_some() => {
+            Err(Problem::new(&at("tls"), "a certificate and its key belong together", "name both files, or neither"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_servers(sources: &PrometheusSources) -> Result<(), Problem> {
+    if sources.servers().is_empty() {
+        return Err(Problem::new("metrics.prometheus", "no server is given", "add one such as `{url: ...}`"));
+    }
+    let mut seen = Vec::new();
+    for (at, source) in sources.placed() {
+        let place = format!("metrics.prometheus{at}");
+        check_url(&format!("{place}.url"), &source.url)?;
+        check_wait(&format!("{place}.timeout"), source.timeout.0)?;
+        check_access(&place, source)?;
+        // One address may stand for several tenants.
+        if seen.contains(&(&source.url, &source.headers, &source.headers_env)) {
+            let what = "the same server stands there already";
+            return Err(Problem::new(
+                &format!("{place}.url"),
+                what,
+                "leave it out, or give the header of another tenant",
+            ));
+        }
+        seen.push((&source.url, &source.headers, &source.headers_env));
+    }
+    Ok(())
+}
+
 fn check_metrics(platform: &Platform) -> Result<(), Problem> {
     match (&platform.metrics, &platform.target) {
-        (Some(Metrics::Prometheus(source)), _) => {
-            check_url("metrics.prometheus.url", &source.url)?;
-            check_wait("metrics.prometheus.timeout", source.timeout.0)?;
-            source
-                .bearer_token_env
-                .as_deref()
-                .map_or(Ok(()), |n| check_variable("metrics.prometheus.bearerTokenEnv", n))
-        }
+        (Some(Metrics::Prometheus(sources)), _) => check_servers(sources),
         (Some(Metrics::Scrape(source)), _) => {
             if source.urls.is_empty() {
                 return Err(Problem::new("metrics.scrape.urls", "no address is given", "add the `/metrics` addresses"));
@@ -148,10 +270,20 @@ fn check_metrics(platform: &Platform) -> Result<(), Problem> {
             "the target is a cluster and has no lab",
             "name a source: `pods: {}`, `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
         )),
+        (Some(Metrics::Lab(_)), Target::Hosts(_)) => Err(Problem::new(
+            "metrics.lab",
+            "no target is named, so there is no lab",
+            "name a source: `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
+        )),
         (Some(Metrics::Pods(_)), Target::Lab(_)) => Err(Problem::new(
             "metrics.pods",
             "the target is a lab and has no pods",
             "leave `metrics` out: the lab knows its own sources",
+        )),
+        (Some(Metrics::Pods(_)), Target::Hosts(_)) => Err(Problem::new(
+            "metrics.pods",
+            "no target is named, so there are no pods",
+            "name a source: `prometheus: {url: ...}` or `scrape: {urls: [...]}`",
         )),
         (Some(Metrics::Pods(_)), _) if platform.services.values().all(|service| service.pods.is_none()) => Err(
             Problem::new("metrics.pods", "no service says what its pods tell", "add `pods: {port: 9090}` to a service"),
@@ -162,7 +294,12 @@ fn check_metrics(platform: &Platform) -> Result<(), Problem> {
             "no source of counters is named, so nothing could be decided",
             "add `metrics: {pods: {}}` or `metrics: {prometheus: {url: ...}}`",
         )),
-        (Some(Metrics::Lab(_)) | None, Target::Lab(_)) => Ok(()),
+        (None, Target::Hosts(_)) if !platform.services.is_empty() => Err(Problem::new(
+            "services",
+            "no source of counters is named, so nothing could be decided",
+            "add `metrics: {prometheus: {url: ...}}`, or say where they run: `target: {lab: {}}`",
+        )),
+        (Some(Metrics::Lab(_)) | None, Target::Lab(_)) | (None, Target::Hosts(_)) => Ok(()),
     }
 }
 
@@ -201,6 +338,7 @@ fn check_defaults(platform: &Platform) -> Result<(), Problem> {
             return Err(Problem::new(&at, "the time has to be longer than zero", "write one such as `5s`"));
         }
     }
+    check_wait("defaults.answerWithin", d.answer_within.0)?;
     if d.max_bake < d.bake {
         let what = format!("`maxBake` ({}) is shorter than `bake` ({})", d.max_bake, d.bake);
         return Err(Problem::new("defaults.maxBake", what, "let it be at least as long"));
@@ -229,7 +367,7 @@ pub fn check_slos<'a>(platform: &Platform, known: impl Iterator<Item = &'a str> 
             let hint = match (nearest(slo, known.clone()), platform.slos.is_empty()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, true) => "name the files that hold the SLOs: `slos: [slo.yaml]`".to_owned(),
-                (None, false) => match super::read::listed(&known.clone().collect::<Vec<_>>()) {
+                (None, false) => match super::words::listed(&known.clone().collect::<Vec<_>>()) {
                     all if all.is_empty() => "the files under `slos` hold no SLO".to_owned(),
                     all => format!("the files under `slos` hold {all}"),
                 },

@@ -1,24 +1,41 @@
 //! What a service of a cluster has to say beside its shape.
 
 use super::{
-    Pods, Service, SlotSpec, Traffic,
+    Pods, Service, SlotSpec, Target, Traffic,
     checks::{check_path, check_url},
     traffic::Parts,
 };
 use crate::slo::Problem;
 
-/// Checks how a service is reached: in a cluster it has to say so, in a lab it must not.
+/// Checks how a service is reached: in a cluster it has to say so, elsewhere it must not.
 ///
 /// # Errors
 /// Where something is missing, or makes no sense.
-pub(super) fn check_reach(service: &Service, cluster: bool) -> Result<(), Problem> {
-    if !cluster {
-        return match (&service.traffic, &service.pods) {
-            (None, None) => Ok(()),
-            (Some(_), _) => Err(of_cluster("traffic")),
-            _ => Err(of_cluster("pods")),
-        };
+pub(super) fn check_reach(service: &Service, target: &Target) -> Result<(), Problem> {
+    let of_cluster: fn(&str) -> Problem = match target {
+        Target::Kubernetes(_) => return check_in_cluster(service),
+        Target::Lab(_) => |at| Problem::new(at, "the target is a lab, which knows this by itself", "leave it out"),
+        Target::Hosts(_) => |at| {
+            let hint = "say where the service runs: `target: {kubernetes: {namespace: NAME}}`";
+            Problem::new(at, "no target is named that has this", hint)
+        },
+    };
+    if let Some(identity) = &service.identity {
+        // A lab's replicas name their slot in a header of their own, and nothing else is asked of them.
+        for (at, own) in [("identity.header", &identity.header), ("identity.body", &identity.body)] {
+            if own.is_some() {
+                return Err(of_cluster(at));
+            }
+        }
     }
+    match (&service.traffic, &service.pods) {
+        (None, None) => Ok(()),
+        (Some(_), _) => Err(of_cluster("traffic")),
+        _ => Err(of_cluster("pods")),
+    }
+}
+
+fn check_in_cluster(service: &Service) -> Result<(), Problem> {
     let Some(slots) = &service.slots else {
         let hint = "add `slots: {blue: {workload: deployment/NAME}, green: {workload: deployment/NAME}}`";
         return Err(Problem::new("", "the service has no slots", hint));
@@ -32,10 +49,6 @@ pub(super) fn check_reach(service: &Service, cluster: bool) -> Result<(), Proble
     };
     check_traffic(traffic)?;
     service.pods.as_ref().map_or(Ok(()), check_pods)
-}
-
-fn of_cluster(at: &str) -> Problem {
-    Problem::new(at, "the target is a lab, which knows this by itself", "leave it out")
 }
 
 fn check_workload(at: &str, slot: &SlotSpec) -> Result<(), Problem> {

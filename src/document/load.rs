@@ -83,12 +83,19 @@ pub fn load<'e>(
     Ok(Loaded { platform, file: file.to_owned(), folder, slos })
 }
 
-fn read(file: &Path, hint: &str) -> Result<String, Error> {
+/// Reads a document that was named.
+///
+/// # Errors
+/// Where it is not there, or is no regular file: a device or a pipe may never end, and is not opened.
+pub fn read(file: &Path, hint: &str) -> Result<String, Error> {
     bounded(file).map_err(|e| Error::usage(format!("cannot read {}: {e}", file.display()), hint))
 }
 
 /// Reads a file that people wrote; what is too large is cut, and then refused by its reader.
 fn bounded(file: &Path) -> io::Result<String> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut text = String::new();
     fs::File::open(file)?.take(super::read::LARGEST as u64 + 1).read_to_string(&mut text)?;
     Ok(text)

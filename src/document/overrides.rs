@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Defaults, Platform, nearest, read};
+use super::{Defaults, Platform, nearest, words};
 use crate::error::{Fault, Place};
 
 /// The beginning of the environment variables that set defaults.
@@ -75,7 +75,7 @@ pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fa
         let mut whole = whole.clone();
         *spot(&mut whole, over)? = value;
         serde_json::from_value(whole).map_err(|e| {
-            let (what, hint) = read::from_words(&e.to_string());
+            let (what, hint) = words::from_words(&e.to_string());
             fault(&over.given, what, hint)
         })
     };
@@ -85,7 +85,7 @@ pub(super) fn apply(platform: &Platform, over: &Override) -> Result<Platform, Fa
             return Err(first);
         }
         with(over.value.clone().into()).map_err(|second| {
-            let text_is_wrong_too = second.what.starts_with("invalid type");
+            let text_is_wrong_too = second.what == words::OTHER_KIND;
             if text_is_wrong_too { first } else { second }
         })
     })

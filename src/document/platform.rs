@@ -1,15 +1,12 @@
 //! The platform file: what runs where, what is measured, who is told, and the defaults of operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Database, KubernetesTarget, Percent, Pods, Traffic, Window};
-use crate::{
-    model::{HumanDuration, Slot},
-    ports::Labels,
-};
+use super::{Database, KubernetesTarget, Percent, PrometheusSource, PrometheusSources, Service, Window};
+use crate::model::HumanDuration;
 
 /// The platform that interlock works on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +20,8 @@ pub struct Platform {
     pub kind: String,
     /// Names the platform.
     pub metadata: Metadata,
-    /// Where the platform runs.
+    /// Where the platform runs; left out for databases that are reached by their addresses alone.
+    #[serde(default)]
     pub target: Target,
     /// The services that have a blue and a green slot, by name.
     #[serde(default)]
@@ -51,6 +49,22 @@ pub struct Platform {
     pub defaults: Defaults,
 }
 
+impl Platform {
+    /// The variables with secrets that are read for an operation: those of its database, of the source of counters where that is
+    /// asked, and of who is told.
+    #[must_use]
+    pub fn secrets(&self, database: Option<&str>, counters: bool) -> BTreeSet<&str> {
+        let servers = match &self.metrics {
+            Some(Metrics::Prometheus(sources)) if counters => sources.servers(),
+            _ => &[],
+        };
+        let passwords = database.and_then(|name| self.databases.get(name)).into_iter().flat_map(Database::passwords);
+        let access = servers.iter().flat_map(PrometheusSource::secrets);
+        let webhook = self.notify.webhook.as_ref().and_then(|webhook| webhook.url_env.as_deref());
+        passwords.chain(access).chain(webhook).collect()
+    }
+}
+
 /// Names a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,7 +81,20 @@ pub enum Target {
     Lab(LabTarget),
     /// A namespace of a Kubernetes cluster.
     Kubernetes(KubernetesTarget),
+    /// Hosts that are reached by their addresses and by commands: databases, and no services. The runs are kept on this machine.
+    Hosts(HostsTarget),
 }
+
+impl Default for Target {
+    fn default() -> Self {
+        Self::Hosts(HostsTarget {})
+    }
+}
+
+/// Hosts that are reached by their addresses and by commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostsTarget {}
 
 /// The embedded platform on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -86,132 +113,18 @@ impl LabTarget {
     }
 }
 
-/// One service with its two slots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Service {
-    /// What runs in each slot. A lab knows by itself.
-    #[serde(default)]
-    pub slots: Option<Slots>,
-    /// How traffic reaches the slots; a cluster needs it, a lab knows by itself.
-    #[serde(default)]
-    pub traffic: Option<Traffic>,
-    /// What the pods tell of themselves, in a cluster.
-    #[serde(default)]
-    pub pods: Option<Pods>,
-    /// Requests that have to pass through the preview path before the slot gets live traffic.
-    #[serde(default)]
-    pub smoke: Vec<Smoke>,
-    /// The request that learns which slot serves.
-    #[serde(default)]
-    pub identity: Option<Identity>,
-    /// Labels that pick a slot's series; `{service: NAME, slot: SLOT}` when left out.
-    #[serde(default)]
-    pub selectors: Option<Selectors>,
-    /// Names of the SLOs that decide on this service.
-    #[serde(default)]
-    pub slos: Vec<String>,
-    /// Times in which this service is not changed, beside the platform's own.
-    #[serde(default)]
-    pub freeze: Vec<Window>,
-}
-
-impl Service {
-    /// The path whose answer names the slot, and the header of it that does.
-    #[must_use]
-    pub fn identity(&self) -> (String, String) {
-        let identity = self.identity.as_ref();
-        identity.map_or_else(|| ("/version".to_owned(), slot_header()), |own| (own.path.clone(), own.header.clone()))
-    }
-
-    /// The labels that pick a slot's series.
-    #[must_use]
-    pub fn labels(&self, name: &str, slot: Slot) -> Labels {
-        match (&self.selectors, slot) {
-            (Some(s), Slot::Blue) => s.blue.clone(),
-            (Some(s), Slot::Green) => s.green.clone(),
-            (None, _) => [("service", name), ("slot", slot.name())].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-        }
-    }
-}
-
-/// What runs in the two slots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Slots {
-    /// The blue slot.
-    pub blue: SlotSpec,
-    /// The green slot.
-    pub green: SlotSpec,
-}
-
-/// What runs in one slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SlotSpec {
-    /// The workload: `deployment/NAME`, `statefulset/NAME`, `replicaset/NAME`, or `replicaset/LABEL=VALUE,...` for the one
-    /// of several that is scaled up.
-    pub workload: String,
-}
-
-/// A request that has to pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Smoke {
-    /// The path that is asked for, starting with `/`.
-    pub path: String,
-    /// The status that has to come back; any from 200 to 299 when left out.
-    #[serde(default)]
-    pub status: Option<u16>,
-}
-
-/// The request that learns which slot serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Identity {
-    /// The path that is asked for, starting with `/`.
-    pub path: String,
-    /// The header of the answer that names the slot.
-    #[serde(default = "slot_header")]
-    pub header: String,
-}
-
-/// Labels that pick the series of each slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Selectors {
-    /// Labels of the blue slot's series.
-    pub blue: Labels,
-    /// Labels of the green slot's series.
-    pub green: Labels,
-}
-
 /// Where counters are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Metrics {
-    /// A Prometheus server.
-    Prometheus(PrometheusSource),
+    /// A Prometheus server, or several.
+    Prometheus(PrometheusSources),
     /// The `/metrics` of the platform itself, without a Prometheus.
     Scrape(ScrapeSource),
     /// Whatever the lab offers.
     Lab(LabMetrics),
     /// The pages of the pods themselves, as `services.NAME.pods` describes them, without a Prometheus.
     Pods(PodMetrics),
-}
-
-/// A Prometheus server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PrometheusSource {
-    /// Its address, such as `http://127.0.0.1:9090`.
-    pub url: String,
-    /// The environment variable that holds a bearer token.
-    #[serde(default)]
-    pub bearer_token_env: Option<String>,
-    /// How long one query may take.
-    #[serde(default = "five_seconds")]
-    pub timeout: HumanDuration,
 }
 
 /// Pages in the Prometheus text format.
@@ -316,6 +229,8 @@ pub struct Defaults {
     pub budget_floor: Percent,
     /// How old the newest sample may be before the source counts as silent.
     pub freshness: HumanDuration,
+    /// How long a request of interlock's own may take: of the warm-up, of smoke tests, and of those that ask who serves.
+    pub answer_within: HumanDuration,
     /// The age at which a request in flight counts as hanging.
     pub in_flight_age: HumanDuration,
     /// How many exits of the new slot's processes put a change back at once.
@@ -339,6 +254,7 @@ impl Default for Defaults {
             block: HumanDuration::secs(5),
             budget_floor: Percent::whole(10),
             freshness: HumanDuration::secs(15),
+            answer_within: HumanDuration::secs(1),
             in_flight_age: HumanDuration::secs(2),
             exits: 3,
             replicas_lost: Percent::whole(50),
@@ -348,12 +264,7 @@ impl Default for Defaults {
     }
 }
 
-/// The header by which the embedded platform names the slot that served.
-fn slot_header() -> String {
-    "x-lab-slot".to_owned()
-}
-
-const fn five_seconds() -> HumanDuration {
+pub(super) const fn five_seconds() -> HumanDuration {
     HumanDuration::secs(5)
 }
 

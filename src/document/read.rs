@@ -3,7 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error as YamlError, Options, budget::BudgetBreach};
 
-use super::tree;
+use super::{
+    tree,
+    words::{from_words, strip_place, unknown},
+};
 use crate::{
     error::{Fault, Place},
     slo::Problem,
@@ -30,11 +33,14 @@ pub struct Document<'a> {
     text: &'a str,
     part: &'a str,
     lines_before: u64,
+    /// Whether the part is one element of a list of documents.
+    listed: bool,
 }
 
 /// Splits a file into its documents; those with nothing but comments are left out.
 ///
-/// A line that starts with `---` separates documents wherever it stands: YAML allows it nowhere else.
+/// A line that starts with `---` separates documents wherever it stands: YAML allows it nowhere else. The elements of a list
+/// are documents as well.
 #[must_use]
 pub fn documents<'a>(file: &'a str, text: &'a str) -> Vec<Document<'a>> {
     let mut found = Vec::new();
@@ -42,8 +48,9 @@ pub fn documents<'a>(file: &'a str, text: &'a str) -> Vec<Document<'a>> {
     let (mut at, mut line) = (0, 0);
     let mut close = |start: usize, end: usize, lines_before: u64| {
         let part = &text[start..end];
+        let whole = Document { file, text, part, lines_before, listed: false };
         if !is_blank(part) {
-            found.push(Document { file, text, part, lines_before });
+            whole.elements(&mut found);
         }
     };
     for piece in text.split_inclusive('\n') {
@@ -81,11 +88,11 @@ pub fn only<'a>(file: &'a str, text: &'a str) -> Result<Document<'a>, Fault> {
     let all = documents(file, text);
     match all.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Document { file, text, part: text, lines_before: 0 }.fault_at(
+        [] => Err(Document::whole(file, text).fault_at(
             1,
             1,
             "the file holds no document",
-            "write one; `interlock schema` prints what it may hold",
+            "write one; `interlock schema` names what prints all that it may hold",
         )),
         [_, second, ..] => Err(second.fault_at(
             1,
@@ -97,6 +104,36 @@ pub fn only<'a>(file: &'a str, text: &'a str) -> Result<Document<'a>, Fault> {
 }
 
 impl<'a> Document<'a> {
+    /// A file as one document, whatever it holds.
+    pub(super) const fn whole(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, part: text, lines_before: 0, listed: false }
+    }
+
+    /// The documents of a part: itself, or the elements of the list that it is.
+    fn elements(self, found: &mut Vec<Self>) {
+        let is_element = |line: &str| line.strip_prefix('-').is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        let is_nothing =
+            |line: &str| line.trim_start().is_empty() || line.starts_with(['#', '%']) || line.starts_with("---");
+        if !self.part.lines().find(|line| !is_nothing(line)).is_some_and(is_element) {
+            return found.push(self);
+        }
+        let (mut start, mut lines_before) = (None, self.lines_before);
+        let (mut at, mut line) = (0, self.lines_before);
+        for piece in self.part.split_inclusive('\n') {
+            if is_element(piece) {
+                if let Some(start) = start.replace(at) {
+                    found.push(Self { part: &self.part[start..at], lines_before, listed: true, ..self });
+                }
+                lines_before = line;
+            }
+            at += piece.len();
+            line += 1;
+        }
+        if let Some(start) = start {
+            found.push(Self { part: &self.part[start..], lines_before, listed: true, ..self });
+        }
+    }
+
     /// Reads the document as a `T`.
     ///
     /// # Errors
@@ -106,13 +143,19 @@ impl<'a> Document<'a> {
             let what = format!("the file is longer than {LARGEST} bytes");
             return Err(self.fault_at(1, 1, what, "split it into several files"));
         }
+        if self.listed {
+            let one = serde_saphyr::from_str_with_options::<Vec<T>>(self.part, options());
+            let one = one.map_err(|error| self.explain(&error))?.pop();
+            return one.ok_or_else(|| self.fault_at(1, 1, "an element of the list is empty", "remove it"));
+        }
         serde_saphyr::from_str_with_options(self.part, options()).map_err(|error| self.explain(&error))
     }
 
     /// Gives a problem its line and column: of the value that its path leads to, or of the deepest part that exists.
     #[must_use]
     pub fn fault(&self, problem: &Problem) -> Fault {
-        let (line, column) = tree::find(self.part, &problem.at).unwrap_or((1, 1));
+        let path: Vec<String> = self.listed.then(|| "0".to_owned()).into_iter().chain(problem.at.clone()).collect();
+        let (line, column) = tree::find(self.part, &path).unwrap_or((1, 1));
         self.fault_at(line, column, problem.what.clone(), problem.hint.clone())
     }
 
@@ -162,49 +205,6 @@ impl<'a> Document<'a> {
 /// The reader's words without the place, which a fault carries by itself.
 fn plain(error: &YamlError) -> String {
     strip_place(&error.without_snippet().to_string()).to_owned()
-}
-
-fn strip_place(words: &str) -> &str {
-    let end =
-        [" at line ", " (line ", " (defined"].iter().filter_map(|mark| words.rfind(mark)).min().unwrap_or(words.len());
-    words[..end].trim_end_matches([':', ',']).trim_end()
-}
-
-/// What is wrong and how to mend it, from a message of serde.
-pub(super) fn from_words(words: &str) -> (String, String) {
-    for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "value")] {
-        let Some((name, rest)) = words.strip_prefix(start).and_then(|rest| rest.split_once('`')) else { continue };
-        let expected: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-        return unknown(kind, name, &expected);
-    }
-    (strip_place(words).to_owned(), "mend it here; `interlock schema` prints what a document may hold".to_owned())
-}
-
-fn unknown(kind: &str, name: &str, expected: &[&str]) -> (String, String) {
-    let what = format!("unknown {kind} `{name}`");
-    let hint = match (nearest(name, expected.iter().copied()), expected) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, []) => format!("remove it: no {kind} may stand here"),
-        (None, _) => format!("one of {} may stand here", listed(expected)),
-    };
-    (what, hint)
-}
-
-/// Names in backticks, with commas between them.
-pub(super) fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// The known name that is nearest to what was written, if one is near enough to be meant.
-pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let written = written.to_lowercase();
-    let reach = (written.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&written, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= reach)
-        .min()
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -269,17 +269,17 @@ a.yaml:1:1: `name` is missing
 a.yaml:2:1: the key `name` stands here twice
   keep one of the two: which one was meant cannot be guessed
 a.yaml:2:10: `5` is no duration such as 90s or 5m: time unit needed, for example 5sec or 5ms
-  mend it here; `interlock schema` prints what a document may hold
+  mend it here; `interlock schema` names what prints all that may stand here
 a.yaml:2:5: this is neither true nor false
   write `true` or `false`; `yes` and `on` are plain text
-a.yaml:1:7: expected string scalar
-  mend it here; `interlock schema` prints what a document may hold
+a.yaml:1:7: one text is wanted here, not a list or a map
+  write it as `key: text`
 a.yaml:1:1: the file holds no document
-  write one; `interlock schema` prints what it may hold
+  write one; `interlock schema` names what prints all that it may hold
 a.yaml:2:1: one document was expected, and the file holds 2
   keep one, and move the others to files of their own
 a.yaml:2:4: mapping values are not allowed in this context
-  mend it here; `interlock schema` prints what a document may hold
+  mend it here; `interlock schema` names what prints all that may stand here
 ");
     }
 

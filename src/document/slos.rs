@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Document, documents, nearest};
+use super::{Document, documents, foreign, nearest};
 use crate::{
     error::Fault,
     slo::{Indicator, Objective, Problem, Sli, Slo, Unused, resolve},
@@ -49,7 +49,14 @@ impl SloSet {
         let mut slis: BTreeMap<String, (Document<'a>, Indicator)> = BTreeMap::new();
         let mut unused = Vec::new();
         for document in files.into_iter().flat_map(|(file, text)| documents(file, text)) {
-            let header: Header = document.parse()?;
+            let header: Header = document
+                .parse()
+                .map_err(|fault| foreign::refusal(&document).map_or(fault, |problem| document.fault(&problem)))?;
+            if header.api_version != "openslo/v1"
+                && let Some(problem) = foreign::refusal(&document)
+            {
+                return Err(document.fault(&problem));
+            }
             if header.api_version != "openslo/v1" {
                 let what = format!("`{}` is not known as apiVersion", header.api_version);
                 return Err(document.fault(&Problem::new("apiVersion", what, "write `apiVersion: openslo/v1`")));
@@ -76,7 +83,7 @@ impl SloSet {
                 kind => {
                     let hint = match nearest(kind, KINDS) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("one of {} may stand here", super::read::listed(&KINDS)),
+                        None => format!("one of {} may stand here", super::words::listed(&KINDS)),
                     };
                     return Err(document.fault(&Problem::new("kind", format!("unknown kind `{kind}`"), hint)));
                 }

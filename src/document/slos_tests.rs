@@ -181,6 +181,97 @@ fn rules_are_accepted_by_promtool() {
     assert!(checked.status.success() && said.contains("SUCCESS: 22 rules found"), "{said}\n{text}");
 }
 
+/// The rules of one SLO of a service that counts its requests as `SERVICE_total`.
+fn rules_of(service: &str, name: &str, target: f64) -> String {
+    let text = format!(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: {name}}}\nspec:\n  service: {service}\n  \
+         indicator: {{metadata: {{name: i}}, spec: {{ratioMetric: {{counter: true,\n    \
+         bad: {{metricSource: {{type: Prometheus, spec: {{query: '{service}_total{{code=~\"5..\"}}'}}}}}},\n    \
+         total: {{metricSource: {{type: Prometheus, spec: {{query: '{service}_total'}}}}}}}}}}}}\n  \
+         timeWindow: [{{duration: 30d, isRolling: true}}]\n  budgetingMethod: Occurrences\n  \
+         objectives: [{{target: {target}}}]\n"
+    );
+    let set = SloSet::read([("slo.yaml", text.as_str())]).unwrap();
+    rules(&set.objectives(&[name.to_owned()]).unwrap()).unwrap()
+}
+
+/// In one Prometheus each service's rules speak of that service, whatever its SLOs are called.
+#[test]
+fn rules_of_several_services_and_files_do_not_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    // The same names for two services, and another SLO of one of them in another file.
+    write("till.yml", &rules_of("till", "availability", 0.999));
+    write("press.yml", &rules_of("press", "availability", 0.999));
+    write("till-strict.yml", &rules_of("till", "strict", 0.9999));
+    let alert = |slo: &str| {
+        format!(
+            "    - exp_labels: {{objective: {slo}, service: till, slo: {slo}, severity: page}}\n      exp_annotations: \
+             {{summary: \"{slo} burns its error budget so fast that it has to be looked at now\"}}\n"
+        )
+    };
+    let left = |slo: &str, service: &str, value: f64| {
+        let labels = format!("objective=\"{slo}\", service=\"{service}\", slo=\"{slo}\"");
+        format!("    - {{labels: 'slo:error_budget:left_ratio{{{labels}}}', value: {value}}}\n")
+    };
+    write(
+        "test.yml",
+        &format!(
+            "rule_files: [till.yml, press.yml, till-strict.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  \
+             input_series:\n  - {{series: 'till_total{{code=\"500\"}}', values: '0+60x600'}}\n  \
+             - {{series: 'till_total{{code=\"200\"}}', values: '0+60x600'}}\n  \
+             - {{series: 'press_total{{code=\"500\"}}', values: '0+0x600'}}\n  \
+             - {{series: 'press_total{{code=\"200\"}}', values: '0+60x600'}}\n  \
+             alert_rule_test:\n  - eval_time: 500m\n    alertname: ErrorBudgetBurnsFast\n    exp_alerts:\n{}{}  \
+             promql_expr_test:\n  - expr: slo:error_budget:left_ratio\n    eval_time: 500m\n    exp_samples:\n{}{}{}",
+            alert("availability"),
+            alert("strict"),
+            left("availability", "till", -499.0),
+            left("strict", "till", -4999.0),
+            left("availability", "press", 1.0),
+        ),
+    );
+    let run = Command::new("promtool").args(["test", "rules", "test.yml"]).current_dir(folder.path()).output();
+    let run = run.expect("promtool is missing: install the package `prometheus`");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && said.contains("SUCCESS"), "{said}");
+}
+
+#[test]
+fn objectives_of_one_name_are_refused_where_they_stand() {
+    let twice =
+        "    - {displayName: fast, op: lte, value: 0.25, target: 0.9}\n    - {displayName: fast, op: lte, value: 1}\n";
+    insta::assert_snapshot!(refused("    - {displayName: fast, op: lte, value: 0.25, target: 0.9}\n", twice), @r"
+    slo.yaml:11:21: there is another objective `checkout/fast`
+      give each a `displayName` of its own
+    ");
+}
+
+#[test]
+fn a_list_of_documents_is_read_as_its_documents() {
+    let listed: Vec<String> = documents("slo.yaml", SLO)
+        .iter()
+        .enumerate()
+        .map(|(at, _)| {
+            SLO.split("---\n").nth(at).unwrap().lines().map(|line| format!("  {line}\n")).collect::<String>()
+        })
+        .map(|element| format!("-{}", &element[1..]))
+        .collect();
+    let listed = format!("# ours\n{}", listed.concat());
+    let set = SloSet::read([("slo.yaml", listed.as_str())]).unwrap();
+    assert_eq!(set.unused(), ["DataSource prometheus", "AlertPolicy page"]);
+    assert_eq!(set.objectives(&["checkout".to_owned()]).unwrap().len(), 1);
+    // Faults have their places in the file.
+    for (from, to, place) in
+        [("value: 0.25", "value: -1", "slo.yaml:11:45"), ("budgetingMethod", "budgetting", "slo.yaml:9:5")]
+    {
+        let text = listed.replacen(from, to, 1);
+        let fault =
+            SloSet::read([("slo.yaml", text.as_str())]).and_then(|set| set.objectives(&["checkout".to_owned()]));
+        assert_eq!(fault.unwrap_err().place.to_string(), place);
+    }
+}
+
 #[test]
 fn rules_of_one_objective() {
     let text = rules(&lab()[..1]).unwrap();

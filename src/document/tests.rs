@@ -1,4 +1,4 @@
-//! Tests of the platform file: examples, faults, overrides, schema.
+//! Tests of the platform file: examples, faults, overrides.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 
-const FULL: &str = "\
+pub(super) const FULL: &str = "\
 apiVersion: interlock/v1alpha1
 kind: Platform
 metadata: {name: shop}
@@ -38,6 +38,18 @@ defaults:
   budgetFloor: 10%
 ";
 
+const DATABASE: &str = "\
+databases:
+  orders:
+    patroni:
+      login: {database: app, user: me, passwordEnv: PW, caFile: ca.pem}
+      nodes:
+        pg1: {sql: \"h1:5432\", rest: \"http://h1:8008\"}
+        pg2: {sql: \"h2:5432\", rest: \"http://h2:8008\"}
+      hosts:
+        pg1: {kill: [ssh, root@h1, halt]}
+";
+
 fn folder(platform: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("interlock.yaml"), platform).unwrap();
@@ -45,7 +57,7 @@ fn folder(platform: &str) -> tempfile::TempDir {
     folder
 }
 
-fn loaded(platform: &str, sets: &[&str], environment: &[(&str, &str)]) -> Result<Loaded, String> {
+pub(super) fn loaded(platform: &str, sets: &[&str], environment: &[(&str, &str)]) -> Result<Loaded, String> {
     let folder = folder(platform);
     let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
     load(&folder.path().join("interlock.yaml"), &sets, environment.iter().copied()).map_err(|e| {
@@ -69,14 +81,27 @@ fn a_full_platform_is_read_and_survives_a_journal() {
     assert_eq!(serde_json::from_value::<Platform>(journalled).unwrap(), loaded.platform);
 }
 
+/// Nothing is taken that nobody would go by.
+#[test]
+fn a_lab_is_not_told_what_it_knows() {
+    let lab = include_str!("../../scenarios/lab/interlock.yaml");
+    let plain = "identity: {path: /version}";
+    assert!(lab.contains(plain));
+    for more in ["header: x-who", "body: /release"] {
+        let own = lab.replace(plain, &format!("identity: {{path: /version, {more}}}"));
+        let refused = loaded(&own, &[], &[]).unwrap_err();
+        assert!(refused.contains("the target is a lab, which knows this by itself"), "{more}: {refused}");
+    }
+}
+
 #[test]
 fn the_lab_is_read_from_below_its_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/lab");
     let file = locate(None, &root.join("deeper/still")).unwrap();
     let lab = load(&file, &[], []).unwrap();
     assert!(matches!(lab.platform.target, Target::Lab(_)));
-    let labels = lab.platform.services["tenant"].labels("tenant", crate::model::Slot::Green);
-    assert_eq!(labels["slot"], "green");
+    let picked = lab.platform.services["tenant"].matchers("tenant", crate::model::Slot::Green);
+    assert_eq!(picked.to_string(), r#"service="tenant",slot="green""#);
     assert_eq!(lab.slos.names().collect::<Vec<_>>(), ["tenant-availability", "tenant-latency"]);
     let missing = locate(None, Path::new("/proc")).unwrap_err();
     assert_eq!(missing.exit(), crate::error::Exit::Invalid);
@@ -106,6 +131,9 @@ fn faults_have_their_place_and_mend() {
         ("kubernetes: {context: prod, namespace: shop}", "lab: {}"),
         ("env: DEPLOY_TOKEN,", "env: \"abc def\","),
         ("namespace: shop}", "namespace: shop, cluster: a}"),
+        ("identity: {path: /version}", "identity: {path: /version, body: release}"),
+        ("identity: {path: /version}", "identity: {path: /version, header: x-slot, body: /release}"),
+        ("identity: {path: /version}", "identity: {path: /version, header: \"x slot\"}"),
     ];
     let said: Vec<String> = all.into_iter().map(|(from, to)| said(from, to)).collect();
     assert!(!said.join("").contains("SECRET"));
@@ -119,7 +147,7 @@ interlock.yaml:5:3: unknown value `kubernetess`
 interlock.yaml:24:43: the window ends at 2026-12-20T00:00:00Z, which is not after it begins (2026-12-24T00:00:00Z)
   let `to` be later than `from`
 interlock.yaml:29:16: `110%` is outside of 0% to 100%
-  mend it here; `interlock schema` prints what a document may hold
+  mend it here; `interlock schema` names what prints all that may stand here
 interlock.yaml:28:10: alpha has to be above 0 and below 0.5
   write `alpha: 0.01`
 interlock.yaml:26:1: `maxBake` (15m) is shorter than `bake` (20m)
@@ -133,7 +161,7 @@ interlock.yaml:22:3: exactly one of `url` and `urlEnv` is needed
 interlock.yaml:11:38: `tenants/1` is no path
   let it start with `/` and hold no blanks
 interlock.yaml:19:21: the address holds credentials
-  leave them out; `bearerTokenEnv` and `urlEnv` name variables that hold secrets
+  leave them out; `bearerTokenEnv`, `basicAuth`, `passwordEnv` and `urlEnv` name variables that hold secrets
 interlock.yaml:13:5: both slots are picked by the same labels
   let at least one label differ, such as `slot`
 interlock.yaml:7:3: the service has no slots
@@ -152,7 +180,150 @@ interlock.yaml:25:21: this is no name of an environment variable
   write the name of the variable, such as `DEPLOY_TOKEN`, and never the secret itself
 interlock.yaml:5:48: unknown key `cluster`
   one of `context`, `namespace`, `outage` may stand here
+interlock.yaml:12:38: `release` is no JSON pointer
+  write one such as `/release`, or `/app/release`
+interlock.yaml:12:5: `header` and `body` both say where the slot is named
+  leave one of them out
+interlock.yaml:12:40: `x slot` is no name of a header
+  write one such as `x-slot`
 ");
+}
+
+/// Both forms pick series, and a platform in a journal says the same as its file.
+#[test]
+fn selectors_are_labels_or_matchers() {
+    let green = |selector: &str| loaded(&FULL.replace("{service: tenant, slot: green}", selector), &[], &[]);
+    for (selector, picks) in [
+        ("{slot: green}", r#"slot="green""#),
+        ("service=~\"shop-green-.*@kubernetesgateway\"", r#"service=~"shop-green-.*@kubernetesgateway""#),
+        (
+            "'{envoy_cluster_name=\"green\",code!=\"499\",host!~\"a|b\"}'",
+            r#"code!="499",envoy_cluster_name="green",host!~"a|b""#,
+        ),
+    ] {
+        let loaded = green(selector).unwrap();
+        let service = &loaded.platform.services["tenant"];
+        assert_eq!(service.matchers("tenant", crate::model::Slot::Green).to_string(), picks);
+        let journalled = serde_json::to_value(&loaded.platform).unwrap();
+        assert_eq!(serde_json::from_value::<Platform>(journalled).unwrap(), loaded.platform);
+    }
+    let wrong = [
+        "shop-green",
+        "up{slot=\"green\"}",
+        "{slot=\"green\"}",
+        "slot=~\"(\"",
+        "7",
+        "[]",
+        "\"\"",
+        "slot=\"blue\",service=\"tenant\"",
+    ];
+    let said: Vec<_> = wrong.into_iter().map(|selector| green(selector).unwrap_err()).collect();
+    insta::assert_snapshot!(said.join("\n"), @r#"
+interlock.yaml:15:14: `shop-green` holds no label matchers
+  write matchers as PromQL has them, without a metric: `service=~"shop-blue-.*",code!="499"`
+interlock.yaml:15:14: `up{slot="green"}` holds no label matchers
+  write matchers as PromQL has them, without a metric: `service=~"shop-blue-.*",code!="499"`
+interlock.yaml:15:14: `slot="green"` has no value
+  write `label: value`, or put matchers into quotes: 'service=~"shop-blue-.*"'
+interlock.yaml:15:14: `slot=~"("` holds no label matchers
+  write matchers as PromQL has them, without a metric: `service=~"shop-blue-.*",code!="499"`
+interlock.yaml:15:7: this is not of the kind that is wanted here
+  `interlock schema` names what prints all that may stand here
+interlock.yaml:15:7: this is not of the kind that is wanted here
+  `interlock schema` names what prints all that may stand here
+interlock.yaml:15:14: no label picks this slot's series
+  add one, such as `slot: green`
+interlock.yaml:13:5: both slots are picked by the same labels
+  let at least one label differ, such as `slot`
+"#);
+}
+
+/// A platform is kept in journals, and commands are as well.
+#[test]
+fn no_text_of_a_platform_may_hold_credentials() {
+    let whole = loaded(&format!("{FULL}{DATABASE}"), &[], &[]).unwrap().platform;
+    let whole = serde_json::to_value(&whole).unwrap();
+    let mut tried = 0;
+    for at in texts(&whole) {
+        for secret in [
+            "http://me:SECRET@host/",
+            "https://SECRET@host",
+            "curl -d x ftp://me:SECRET@host/x",
+            "postgres://me:SECRET@h",
+        ] {
+            let mut with = whole.clone();
+            *with.pointer_mut(&at).unwrap() = secret.into();
+            // What takes no text of any kind keeps no secret either.
+            let Ok(platform) = serde_json::from_value::<Platform>(with) else { continue };
+            let problem = checks::check(&platform).expect_err(&at);
+            assert_eq!(problem.what, "the address holds credentials", "{at}: {secret}");
+            assert_eq!(format!("/{}", problem.at.join("/")), at);
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "{tried}");
+    for (node, wrong) in [("sql: \"h1:5432\"", "sql: \"me:SECRET@h1:5432\""), ("http://h1:8008", "ftp://h1")] {
+        let text = format!("{FULL}{}", DATABASE.replace(node, wrong));
+        let refused = loaded(&text, &[], &[]).unwrap_err().to_string();
+        assert!(refused.contains("address") && !refused.contains("SECRET"), "{refused}");
+    }
+}
+
+/// What a person reads where any value of a platform file is of another kind than it should be.
+#[test]
+fn no_fault_speaks_the_language_of_the_reader() {
+    let whole: Value = parse("a.yaml", &format!("{FULL}{DATABASE}")).unwrap();
+    let mut said = std::collections::BTreeSet::new();
+    for at in nodes(&whole) {
+        for other in ["null", "\"x\"", "7", "-7", "1.5", "true", "[]", "[7]", "{}", "{\"x\": 7}"] {
+            let mut with = whole.clone();
+            *with.pointer_mut(&at).unwrap() = serde_json::from_str(other).unwrap();
+            let text = serde_json::to_string_pretty(&with).unwrap();
+            if let Err(fault) = parse::<Platform>("a.yaml", &text) {
+                said.insert(format!("{} -> {}", fault.what, fault.hint));
+            }
+        }
+    }
+    assert!(said.len() > 20, "{said:#?}");
+    let jargon = [
+        "tagged",
+        "enum",
+        "struct",
+        "variant",
+        "mapping",
+        "scalar",
+        "sequence",
+        "deserialize",
+        "Option<",
+        "invalid type",
+        "u16",
+        "u32",
+        "f64",
+    ];
+    for word in jargon {
+        assert!(!said.iter().any(|said| said.contains(word)), "{word}: {said:#?}");
+    }
+}
+
+fn nodes(value: &Value) -> Vec<String> {
+    let below = |key: String, value| nodes(value).into_iter().map(move |at| format!("/{key}{at}"));
+    let mut all = match value {
+        Value::Array(items) => items.iter().enumerate().flat_map(|(i, item)| below(i.to_string(), item)).collect(),
+        Value::Object(map) => map.iter().flat_map(|(key, value)| below(key.clone(), value)).collect(),
+        _ => Vec::new(),
+    };
+    all.push(String::new());
+    all
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let below = |key: String, value| texts(value).into_iter().map(move |at| format!("/{key}{at}")).collect::<Vec<_>>();
+    match value {
+        Value::String(_) => vec![String::new()],
+        Value::Array(items) => items.iter().enumerate().flat_map(|(i, item)| below(i.to_string(), item)).collect(),
+        Value::Object(map) => map.iter().flat_map(|(key, value)| below(key.clone(), value)).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[test]
@@ -193,7 +364,7 @@ fn wrong_overrides_are_named_as_they_were_given() {
 --set defaults.bakee:1:1: unknown key `bakee`
   did you mean `bake`?
 --set defaults.bake:1:1: `5` is no duration such as 90s or 5m: time unit needed, for example 5sec or 5ms
-  mend it here; `interlock schema` prints what a document may hold
+  mend it here; `interlock schema` names what prints all that may stand here
 --set defaults.bake:1:1: there is no `=`
   write `--set PATH=VALUE`, such as `--set defaults.bake=1m`
 --set services.tennant.slos.0:1:1: there is no service `tennant`
@@ -213,79 +384,4 @@ fn wrong_overrides_are_named_as_they_were_given() {
 INTERLOCK_DEFAULTS_MAXBAKE:1:1: `INTERLOCK_DEFAULTS_MAXBAKE` sets no default that exists
   did you mean `INTERLOCK_DEFAULTS_MAX_BAKE`?
 ");
-}
-
-#[test]
-fn the_schema_knows_every_key_of_the_example() {
-    let schema = schema();
-    for text in [FULL, include_str!("../../scenarios/lab/interlock.yaml")] {
-        let example: Value = parse("a.yaml", text).unwrap();
-        fits(&schema, &schema, &example, "$").unwrap();
-    }
-    let wrong: Value = parse("a.yaml", &FULL.replace("bake: 5m", "bakee: 5m")).unwrap();
-    assert_eq!(fits(&schema, &schema, &wrong, "$").unwrap_err(), "$.defaults.bakee is unknown");
-    let wrong: Value = parse("a.yaml", &FULL.replace("bake: 5m", "bake: 5")).unwrap();
-    assert_eq!(fits(&schema, &schema, &wrong, "$").unwrap_err(), "$.defaults.bake is no string");
-    assert!(schema["properties"]["services"]["description"].as_str().unwrap().contains("blue"));
-}
-
-/// As much of JSON Schema as the platform file's own schema uses.
-fn fits(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        fits(root, root.pointer(reference.trim_start_matches('#')).ok_or("dangling reference")?, value, at)?;
-    }
-    for choice in ["anyOf", "oneOf"] {
-        if let Some(options) = schema[choice].as_array() {
-            let mut failed = options.iter().map(|o| fits(root, o, value, at)).collect::<Result<Vec<_>, _>>();
-            if options.iter().any(|o| fits(root, o, value, at).is_ok()) {
-                failed = Ok(vec![]);
-            }
-            failed?;
-        }
-    }
-    if let Some(constant) = schema.get("const")
-        && constant != value
-    {
-        return Err(format!("{at} is not {constant}"));
-    }
-    let types: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-        _ => vec![],
-    };
-    let found = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(n) if n.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let fitting = types.is_empty() || types.contains(&found) || (found == "integer" && types.contains(&"number"));
-    if !fitting {
-        return Err(format!("{at} is no {}", types[0]));
-    }
-    if let Value::Array(items) = value {
-        for (i, item) in items.iter().enumerate() {
-            fits(root, &schema["items"], item, &format!("{at}.{i}"))?;
-        }
-    }
-    if let Value::Object(map) = value {
-        for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !map.contains_key(required) {
-                return Err(format!("{at}.{required} is missing"));
-            }
-        }
-        for (key, item) in map {
-            let here = format!("{at}.{key}");
-            match (schema["properties"].get(key), &schema["additionalProperties"]) {
-                (Some(known), _) => fits(root, known, item, &here)?,
-                (None, Value::Bool(false)) => return Err(format!("{here} is unknown")),
-                (None, rest @ Value::Object(_)) => fits(root, rest, item, &here)?,
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }

@@ -35,6 +35,14 @@ pub enum PortError {
         /// The highest epoch that the platform has seen.
         theirs: u64,
     },
+    /// The object is not the one that the caller has captured, or does not bear its mark any more. Nothing was written.
+    #[error("{what} is not as it was captured: {why}")]
+    Replaced {
+        /// The object.
+        what: String,
+        /// What somebody has done to it.
+        why: String,
+    },
     /// Something was begun whose end is not known, and nothing here can hold it back.
     #[error("{what} may still act: {why}")]
     MayAct {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Action, Context, Entry, Mode, Operation, Outcome, Resume, Role, Settled, Stored, drive, fold, load,
+    Action, Context, Entry, Mode, Operation, Outcome, Resume, Role, Settled, Stored, drive, fold, load, object,
     recover::{append, seize, take},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Usage`] where the run is not in a state that this way of going on fits; [`Error::Refused`] where it was when it was
-/// read, and is not any more.
+/// read, and is not any more, and where its gates may not have been asked again since the target was locked.
 pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<Outcome, Error> {
     let held = matches!(stored.mode(), Mode::Held { .. });
     let run = &stored.run;
@@ -34,6 +34,12 @@ pub async fn resume(context: &Context, stored: &Stored, how: Resume) -> Result<O
             format!("run {run} is not held"),
             format!("`interlock runs resume {run}` goes on where it stopped, `--undo` puts things back"),
         ));
+    }
+    if how == Resume::Continue && !is_driven(stored) {
+        return Err(Error::Refused {
+            what: format!("run {run} has not begun, and its gates may have shut since they were asked"),
+            hint: format!("`interlock runs recover {run}` ends it and touches nothing; then begin anew"),
+        });
     }
     let store = &*context.store;
     // A held run is looked after by its guardian, who is alive and gives way to a person.
@@ -71,6 +77,7 @@ pub async fn resolve(
     let grant = seize(store, stored, Role::Resume).await?;
     let stored = still_waits(store, stored).await?;
     if let Some(operation) = operation {
+        object::bind(operation, &stored.plan, &stored.entries);
         for key in left(&stored).keys() {
             // The person decides, also where the platform does not answer.
             let _ = operation.fence(key, grant.epoch).await;
@@ -85,6 +92,17 @@ pub async fn resolve(
     append(store, &grant, &Entry::Finished { outcome: outcome.clone() }).await?;
     store.release(&grant).await?;
     Ok(outcome)
+}
+
+/// Whether the run's steps have begun, which they do only once the gates were asked again under the lock.
+fn is_driven(stored: &Stored) -> bool {
+    let is_step = |entry: &Entry| {
+        matches!(
+            entry,
+            Entry::Observed { .. } | Entry::Captured { .. } | Entry::Intended { .. } | Entry::Applied { .. }
+        )
+    };
+    stored.entries.iter().any(is_step)
 }
 
 fn waits(stored: &Stored) -> bool {
@@ -118,6 +136,7 @@ fn left(stored: &Stored) -> BTreeMap<&str, &Value> {
 
 /// Makes sure that nothing of an earlier owner lands any more, and that the platform stands as the run has left it.
 async fn is_as_left(operation: &dyn Operation, grant: &Grant, stored: &Stored) -> Result<(), Error> {
+    object::bind(operation, &stored.plan, &stored.entries);
     let hint = format!("`interlock runs resume {} --undo` puts back what is left of it", stored.run);
     for (key, to) in left(stored) {
         let found = operation.fence(key, grant.epoch).await.map_err(|e| match e {

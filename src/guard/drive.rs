@@ -1,51 +1,37 @@
 //! The one loop: does what `next` says and records it, until the run has come to its end.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
-    Action, Entry, Event, Events, Mode, Next, Observation, ObserveContext, Operation, Outcome, Plan, Role, Verdict,
-    entries, fold,
+    Action, Context, Entry, Event, Mode, Next, Observation, ObserveContext, Outcome, Plan, Role, Verdict, entries,
+    fold,
     heartbeat::Heartbeat,
+    looks::{Due, Looks, forget_older},
     next,
+    notice::notice,
+    object,
     permit::{Note, StepPermit, open},
     recover::append,
-    rollback::{Return, SETTLE, put_back, superseded},
+    rollback::{Return, SETTLE, put_back, superseded as superseded_by},
+    superseded,
 };
 use crate::{
     error::Error,
-    journal::Grant,
-    model::Moment,
-    ports::{Clock, Notice, Notify, PortError, Store},
+    journal::{Grant, Owner},
+    model::Epoch,
+    ports::PortError,
 };
 
 /// How often a new epoch is tried while our own signs of life come between.
 const RENEW_TRIES: u32 = 5;
 
-/// How often the looks of a held run are recorded.
-const HELD_RECORD: Duration = Duration::from_secs(60);
+/// How often an owner looks for a successor while something is under way that no epoch holds back.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// Turns to a reason when the run has to end, such as `SIGINT`.
-pub type StopSignal = watch::Receiver<Option<String>>;
-
-/// Everything that driving a run needs beside its plan.
-#[derive(Clone)]
-pub struct Context {
-    /// Where the run is kept.
-    pub store: Arc<dyn Store>,
-    /// What the steps mean.
-    pub operation: Arc<dyn Operation>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Who renders what happens.
-    pub events: Arc<dyn Events>,
-    /// Who is told of a bad end.
-    pub notify: Vec<Arc<dyn Notify>>,
-    /// When to put things back and end.
-    pub stop: StopSignal,
-}
+const FULL: &str = "the journal is full: nothing more can be recorded than the way back";
 
 /// Drives a run to its end, or to where a person has to decide.
 ///
@@ -53,7 +39,8 @@ pub struct Context {
 /// [`Error::Superseded`] where another owner has taken the run over, and store errors: after either, nothing more is
 /// written anywhere, and whoever owns the run next finds it in the journal as it was.
 pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
-    let history = entries(&context.store.load(&grant.run).await?)?;
+    let records = context.store.load(&grant.run).await?;
+    let mut history = entries(&records)?;
     let Some(plan) = history.iter().find_map(|entry| match entry {
         Entry::Planned { plan } => Some((**plan).clone()),
         _ => None,
@@ -61,11 +48,19 @@ pub async fn drive(context: &Context, grant: &Grant) -> Result<Outcome, Error> {
         return Err(Error::usage(format!("run {} has no plan", grant.run), "it never began; nothing was touched"));
     };
     context.events.event(&Event::Driving { run: &grant.run, plan: &plan });
+    object::bind(&*context.operation, &plan, &history);
     let heartbeat = Heartbeat::start(context, grant);
-    let mut driver =
-        Driver { context, grant: grant.clone(), plan: &plan, history, waiting: None, heartbeat, wrote: false };
-    driver.settle().await?;
-    let outcome = driver.run().await?;
+    let others = superseded::others(&records, &history, &context.store.owner()?);
+    drop(records);
+    forget_older(&mut history);
+    let (grant, looks) = (grant.clone(), Looks::of(&history));
+    let mut driver = Driver { context, grant, plan: &plan, history, looks, heartbeat, wrote: false, others };
+    let led = driver.run().await;
+    if !matches!(&led, Ok(outcome) if !outcome.needs_person()) {
+        // Nothing is under way any more. Whoever has the run next ends us where that cannot be told.
+        let _ = context.store.acknowledge(&driver.grant).await;
+    }
+    let outcome = led?;
     if !outcome.needs_person() {
         context.store.release(&driver.grant).await?;
     }
@@ -77,22 +72,22 @@ struct Driver<'a> {
     grant: Grant,
     plan: &'a Plan,
     history: Vec<Entry>,
-    waiting: Option<Waiting>,
+    looks: Looks,
     heartbeat: Heartbeat,
     /// Something was written with the present epoch on the way forward, and may still be under way.
     wrote: bool,
-}
-
-/// What the looks of a held run have found since the last one that was recorded.
-struct Waiting {
-    since: Moment,
-    evidence: Value,
+    /// Who has had the run before, and may still act.
+    others: Vec<(Owner, Epoch)>,
 }
 
 impl<'a> Driver<'a> {
     async fn run(&mut self) -> Result<Outcome, Error> {
+        self.settle().await?;
         loop {
             if let Some(why) = self.told_to_stop() {
+                if let Some(look) = self.looks.flush() {
+                    self.record(look).await?;
+                }
                 self.record(Entry::Interrupted { why }).await?;
             }
             let history = std::mem::take(&mut self.history);
@@ -101,11 +96,7 @@ impl<'a> Driver<'a> {
             let intended = std::mem::replace(&mut self.history, history);
             self.history.extend(intended);
             match entry? {
-                Step::Record(entry) => {
-                    self.waiting = None;
-                    self.record(entry).await?;
-                }
-                Step::Waits(entry, evidence) => self.wait_on(entry, evidence).await?,
+                Step::Record(entry) => self.record(entry).await?,
                 Step::Again => {}
                 Step::Renews => self.renew().await?,
                 Step::Ended(outcome) => return Ok(outcome),
@@ -124,12 +115,7 @@ impl<'a> Driver<'a> {
     /// Why the run has to end, if it has to and does not do so already.
     fn told_to_stop(&self) -> Option<String> {
         let forward = matches!(fold(self.plan, &self.history).mode, Mode::Forward);
-        let full = || {
-            self.context
-                .store
-                .is_exhausted(&self.grant.run)
-                .then(|| "the journal is full: nothing more can be recorded than the way back".to_owned())
-        };
+        let full = || self.context.store.is_exhausted(&self.grant.run).then(|| FULL.to_owned());
         self.context.stop.borrow().clone().or_else(full).filter(|_| forward)
     }
 
@@ -144,23 +130,17 @@ impl<'a> Driver<'a> {
             Next::Apply { step, prior } => self.apply(step, prior).await?,
             Next::Skip { step, why } => Entry::Skipped { step, why },
             Next::ObserveContext { step, held } => {
-                if !state.steps[step].looked {
+                let first = !state.steps[step].looked;
+                if first {
                     self.begins(step);
                 }
-                let unrecorded = self.waiting.as_ref().filter(|_| held).map(|waiting| &waiting.evidence);
-                let look = ObserveContext {
-                    what: self.what(step),
-                    evidence: unrecorded.or(state.evidence),
-                    spent: state.steps[step].spent,
-                    first: !state.steps[step].looked,
-                    held,
-                };
-                return self.look(step, look).await;
+                let spent = state.steps[step].spent + self.looks.unrecorded(step);
+                return self.look(step, state.evidence, (first, spent, held)).await;
             }
             Next::Undo { .. } if self.wrote => return Ok(Step::Renews),
-            Next::Undo { step, prior, written } => {
+            Next::Undo { step, prior, written, prepared } => {
                 let key = self.key(step).0;
-                let back = Return { step, key, prior, written: &written };
+                let back = Return { step, key, prior, written: &written, prepared: &prepared };
                 let open = open(history).into_iter().filter(|(step, _)| self.key(*step).0 == key);
                 let open = open.map(|(_, means)| means).collect();
                 let (grant, (permit, notes)) = (self.grant.clone(), StepPermit::new(self.context, &self.grant, step));
@@ -208,7 +188,16 @@ impl<'a> Driver<'a> {
         if matches!(fold(self.plan, &self.history).mode, Mode::Finished(_)) {
             return Ok(());
         }
-        for (step, means) in open(&self.history) {
+        let open = open(&self.history);
+        if !open.is_empty() {
+            let others = std::mem::take(&mut self.others);
+            tokio::select! {
+                biased;
+                Some(lost) = self.heartbeat.stopped() => return Err(lost),
+                () = superseded::end(self.context, &self.grant, others) => {}
+            }
+        }
+        for (step, means) in open {
             let settled = tokio::select! {
                 biased;
                 Some(lost) = self.heartbeat.stopped() => return Err(lost),
@@ -229,13 +218,22 @@ impl<'a> Driver<'a> {
         effect: impl Future<Output = T> + Send,
     ) -> Result<T, Error> {
         let mut effect = pin!(effect);
+        let mut intends = false;
         loop {
             let note = tokio::select! {
                 biased;
                 Some(lost) = self.heartbeat.stopped() => return Err(lost),
                 Some(note) = notes.recv() => note,
                 done = &mut effect => return Ok(done),
+                // Whoever takes the run over waits for us, and not for long.
+                () = self.context.clock.pause(LOOK), if intends => {
+                    match self.context.store.check(&self.grant).await {
+                        Err(lost @ Error::Superseded { .. }) => return Err(lost),
+                        _ => continue,
+                    }
+                }
             };
+            intends |= matches!(note.entry, Entry::Intended { .. });
             self.record(note.entry).await?;
             // It goes on if it is still there.
             let _ = note.durable.send(());
@@ -264,18 +262,18 @@ impl<'a> Driver<'a> {
         let found = tokio::select! {
             biased;
             Some(lost) = self.heartbeat.stopped() => return Err(lost),
-            found = self.context.operation.fence(key, self.grant.epoch) => found,
+            found = object::fence(&*self.context.operation, key, self.grant.epoch) => found,
         };
         Ok(match found {
-            Err(PortError::Superseded { theirs, .. }) => return Err(superseded(&self.grant, theirs)),
+            Err(PortError::Superseded { theirs, .. }) => return Err(superseded_by(&self.grant, theirs)),
             Err(e) => Entry::Failed { step, why: e.to_string() },
-            Ok(prior) => match self.left_there(key, history) {
+            Ok((prior, object)) => match self.left_there(key, history) {
                 // A platform may come back by itself to what this step is to bring about; that is nobody's change.
                 Some(ours) if *ours != prior && prior != *to => Entry::Failed {
                     step,
                     why: format!("someone else has changed it to {}", self.context.operation.say(key, &prior)),
                 },
-                _ => Entry::Captured { step, prior },
+                _ => Entry::Captured { step, prior, object },
             },
         })
     }
@@ -295,13 +293,39 @@ impl<'a> Driver<'a> {
         let (permit, notes) = StepPermit::new(self.context, &self.grant, step);
         match self.let_act(notes, self.context.operation.write(key, prior, to, &permit)).await? {
             Ok(()) => Ok(Entry::Applied { step }),
-            Err(PortError::Superseded { theirs, .. }) => Err(superseded(&self.grant, theirs)),
+            Err(PortError::Superseded { theirs, .. }) => Err(superseded_by(&self.grant, theirs)),
             Err(e) => Ok(Entry::Failed { step, why: e.to_string() }),
         }
     }
 
-    async fn look(&self, step: usize, look: ObserveContext<'_>) -> Result<Step, Error> {
-        let (begun, held) = (self.context.clock.now(), look.held);
+    /// Looks once. A held run, which may wait for days, and a step that lasts record what they find less and less often; meanwhile
+    /// it is carried on in memory, and not recorded where the journal has room left for the way back only.
+    async fn look(
+        &mut self,
+        step: usize,
+        recorded: Option<&Value>,
+        (first, spent, held): (bool, Duration, bool),
+    ) -> Result<Step, Error> {
+        let store = &*self.context.store;
+        let evidence = match self.looks.so_far(store, &self.grant.run, recorded).await {
+            Ok(evidence) => evidence,
+            // The fuses of a held run need no counters.
+            Err(_) if held => recorded.cloned(),
+            Err(e) => {
+                let evidence = recorded.cloned().unwrap_or_default();
+                let verdict = Verdict::NoData { why: e.to_string() };
+                return Ok(Step::Record(Entry::Observed {
+                    step,
+                    ms: 0,
+                    verdict,
+                    line: String::new(),
+                    evidence,
+                    snapshot: None,
+                }));
+            }
+        };
+        let look = ObserveContext { what: self.what(step), evidence: evidence.as_ref(), spent, first, held };
+        let begun = self.context.clock.now();
         let mut stop = self.context.stop.clone();
         // A reason that is already known was recorded before; only a new one ends the look.
         stop.mark_unchanged();
@@ -311,33 +335,32 @@ impl<'a> Driver<'a> {
             looked = self.context.operation.observe(look) => looked,
             Ok(()) = stop.changed() => return Ok(Step::Again),
         };
-        let ms = u64::try_from(self.context.clock.now().since(&begun).as_millis()).unwrap_or(u64::MAX);
-        let Observation { evidence, verdict, line } = looked;
-        if held && verdict == Verdict::Wait {
-            let entry = Entry::Observed { step, ms, verdict, line, evidence: evidence.clone() };
-            return Ok(Step::Waits(entry, evidence));
-        }
-        Ok(Step::Record(Entry::Observed { step, ms, verdict, line, evidence }))
-    }
-
-    /// A held run may wait for days: what its looks find is recorded once a minute, and not where the journal has room
-    /// left for the way back only. Meanwhile it is carried on in memory.
-    async fn wait_on(&mut self, entry: Entry, evidence: Value) -> Result<(), Error> {
         let now = self.context.clock.now();
-        let last = self.waiting.as_ref().map(|waiting| waiting.since);
-        let due = last.is_none_or(|last| now.since(&last) >= HELD_RECORD);
-        if due && !self.context.store.is_exhausted(&self.grant.run) {
-            self.waiting = Some(Waiting { since: now, evidence });
-            return self.record(entry).await;
+        let ms = u64::try_from(now.since(&begun).as_millis()).unwrap_or(u64::MAX);
+        let Observation { evidence, verdict, line } = looked;
+        let entry = Entry::Observed { step, ms, verdict, line, evidence, snapshot: None };
+        let full = held && store.is_exhausted(&self.grant.run);
+        let due = if full { Due::Never } else { Due::of(first, spent, held) };
+        match self.looks.take(entry, self.context.operation.apart(), (&now, due)) {
+            Some(entry) => Ok(Step::Record(entry)),
+            None => {
+                if let Some(look) = self.looks.last().filter(|_| !held) {
+                    self.context.events.event(&Event::Looked(look));
+                }
+                Ok(Step::Again)
+            }
         }
-        self.waiting = Some(Waiting { since: last.unwrap_or(now), evidence });
-        Ok(())
     }
 
-    async fn record(&mut self, entry: Entry) -> Result<(), Error> {
+    async fn record(&mut self, mut entry: Entry) -> Result<(), Error> {
+        let now = self.context.clock.now();
+        if let Some(said) = self.looks.save(&*self.context.store, &self.grant, now, &mut entry).await? {
+            self.context.events.event(&Event::Remark(&said));
+        }
         append(&*self.context.store, &self.grant, &entry).await?;
         self.context.events.event(&Event::Recorded(&entry));
         self.history.push(entry);
+        forget_older(&mut self.history);
         Ok(())
     }
 
@@ -357,29 +380,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-fn notice(grant: &Grant, plan: &Plan, outcome: &Outcome) -> Notice {
-    let run = &grant.run;
-    let next = match outcome {
-        Outcome::Held { .. } => format!("decide: interlock runs resume {run} --keep, --undo or --watch"),
-        Outcome::Stuck { .. } => format!(
-            "look: interlock runs show {run}; try again: interlock runs recover {run}; or settle it by hand: \
-             interlock runs resolve {run} --as kept|undone --reason TEXT"
-        ),
-        _ => format!("read the evidence: interlock runs show {run}"),
-    };
-    let outcome_word = outcome.word().to_owned();
-    Notice {
-        run: run.to_string(),
-        title: plan.title.clone(),
-        outcome: outcome_word,
-        why: outcome.why().to_owned(),
-        next,
-    }
-}
-
 enum Step {
     Record(Entry),
-    Waits(Entry, Value),
     Again,
     Renews,
     Held(String),

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Gate, Outcome, Override, Plan, Verdict, value};
+use super::{Gate, Outcome, Override, Plan, Snapshot, Verdict, value};
 use crate::{
     error::Error,
     journal::{Draft, Milestone, Owner, Record},
+    model::{Target, Timestamp},
     ports::Means,
 };
 
@@ -79,6 +80,9 @@ pub enum Entry {
         step: usize,
         /// What stood at its key.
         prior: Value,
+        /// What tells the object from any other that will ever have its name, where its platform knows such a thing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<String>,
     },
     /// Something is about to be done for a step that no epoch can hold back.
     Intended {
@@ -93,6 +97,18 @@ pub enum Entry {
         step: usize,
         /// By what.
         means: Means,
+    },
+    /// A step cannot be put back before another key has another value: what stands there was read, and the write may follow from
+    /// here on.
+    Prepared {
+        /// The first step with the key that goes back.
+        step: usize,
+        /// The key that is written.
+        key: String,
+        /// What stood there.
+        prior: Value,
+        /// What is written.
+        to: Value,
     },
     /// The change was made.
     Applied {
@@ -118,14 +134,17 @@ pub enum Entry {
     Observed {
         /// The step.
         step: usize,
-        /// How long the look took, in milliseconds.
+        /// How long the look took, and those before it that are not recorded, in milliseconds.
         ms: u64,
         /// How things stand.
         verdict: Verdict,
         /// For people.
         line: String,
-        /// All that was found so far.
+        /// All that was found so far, but for what is kept apart.
         evidence: Value,
+        /// The snapshot of what is kept apart that goes with this look and those after it, where it is a new one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot: Option<Snapshot>,
     },
     /// The value from before the step was put back, or found in place.
     Undone {
@@ -171,6 +190,19 @@ pub enum Entry {
     /// The run has come to its end.
     Finished {
         /// How.
+        outcome: Outcome,
+    },
+    /// All records before this one were pruned; it follows the last of them, whose hash it names.
+    Pruned {
+        /// The plan's title.
+        title: String,
+        /// What it has changed.
+        target: Target,
+        /// When it began.
+        began: Timestamp,
+        /// When it wrote its last record.
+        ended: Timestamp,
+        /// How it ended.
         outcome: Outcome,
     },
 }
@@ -238,6 +270,15 @@ mod tests {
         journal::Digest,
         model::{Epoch, Identity},
     };
+
+    /// Journals of earlier releases know no objects, and those of platforms that have none look like them.
+    #[test]
+    fn a_capture_without_an_object_is_written_as_it_always_was() {
+        let before = json!({ "captured": { "step": 1, "prior": 0 } });
+        let entry = Entry::deserialize(&before).unwrap();
+        assert_eq!(entry, Entry::Captured { step: 1, prior: json!(0), object: None });
+        assert_eq!(entry.draft().unwrap().entry, before);
+    }
 
     /// Stores show how a run stands by these, and rebuild locks of earlier releases from them.
     #[test]

@@ -27,6 +27,8 @@ pub enum Event<'a> {
     },
     /// An entry is durable in the journal.
     Recorded(&'a Entry),
+    /// A look was taken that only waits, and is carried on without being recorded.
+    Looked(&'a Entry),
     /// Something that a person should know and that changes nothing.
     Remark(&'a str),
 }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Error, ports::PortError};
 
+/// The gate that nobody goes past: a target has one run at a time.
+const LOCK: &str = "lock";
+
 /// A gate and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +110,18 @@ impl Gate {
         Self { name: name.to_owned(), answer: Answer::NotAsked { why: why.into() } }
     }
 
+    /// What to do about a gate that is shut: how it opens, and how it is gone past. Nobody goes past another run's lock.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match &self.answer {
+            Answer::Shut { hint, .. } | Answer::Unreachable { hint, .. } if self.name == LOCK => hint.clone(),
+            Answer::Shut { hint, .. } | Answer::Unreachable { hint, .. } => {
+                format!("{hint}; or go past it: --override {} --reason TEXT", self.name)
+            }
+            Answer::Open { .. } | Answer::Later { .. } | Answer::NotAsked { .. } => String::new(),
+        }
+    }
+
     /// Whether the gate stands in the way.
     #[must_use]
     pub const fn is_shut(&self) -> bool {
@@ -117,7 +132,7 @@ impl Gate {
 /// The error that the gates end in, if one is shut and not overridden.
 ///
 /// # Errors
-/// Names all that stand in the way. A shut gate decides: exit code 3 with the hint of the first, and what could not be
+/// Names all that stand in the way. A shut gate decides: exit code 3 with the hint of each, and what could not be
 /// asked is said beside it; 4 where nothing is known but that a gate could not be asked. A gate that was not asked is
 /// passed by no override, neither of its own name nor of another. An override that names no gate at all is a usage error,
 /// so that a misspelt one is not taken for a pass.
@@ -133,30 +148,30 @@ pub fn refusal(gates: &[Gate], overrides: &[Override]) -> Result<(), Error> {
     let (mut shut, mut unreachable) = (Vec::new(), Vec::new());
     for gate in gates.iter().filter(|gate| !is_overridden(gate)) {
         match &gate.answer {
-            Answer::Shut { why, hint } => shut.push((format!("{}: {why}", gate.name), hint)),
-            Answer::Unreachable { why, hint } => unreachable.push((format!("{}: {why}", gate.name), hint)),
+            Answer::Shut { why, .. } => shut.push((format!("{}: {why}", gate.name), gate.advice())),
+            Answer::Unreachable { why, .. } => unreachable.push((format!("{}: {why}", gate.name), gate.advice())),
             Answer::Open { .. } | Answer::Later { .. } | Answer::NotAsked { .. } => {}
         }
     }
     let not_asked = not_asked(gates, is_overridden);
-    let all = |told: &[(String, &String)]| told.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join("; ");
+    let all = |told: &[(String, String)]| told.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join("; ");
+    let hints = |told: &[(String, String)]| told.iter().map(|(_, hint)| hint.as_str()).collect::<Vec<_>>().join("\n");
     let beside = not_asked.as_ref().map(|told| format!("; {told}")).unwrap_or_default();
-    match (shut.first(), unreachable.first(), not_asked) {
-        (None, None, None) => Ok(()),
-        (None, None, Some(what)) => {
+    match (shut.is_empty(), unreachable.is_empty(), not_asked) {
+        (true, true, None) => Ok(()),
+        (true, true, Some(what)) => {
             let hint = "open the gates before them first: what nobody has asked cannot be overridden";
             Err(Error::Refused { what, hint: hint.to_owned() })
         }
-        (None, Some((_, hint)), _) => {
+        (true, false, _) => {
             let why = format!("{}{beside}", all(&unreachable));
-            Err(Error::port(PortError::unreachable("the platform", why), *hint))
+            Err(Error::port(PortError::unreachable("the platform", why), hints(&unreachable)))
         }
-        (Some((_, hint)), None, _) => {
-            Err(Error::Refused { what: format!("{}{beside}", all(&shut)), hint: (*hint).clone() })
-        }
-        (Some((_, hint)), Some(_), _) => {
+        (false, true, _) => Err(Error::Refused { what: format!("{}{beside}", all(&shut)), hint: hints(&shut) }),
+        (false, false, _) => {
             let what = format!("{}; could not be asked: {}{beside}", all(&shut), all(&unreachable));
-            Err(Error::Refused { what, hint: (*hint).clone() })
+            shut.append(&mut unreachable);
+            Err(Error::Refused { what, hint: hints(&shut) })
         }
     }
 }
@@ -222,7 +237,7 @@ mod tests {
             assert_eq!(error.exit(), Exit::Refused, "{error}");
             format!("{error} -> {}", error.hint())
         };
-        insta::assert_snapshot!(refused(&[]), @"refused: nodes: pg2: refused; not asked: primary, slots (every node has to answer first) -> bring it up");
+        insta::assert_snapshot!(refused(&[]), @"refused: nodes: pg2: refused; not asked: primary, slots (every node has to answer first) -> bring it up; or go past it: --override nodes --reason TEXT");
         insta::assert_snapshot!(refused(&["nodes"]), @"refused: not asked: primary, slots (every node has to answer first) -> open the gates before them first: what nobody has asked cannot be overridden");
         insta::assert_snapshot!(refused(&["nodes", "primary", "slots"]), @"refused: `primary` was not asked, so it cannot be overridden; `slots` was not asked, so it cannot be overridden; not asked: primary, slots (every node has to answer first) -> open the gates before them first: what nobody has asked cannot be overridden");
     }
@@ -252,9 +267,14 @@ mod tests {
                 match refusal(&gates, &overrides) {
                     Ok(()) => assert_eq!(standing(2).chain(standing(3)).chain(standing(4)).count(), 0, "{case}"),
                     Err(Error::Refused { what, hint }) => {
+                        for at in standing(2).chain(standing(3)).filter(|_| standing(2).next().is_some()) {
+                            let own = if kinds[at] == 2 { "open" } else { "start" };
+                            let past = format!("--override {} --reason TEXT", names[at]);
+                            let own = format!("{own} {}; or go past it: {past}", names[at]);
+                            assert!(hint.lines().any(|line| line == own), "{case}: {hint}");
+                        }
                         match standing(2).next() {
                             Some(first) => {
-                                assert_eq!(hint, format!("open {}", names[first]), "{case}");
                                 assert!(what.starts_with(&format!("{}: ", names[first])), "{case}: {what}");
                             }
                             None => assert!(standing(3).count() == 0 && standing(4).count() > 0, "{case}"),

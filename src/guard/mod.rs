@@ -1,5 +1,6 @@
 //! The guarded operation: a plan of steps, a pure `next` over the journal, and one loop that does what it says.
 
+mod context;
 mod cut;
 mod decide;
 mod drive;
@@ -8,25 +9,38 @@ mod event;
 mod gate;
 mod guardian;
 mod heartbeat;
+mod looks;
 mod next;
+mod notice;
+mod object;
 mod operation;
 mod outcome;
 mod permit;
 mod plan;
 mod preconditions;
+mod prepared;
+mod prune;
+mod reasons;
 mod recover;
 mod rollback;
+mod summary;
+mod superseded;
 mod undo;
 
+pub use context::{Context, StopSignal};
 pub use decide::{resolve, resume};
-pub use drive::{Context, StopSignal, drive};
+pub use drive::drive;
 pub use entry::{Entry, Resume, Role, Settled, entries, milestone};
 pub use event::{Event, Events, Silent};
 pub use gate::{Answer, Gate, Override, refusal};
 pub use guardian::{EventsOf, Guard, Rebuild, keep_all, keep_guard};
+pub use looks::{Snapshot, recorded_looks, verify_snapshot};
 pub use next::{Mode, Next, State, StepState, Why, fold, next};
 pub use operation::{Observation, ObserveContext, Operation, Verdict};
 pub use outcome::Outcome;
 pub use plan::{Action, NoData, Plan, Step, Strength, value};
 pub use preconditions::{Preconditions, ask_again, hold};
-pub use recover::{Stored, abort, begin, give_up, load, recover};
+pub use prune::{prunable, prune, pruned};
+pub(crate) use reasons::joined;
+pub use recover::{Start, Stored, abort, begin, give_up, least_epoch, load, recover};
+pub use summary::{Summary, summaries, summary};

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Entry, NoData, Outcome, Plan, Resume, Role, Settled, Verdict};
+use super::{
+    Action, Entry, NoData, Outcome, Plan, Resume, Role, Settled, Verdict,
+    prepared::{Prepared, with_prepared},
+    reasons::joined,
+};
 
 /// The one thing to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +47,8 @@ pub enum Next<'a> {
         prior: &'a Value,
         /// All that the run may have written there.
         written: Vec<&'a Value>,
+        /// What stands there stays, where it is one of these: another key cannot go back, or stay back, without it.
+        prepared: Vec<&'a Value>,
     },
     /// Record that the run is held.
     Hold(String),
@@ -87,6 +93,17 @@ pub enum Mode {
     Finished(Outcome),
 }
 
+impl Mode {
+    /// How a run that is over has ended, in one word; empty for every other.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Finished(outcome) => outcome.word(),
+            _ => "",
+        }
+    }
+}
+
 /// How far one step is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StepState<'a> {
@@ -119,6 +136,8 @@ pub struct State<'a> {
     pub evidence: Option<&'a Value>,
     /// In which role its owner acts.
     pub role: Role,
+    /// What was written so that something can go back.
+    pub prepared: Vec<Prepared<'a>>,
 }
 
 impl State<'_> {
@@ -149,6 +168,7 @@ pub fn fold<'a>(plan: &'a Plan, entries: &'a [Entry]) -> State<'a> {
         steps: vec![StepState::default(); plan.steps.len()],
         evidence: None,
         role: Role::Operator,
+        prepared: Vec::new(),
     };
     for entry in entries {
         fold_one(plan, &mut state, entry);
@@ -167,7 +187,12 @@ fn fold_one<'a>(plan: &'a Plan, state: &mut State<'a>, entry: &'a Entry) {
             state.role = *role;
             change_owner(plan, state, *role, &owner.to_string());
         }
-        Entry::Captured { step, prior } => with(state, *step, |s| s.captured = Some(prior)),
+        Entry::Captured { step, prior, .. } => with(state, *step, |s| s.captured = Some(prior)),
+        Entry::Prepared { key, prior, to, .. } => {
+            let prepared = Prepared { key, prior, to };
+            state.prepared.retain(|known| *known != prepared);
+            state.prepared.push(prepared);
+        }
         Entry::Applied { step } | Entry::Skipped { step, .. } => with(state, *step, |s| s.done = true),
         Entry::Failed { step, why } => {
             let name = plan.steps.get(*step).map_or("a step", |s| s.name.as_str());
@@ -196,7 +221,7 @@ fn fold_one<'a>(plan: &'a Plan, state: &mut State<'a>, entry: &'a Entry) {
                 Settled::Undone => Outcome::RolledBack { why: format!("settled by hand: {reason}") },
             });
         }
-        Entry::Finished { outcome } => state.mode = Mode::Finished(outcome.clone()),
+        Entry::Finished { outcome } | Entry::Pruned { outcome, .. } => state.mode = Mode::Finished(outcome.clone()),
     }
 }
 
@@ -281,7 +306,7 @@ fn with_key<'a>(plan: &Plan, state: &mut State<'a>, step: usize, change: impl Fn
     }
 }
 
-fn key_of(plan: &Plan, step: usize) -> Option<&str> {
+pub(super) fn key_of(plan: &Plan, step: usize) -> Option<&str> {
     match &plan.steps.get(step)?.action {
         Action::Change { key, .. } => Some(key),
         Action::Watch { .. } => None,
@@ -336,7 +361,7 @@ fn backward<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
     };
     let last = (0..plan.steps.len()).rev().find(open);
     let Some((step, prior)) = last.and_then(|step| Some((step, state.steps[step].captured?))) else {
-        return Next::Finish(end_of_unwinding(state));
+        return Next::Finish(end_of_unwinding(plan, state));
     };
     let written = plan.steps.iter().enumerate().filter_map(|(index, other)| match &other.action {
         Action::Change { to, .. }
@@ -346,21 +371,26 @@ fn backward<'a>(plan: &'a Plan, state: &State<'a>) -> Next<'a> {
         }
         _ => None,
     });
-    Next::Undo { step, prior, written: written.collect() }
+    let of_key = |prepared: &&Prepared<'a>| key_of(plan, step) == Some(prepared.key);
+    let prepared = state.prepared.iter().filter(of_key).map(|prepared| prepared.to).collect();
+    // What goes back is the latest change of the key; what stood there before the first one is where it goes.
+    let is_latest = |at: &usize| key_of(plan, *at) == key_of(plan, step) && state.steps[*at].captured.is_some();
+    let step = (step..plan.steps.len()).rev().find(is_latest).unwrap_or(step);
+    Next::Undo { step, prior, written: written.collect(), prepared }
 }
 
-fn end_of_unwinding(state: &State<'_>) -> Outcome {
-    let mut stuck: Vec<_> = state.steps.iter().filter_map(|step| step.stuck).collect();
-    stuck.dedup();
+fn end_of_unwinding(plan: &Plan, state: &State<'_>) -> Outcome {
+    let stuck: Vec<_> = state.steps.iter().filter_map(|step| step.stuck).collect();
     if !stuck.is_empty() {
-        return Outcome::Stuck { why: stuck.join("; ") };
+        return Outcome::Stuck { why: with_prepared(plan, state, joined(stuck)) };
     }
+    let told = |why: String| with_prepared(plan, state, why);
     match state.why.clone() {
         Some(Why::Unfit(why)) if !state.is_touched() => Outcome::Refused { why },
         Some(Why::NoData(why)) if !state.is_touched() => Outcome::Unreachable { why },
-        Some(Why::NoData(why)) => Outcome::Inconclusive { why },
-        Some(Why::Interrupted(why)) => Outcome::Interrupted { why },
-        Some(Why::Failed(why) | Why::Unfit(why)) => Outcome::RolledBack { why },
-        None => Outcome::RolledBack { why: String::new() },
+        Some(Why::NoData(why)) => Outcome::Inconclusive { why: told(why) },
+        Some(Why::Interrupted(why)) => Outcome::Interrupted { why: told(why) },
+        Some(Why::Failed(why) | Why::Unfit(why)) => Outcome::RolledBack { why: told(why) },
+        None => Outcome::RolledBack { why: told(String::new()) },
     }
 }

@@ -77,6 +77,28 @@ pub trait Operation: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn read(&self, key: &str) -> Result<Value, PortError>;
+    /// The highest epoch that the object at a key bears; 0 where it bears none.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn epoch(&self, key: &str) -> Result<Epoch, PortError> {
+        let _ = key;
+        Ok(Epoch(0))
+    }
+    /// What tells the object at a key from any other that will ever have its name, such as its uid; `None` where the platform
+    /// knows no such thing.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn object(&self, key: &str) -> Result<Option<String>, PortError> {
+        let _ = key;
+        Ok(None)
+    }
+    /// From here on nothing but this very object is fenced or written at a key; and where it is `marked` by an earlier fence of
+    /// the run, only as long as it bears a mark. Only the first call for a key counts.
+    fn bind(&self, key: &str, object: &str, marked: bool) {
+        let _ = (key, object, marked);
+    }
     /// Raises the epoch at a key, keeps what stands there, and reads it: whatever an earlier epoch still has under way there
     /// is refused once this returns, but for what was intended and is settled. Nothing is concluded from a value that was not read this way.
     ///
@@ -104,6 +126,11 @@ pub trait Operation: Send + Sync {
     /// # Errors
     /// Says why going back would do more harm: the old side is dead.
     async fn prepare_return(&self, key: &str, prior: &Value, permit: &dyn Permit) -> Result<(), String>;
+    /// What of the evidence grows with the platform, as JSON pointers: it is kept apart from the journal, in a snapshot that may be
+    /// older than the rest. Nothing may be lost or counted twice by that.
+    fn apart(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Looks once, for one interval at most.
     async fn observe(&self, look: ObserveContext<'_>) -> Observation;
     /// Says a value for people, such as `blue 100 %, green 0 %`.

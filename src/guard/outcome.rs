@@ -98,6 +98,20 @@ impl Outcome {
         }
     }
 
+    /// The outcome of a run that is over for certain, by its word; `None` for every other word.
+    #[must_use]
+    pub fn of_word(word: &str, why: String) -> Option<Self> {
+        Some(match word {
+            "kept" => Self::Kept { warning: Some(why).filter(|why| !why.is_empty()) },
+            "rolled-back" => Self::RolledBack { why },
+            "refused" => Self::Refused { why },
+            "unreachable" => Self::Unreachable { why },
+            "inconclusive" => Self::Inconclusive { why },
+            "interrupted" => Self::Interrupted { why },
+            _ => return None,
+        })
+    }
+
     /// Whether the run still holds its lock and waits for a person.
     #[must_use]
     pub const fn needs_person(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Context, Entry};
@@ -65,6 +66,12 @@ impl Permit for StepPermit {
         self.intended.lock().unwrap_or_else(PoisonError::into_inner).push(means.clone());
         self.record(Entry::Intended { step: self.step, means }).await?;
         // Somebody may have come while it was written.
+        self.check().await
+    }
+
+    async fn capture(&self, key: &str, prior: &Value, to: &Value) -> Result<(), PortError> {
+        let (key, prior, to) = (key.to_owned(), prior.clone(), to.clone());
+        self.record(Entry::Prepared { step: self.step, key, prior, to }).await?;
         self.check().await
     }
 

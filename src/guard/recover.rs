@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Context, Entry, Event, Gate, Mode, Outcome, Override, Plan, Role, drive, entries, fold};
+use super::{Context, Entry, Event, Gate, Mode, Operation, Outcome, Override, Plan, Role, drive, entries, fold};
 use crate::{
     error::Error,
     journal::{Grant, Lock, Owner},
-    model::RunId,
-    ports::Store,
+    model::{Epoch, RunId},
+    ports::{Opening, Store},
 };
 
 /// How often a person's word is tried against owners who come at the same time.
 const SEIZE_TRIES: u32 = 5;
+
+/// The first epoch that is none of ours: a Lease counts no further.
+const HIGHEST: u64 = 0x7fff_ffff;
 
 /// How often another id is drawn for a run whose id is taken.
 const DRAWS: u32 = 100;
@@ -48,6 +51,10 @@ impl Stored {
 /// Where there is no such run, or its journal is not what was written.
 pub async fn load(store: &dyn Store, run: &RunId) -> Result<Stored, Error> {
     let entries = entries(&store.load(run).await?)?;
+    if let Some(Entry::Pruned { ended, outcome, .. }) = entries.first() {
+        let what = format!("run {run} ended {ended:.0} as {}, and its records are pruned", outcome.word());
+        return Err(Error::usage(what, format!("`interlock runs show {run}` tells what is left")));
+    }
     let Some(Entry::Planned { plan }) = entries.first() else {
         return Err(Error::usage(format!("run {run} has no plan"), "it never began; nothing was touched"));
     };
@@ -56,20 +63,68 @@ pub async fn load(store: &dyn Store, run: &RunId) -> Result<Stored, Error> {
     Ok(Stored { run: run.clone(), plan, entries, lock })
 }
 
+/// What a run begins with, found before its target is locked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Start<'a> {
+    /// The answers of its gates.
+    pub gates: &'a [Gate],
+    /// The gates that are gone past.
+    pub overrides: &'a [Override],
+    /// The highest epoch that its objects bear, see [`least_epoch`].
+    pub least: Epoch,
+}
+
+/// The highest epoch that the objects at these keys bear: they may remember terms of a lock that was lost since, and a run has to
+/// begin above them.
+///
+/// # Errors
+/// Where an object cannot be asked; [`Error::Refused`] where one is ahead of the target's lock while other runs are at work, since
+/// it may be one of them that has marked it.
+pub async fn least_epoch(
+    (store, operation): (&dyn Store, &dyn Operation),
+    keys: impl Iterator<Item = &str> + Send,
+    plan: &Plan,
+) -> Result<Epoch, Error> {
+    let mut highest = Epoch(0);
+    for key in keys {
+        let found = operation.epoch(key).await;
+        let found = found.map_err(|e| Error::port(e, "nothing was touched; the gates say what has to answer first"))?;
+        highest = highest.max(found);
+    }
+    let known = store.lock(&plan.target).await?.map_or(Epoch(0), |lock| lock.epoch);
+    if highest > known {
+        is_left_behind(store, plan, highest).await?;
+    }
+    Ok(highest)
+}
+
+/// Makes sure that an epoch is no other run's that is at work now.
+async fn is_left_behind(store: &dyn Store, plan: &Plan, found: Epoch) -> Result<(), Error> {
+    let what = || format!("lock: {} bears epoch {found}, which its lock has never given", plan.target);
+    if found.0 >= HIGHEST {
+        return Err(Error::Refused { what: what(), hint: "take the annotation interlock/epoch from it".to_owned() });
+    }
+    for run in store.holding().await? {
+        let Ok(Stored { lock: Some(_), plan: other, .. }) = load(store, &run).await else { continue };
+        if other.target != plan.target {
+            return Err(Error::Refused {
+                what: format!("{}, and run {run} ({}) is at work", what(), other.title),
+                hint: format!("it may be that run's: wait for it, or end it: `interlock runs abort {run}`"),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Locks the target and writes the plan and the gates' answers, so that from here on the journal tells all. Where another
 /// run has the id this one gets another, which is in the grant.
 ///
 /// # Errors
 /// [`Error::Refused`] names the holder where the target is locked; store errors leave nothing locked.
-pub async fn begin(
-    store: &dyn Store,
-    run: &RunId,
-    plan: &Plan,
-    gates: &[Gate],
-    overrides: &[Override],
-) -> Result<Grant, Error> {
+pub async fn begin(store: &dyn Store, run: &RunId, plan: &Plan, start: &Start<'_>) -> Result<Grant, Error> {
+    let Start { gates, overrides, least } = *start;
     let owner = store.owner()?;
-    let grant = open(store, run, plan, &owner).await?;
+    let grant = open(store, run, plan, &owner, least).await?;
     let gated = gates.iter().map(|gate| Entry::gated(gate, overrides));
     let opening = std::iter::once(Entry::Planned { plan: Box::new(plan.clone()) })
         .chain(gated)
@@ -83,15 +138,15 @@ pub async fn begin(
     Ok(grant)
 }
 
-async fn open(store: &dyn Store, run: &RunId, plan: &Plan, owner: &Owner) -> Result<Grant, Error> {
-    let mut run = run.clone();
+async fn open(store: &dyn Store, run: &RunId, plan: &Plan, owner: &Owner, least: Epoch) -> Result<Grant, Error> {
+    let mut opening = Opening { least, ..Opening::new(run, &plan.target, owner, plan.ttl.0) };
     for _ in 1..DRAWS {
-        match store.open(&run, &plan.target, owner, plan.ttl.0).await {
-            Err(Error::Taken { .. }) => run = run.another(),
-            other => return other,
+        match store.open(&opening).await {
+            Err(Error::Taken { .. }) => opening.run = opening.run.another(),
+            opened => return opened,
         }
     }
-    store.open(&run, &plan.target, owner, plan.ttl.0).await
+    store.open(&opening).await
 }
 
 /// Ends a run that cannot begin after all, with nothing touched, and gives its target free.

@@ -34,6 +34,8 @@ pub(super) struct Return<'a> {
     pub prior: &'a Value,
     /// What the run has written there, the latest last.
     pub written: &'a [&'a Value],
+    /// What stays where it stands there, since something else needs it to go back.
+    pub prepared: &'a [&'a Value],
 }
 
 /// What has to be known before anything is put back.
@@ -118,14 +120,18 @@ async fn try_back(
     survey: Survey,
     permit: &StepPermit,
 ) -> Result<Back, Error> {
-    let Return { key, prior, written, .. } = back;
+    let Return { key, prior, written, prepared, .. } = back;
     let operation = &context.operation;
     survey.ours?;
     let found = match survey.found {
         Ok(found) => found,
         Err(PortError::Superseded { theirs, .. }) => return Err(superseded(grant, theirs)),
+        Err(e @ PortError::Replaced { .. }) => return Ok(replaced(context, key, prior, &e).await),
         Err(e) => return Ok(Back::Again(format!("{key} cannot be read: {e}"))),
     };
+    if prepared.contains(&&found) {
+        return Ok(Back::Done);
+    }
     match undo(prior, written, &found) {
         Undo::Nothing => return Ok(Back::Done),
         Undo::Foreign => {
@@ -153,6 +159,20 @@ async fn try_back(
         Ok(now) if now == *prior => Ok(Back::Done),
         Ok(now) => Ok(Back::Again(format!("{key} is {} right after it was put back", operation.say(key, &now)))),
         Err(e) => Ok(Back::Again(format!("{key} cannot be read back: {e}"))),
+    }
+}
+
+/// Somebody has made the object anew, or taken our mark from it: it is theirs, and stays as they have left it. Nothing of ours
+/// lands there any more, since all that we send is for the object that was captured.
+async fn replaced(context: &Context, key: &str, prior: &Value, why: &PortError) -> Back {
+    let operation = &context.operation;
+    match operation.read(key).await {
+        Ok(found) if found == *prior => Back::Done,
+        Ok(found) => {
+            let (found, prior) = (operation.say(key, &found), operation.say(key, prior));
+            Back::Never(format!("{key}: {why}; it was left alone: found {found}; before the run it was {prior}"))
+        }
+        Err(e) => Back::Again(format!("{key}: {why}; it cannot be read: {e}")),
     }
 }
 

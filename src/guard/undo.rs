@@ -5,7 +5,6 @@ use serde_json::Value;
 /// What to do about one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo {
-    /// It is as it was before.
     Nothing,
     /// It is as interlock left it: put the prior value back.
     PutBack,

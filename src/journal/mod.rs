@@ -15,6 +15,7 @@ pub(crate) use claim::{Beat, Claim};
 pub use draft::{Draft, Milestone, ReadMilestone};
 pub use lock::{Grant, Lock, Owner};
 pub(crate) use lock::{alive, held, superseded};
+pub(crate) use record::alone;
 pub use record::{Digest, Record};
 #[cfg(test)]
 pub(crate) use sample::journal;

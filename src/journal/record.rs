@@ -96,6 +96,21 @@ pub fn seal(record: &Record) -> serde_json::Result<(String, Digest)> {
 /// # Errors
 /// Says what does not fit: unreadable, another hash, another predecessor, another position.
 pub fn open(line: &str, seq: u64, prev: &Digest) -> Result<(Record, Digest), String> {
+    let (record, hash) = alone(line)?;
+    if record.seq != seq {
+        return Err(format!("record {} stands where {seq} belongs", record.seq));
+    }
+    if record.prev != *prev {
+        return Err(format!("it follows {}, but the record before it is {}", record.prev.short(), prev.short()));
+    }
+    Ok((record, hash))
+}
+
+/// Reads one line (without its newline) wherever it stands.
+///
+/// # Errors
+/// Says what does not fit: unreadable, another hash.
+pub fn alone(line: &str) -> Result<(Record, Digest), String> {
     let parsed: LineIn<'_> = serde_json::from_str(line).map_err(|e| format!("unreadable: {e}"))?;
     let hash = Digest::of(parsed.record.get().as_bytes());
     if hash != parsed.hash {
@@ -105,13 +120,7 @@ pub fn open(line: &str, seq: u64, prev: &Digest) -> Result<(Record, Digest), Str
     if whole != line {
         return Err("bytes outside the hashed part were changed".to_owned());
     }
-    let record: Record = serde_json::from_str(parsed.record.get()).map_err(|e| format!("unreadable record: {e}"))?;
-    if record.seq != seq {
-        return Err(format!("record {} stands where {seq} belongs", record.seq));
-    }
-    if record.prev != *prev {
-        return Err(format!("it follows {}, but the record before it is {}", record.prev.short(), prev.short()));
-    }
+    let record = serde_json::from_str(parsed.record.get()).map_err(|e| format!("unreadable record: {e}"))?;
     Ok((record, hash))
 }
 

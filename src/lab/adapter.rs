@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     client::Lab,
     gateway::{FenceWeights, SetWeights, Stand},
-    http::{Answer, Ask, Client},
+    http::{Answer, Ask, Client, SLOT},
     operate,
     status::SlotStatus,
     supervisor::{FenceScale, SetScale},
@@ -22,8 +22,8 @@ use crate::{
     error::Error,
     model::{Epoch, Slot, Weights},
     ports::{
-        Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route, Traffic,
-        Workload,
+        Fence, Field, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route,
+        Traffic, Workload,
     },
 };
 
@@ -103,6 +103,10 @@ impl Traffic for LabPlatform {
         Ok(self.stand().await?.weights)
     }
 
+    async fn weights_epoch(&self) -> Result<Epoch, PortError> {
+        Ok(self.stand().await?.epoch)
+    }
+
     async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
         let body = json!(FenceWeights { epoch });
         let answer = order(&self.0.admin, GATEWAY, "/weights/fence", body, epoch).await?;
@@ -149,6 +153,10 @@ impl Workload for LabPlatform {
         Ok(self.slot(slot).await?.replicas)
     }
 
+    async fn scale_epoch(&self, slot: Slot) -> Result<Epoch, PortError> {
+        Ok(self.slot(slot).await?.epoch)
+    }
+
     async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
         let path = format!("/slots/{slot}/scale/fence");
         let answer = order(&self.0.control, SUPERVISOR, &path, json!(FenceScale { epoch }), epoch).await?;
@@ -175,9 +183,10 @@ impl Workload for LabPlatform {
 #[async_trait]
 impl Requests for LabPlatform {
     async fn get(&self, route: Route, path: &str, within: Duration) -> Result<Reply, PortError> {
+        let named = SLOT;
         let preview = match route {
             Route::Live => None,
-            Route::Preview(slot) => Some(("x-lab-slot", slot.name())),
+            Route::Preview(slot) => Some((named.as_str(), slot.name())),
         };
         let since = Instant::now();
         let pass = if path.starts_with("/tenants") { operate::pass(&self.0).await? } else { None };
@@ -188,10 +197,13 @@ impl Requests for LabPlatform {
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         Ok(Reply {
             status: answer.status.as_u16(),
-            slot: header("x-lab-slot").and_then(|slot| slot.parse().ok()),
-            version: header("x-lab-version").map(str::to_owned),
+            by: header(SLOT.as_str()).map(str::to_owned),
             took: since.elapsed(),
         })
+    }
+
+    fn field(&self) -> Field {
+        Field::Header(SLOT.to_string())
     }
 }
 

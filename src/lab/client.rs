@@ -21,7 +21,7 @@ use crate::{
     error::Error,
     model::{HumanDuration, Slot},
     ports::PortError,
-    process::{Launch, Output},
+    process::{Identity, Launch, Output},
 };
 
 /// How long one question may take.
@@ -33,9 +33,7 @@ const DATA_GONE_WITHIN: Duration = Duration::from_secs(90);
 /// How much of the supervisor's log is shown when it does not come up.
 const TAIL: usize = 5;
 
-/// A lab that is up.
 pub struct Lab {
-    /// Its folder.
     pub folder: Folder,
     /// Who supervises it, and where it listens.
     pub file: LabFile,
@@ -105,7 +103,7 @@ impl Lab {
                 return Ok(status.clone());
             }
             if Instant::now() >= deadline {
-                return Err(not_settled(status, within));
+                return Err(self.not_settled(status, within));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -122,6 +120,18 @@ impl Lab {
             }
         }
         true
+    }
+
+    fn not_settled(&self, status: Result<Status, PortError>, within: Duration) -> Error {
+        let status = match status {
+            Err(e) => return slow(&self.folder, "supervisor", e.to_string(), within),
+            Ok(status) => status,
+        };
+        let missing: Vec<_> = status.parts.iter().filter(|part| !part.ready).map(|part| &*part.name).collect();
+        match missing.first() {
+            Some(first) => slow(&self.folder, first, format!("not ready: {}", missing.join(", ")), within),
+            None => slow(&self.folder, "gateway", "the gateway reaches no replica".to_owned(), within),
+        }
     }
 
     /// Makes a slot run a release; its replicas are replaced one after another, see [`Lab::settled`].
@@ -141,21 +151,52 @@ impl Lab {
     }
 }
 
-fn not_settled(status: Result<Status, PortError>, within: Duration) -> Error {
-    let within = HumanDuration(within);
-    match status {
-        Err(e) => broken("the lab", e),
-        Ok(status) => {
-            let missing: Vec<_> = status.parts.iter().filter(|part| !part.ready).map(|part| &*part.name).collect();
-            broken("the lab", format!("not ready within {within}: {}", missing.join(", ")))
+/// What took too long, which log tells of it, and how to give it more time.
+fn slow(folder: &Folder, part: &str, why: String, within: Duration) -> Error {
+    let why = format!("{why}; waited for {}", HumanDuration(within));
+    let hint = format!("see {}; `--timeout {}` gives it longer", folder.log(part).display(), HumanDuration(within * 2));
+    Error::port(PortError::unreachable("the lab", why), hint)
+}
+
+/// Ends what was begun unless all of it came to be: where it fails, and where nobody waits for it any more.
+struct Begun<'a> {
+    folder: &'a Folder,
+    supervisor: Option<Identity>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let Some(supervisor) = self.supervisor.take() else { return };
+        let is_up = || self.folder.read_lab().is_ok_and(|file| file.supervisor == supervisor);
+        // Nobody is left to tell; `lab down` ends what may be left of it.
+        if !is_up() {
+            // It has not come so far, or another lab is up there. It may come that far before the signal does.
+            let _ = supervisor.end(DOWN_WITHIN);
+        }
+        if is_up() {
+            let _ = end(self.folder.path());
         }
     }
+}
+
+/// Starts a lab that outlives this process, and waits until all of it is ready. What was begun is ended again where that fails,
+/// or where nobody waits for it any more.
+///
+/// # Errors
+/// Where one is up in that folder already, or does not come up within `within`.
+pub async fn raise(options: &Options, within: Duration) -> Result<(Lab, Status), Error> {
+    let lab = start(options, within).await?;
+    let folder = lab.folder.clone();
+    let mut begun = Begun { folder: &folder, supervisor: Some(lab.file.supervisor.clone()) };
+    let status = lab.settled(within).await?;
+    begun.supervisor = None;
+    Ok((lab, status))
 }
 
 /// Starts a lab that outlives this process, and waits until it takes orders. See [`Lab::settled`] for the rest.
 ///
 /// # Errors
-/// Where one is up in that folder already, or does not come up within `within`.
+/// Where one is up in that folder already, or does not come up within `within`; then it was ended again.
 pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
     let folder = Folder::create(&options.folder)?;
     if Lab::open(folder.path()).is_ok() {
@@ -167,23 +208,23 @@ pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
         .output(Output::File(log.clone()))
         .start_detached()
         .map_err(|e| broken("the lab's supervisor", e))?;
+    let mut begun = Begun { folder: &folder, supervisor: Some(supervisor.clone()) };
     let deadline = Instant::now() + within;
     loop {
         if let Ok(lab) = Lab::open(folder.path())
             && lab.file.supervisor == supervisor
             && lab.status().await.is_ok()
         {
+            begun.supervisor = None;
             return Ok(lab);
         }
         if !supervisor.is_alive() {
-            return Err(broken("the lab's supervisor", format!("it has ended: {}", tail(&log))));
+            let why = format!("it has ended: {}", tail(&log));
+            let source = PortError::unreachable("the lab's supervisor", why);
+            return Err(Error::port(source, format!("see {}", log.display())));
         }
         if Instant::now() >= deadline {
-            let _ = supervisor.end(DOWN_WITHIN);
-            return Err(broken(
-                "the lab's supervisor",
-                format!("no answer within {}: {}", HumanDuration(within), tail(&log)),
-            ));
+            return Err(slow(&folder, "supervisor", format!("its supervisor does not answer: {}", tail(&log)), within));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -239,11 +280,15 @@ fn tail(log: &Path) -> String {
 pub fn end(folder: &Path) -> Result<Vec<Process>, Error> {
     let folder = Folder::new(folder);
     let file = folder.read_lab()?;
-    let mut processes: Vec<Process> = state::read(&folder.processes())?.unwrap_or_default();
+    let noted = || state::read::<Vec<Process>>(&folder.processes()).map(Option::unwrap_or_default);
+    let mut processes = noted()?;
     processes.push(Process { name: "supervisor".into(), identity: file.supervisor.clone() });
     let refused = |e| broken("a process of the lab", e);
     let within = if file.database.is_some() { DATA_GONE_WITHIN } else { DOWN_WITHIN };
     file.supervisor.end(within).map_err(refused)?;
+    // It may have started more while it was asked to end.
+    let is_new = |process: &Process| processes.iter().all(|known| known.identity != process.identity);
+    processes.extend(noted()?.into_iter().filter(is_new).collect::<Vec<_>>());
     for process in &processes {
         // The kernel kills them with the supervisor; it may take a moment.
         if !process.identity.wait_gone(Duration::from_secs(1)) {

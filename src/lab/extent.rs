@@ -13,7 +13,6 @@ pub struct Extent {
     pub otlp: Option<String>,
     /// The services that make no spans.
     pub untraced: Vec<Untraced>,
-    /// What is wrong with the gateway.
     pub gateway_defects: Vec<GatewayDefect>,
 }
 
@@ -33,7 +32,6 @@ impl Extent {
 /// A service without instrumentation: `tenant`, or `tenant:passes` where it passes the headers of a trace on all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untraced {
-    /// The service.
     pub service: Service,
     /// Whether it passes the headers of a trace on.
     pub passes: bool,

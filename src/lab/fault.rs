@@ -41,7 +41,6 @@ pub enum Fault {
     Deviates(Deviation),
     /// `leak=1MiB[:max=512MiB]`: each request keeps so much memory, up to a bound.
     Leak {
-        /// Bytes for each request.
         bytes: u64,
         /// Bytes in all.
         max: u64,
@@ -75,7 +74,6 @@ impl Deviation {
         Self::WrongService,
     ];
 
-    /// How it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

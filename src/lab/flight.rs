@@ -34,7 +34,6 @@ pub struct Example {
     pub request: String,
     /// Who waits for the answer.
     pub peer: SocketAddr,
-    /// For how long.
     pub age: Duration,
 }
 
@@ -75,7 +74,6 @@ impl Flights {
         Flying { flights: self.clone(), number }
     }
 
-    /// How many a slot has.
     #[must_use]
     pub fn count(&self, slot: Slot) -> usize {
         self.lock().flights.values().filter(|flight| flight.slot == slot).count()

@@ -46,7 +46,6 @@ pub const VERSION: HeaderName = HeaderName::from_static("x-lab-version");
 
 /// A connection, and whether it has served before.
 pub struct Lease<B> {
-    /// Sends requests over it.
     pub sender: SendRequest<B>,
     /// Whether it has served before; the other side may have closed it meanwhile.
     pub reused: bool,
@@ -70,7 +69,6 @@ where
         Self { address, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Where it connects to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -127,11 +125,8 @@ where
 /// What one of the lab's interfaces answered.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: StatusCode,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// The body, whole.
     pub body: Bytes,
 }
 
@@ -211,32 +206,25 @@ impl Client {
     }
 }
 
-/// What to ask.
 pub struct Ask<'a> {
-    /// The method.
     pub method: Method,
-    /// Path and query.
     pub path: &'a str,
     /// Headers beside those that every request has.
     pub headers: &'a [(&'a str, &'a str)],
-    /// A JSON body.
     pub body: Option<serde_json::Value>,
 }
 
 impl<'a> Ask<'a> {
-    /// A GET.
     #[must_use]
     pub const fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, headers: &[], body: None }
     }
 
-    /// A POST with a JSON body.
     #[must_use]
     pub const fn post(path: &'a str, body: serde_json::Value) -> Self {
         Self { method: Method::POST, path, headers: &[], body: Some(body) }
     }
 
-    /// A PUT with a JSON body.
     #[must_use]
     pub const fn put(path: &'a str, body: serde_json::Value) -> Self {
         Self { method: Method::PUT, path, headers: &[], body: Some(body) }

@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod load;
 pub mod operate;
+pub mod own;
 mod page;
 mod services;
 pub mod state;
@@ -24,7 +25,7 @@ pub mod telemetry;
 pub mod tenant;
 
 pub use adapter::LabPlatform;
-pub use client::{Lab, end, start};
+pub use client::{Lab, end, raise, start};
 pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use extent::{Extent, GatewayDefect, Untraced};
 pub use fault::{Deviation, Fault, Faults};

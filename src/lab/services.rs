@@ -40,9 +40,7 @@ impl Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FullLab {
-    /// The store of the tenants.
     pub store: SocketAddr,
-    /// The identity provider.
     pub identity: SocketAddr,
     /// The sink of logs and alerts.
     pub alerts: SocketAddr,

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{FullLab, database::LabDatabase};
+use super::{FullLab, database::LabDatabase, own};
 use crate::{error::Error, model::Slot, process::Identity};
 
 /// Where a lab lives unless told otherwise, beside the platform file.
@@ -35,7 +35,6 @@ pub struct LabFile {
     /// Where the services of a full lab listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<FullLab>,
-    /// Its database, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<LabDatabase>,
     /// Whether there is nothing else.
@@ -79,7 +78,6 @@ pub struct Backend {
     pub name: String,
     /// The replica's slot.
     pub slot: Slot,
-    /// Where it listens.
     pub address: SocketAddr,
 }
 
@@ -89,7 +87,6 @@ pub struct Backend {
 pub struct Process {
     /// `gateway`, `prometheus`, a service's or a replica's name.
     pub name: String,
-    /// Who it is.
     pub identity: Identity,
 }
 
@@ -103,11 +100,14 @@ impl Folder {
         Self(path.into())
     }
 
-    /// Makes the folder (mode 0700) where it is missing, and makes its path absolute.
+    /// Makes the folder (mode 0700) where it is missing, marks it as the lab's own, and makes its path absolute.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// Where it is somebody else's, or the system refuses.
     pub fn create(path: &Path) -> Result<Self, Error> {
+        // Labs of earlier releases left no mark.
+        let has_lock = path.join("logs").join("supervisor.lock").is_file();
+        own::take(path, |names| has_lock && names.iter().all(|name| is_of_lab(name) || STAYING.contains(&&**name)))?;
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path.join("logs"));
         made.and_then(|()| path.canonicalize()).map(Self).map_err(|e| fault(path, &e))
     }
@@ -163,7 +163,7 @@ impl Folder {
     /// The configuration and the data of Prometheus.
     #[must_use]
     pub fn prometheus(&self) -> PathBuf {
-        self.0.join("prometheus")
+        self.0.join(PROMETHEUS)
     }
 
     /// The plan of the lab's database, for the agents of its hosts; it holds secrets.
@@ -191,26 +191,41 @@ impl Folder {
         })
     }
 
-    /// Removes all but the logs.
+    /// Removes what the lab has made there, but for the logs and what is for people.
     ///
     /// # Errors
     /// Where the system refuses.
     pub fn clear(&self) -> Result<(), Error> {
-        let journal = self.0.join("store.sqlite-journal");
-        let cluster = self.cluster();
-        for path in [self.lab(), self.weights(), self.backends(), self.processes(), self.store(), journal, cluster] {
-            absent_is_fine(fs::remove_file(&path)).map_err(|e| fault(&path, &e))?;
-        }
-        // What a writer left that was killed halfway, and what hosts were meant to be.
         for entry in fs::read_dir(&self.0).map_err(|e| fault(&self.0, &e))?.flatten() {
-            let of_host = entry.file_name().to_str().is_some_and(|name| name.starts_with("host-"));
-            if of_host || entry.path().extension().is_some_and(|extension| extension == "tmp") {
-                absent_is_fine(fs::remove_file(entry.path())).map_err(|e| fault(&self.0, &e))?;
-            }
+            let path = entry.path();
+            let removed = match entry.file_name().to_str() {
+                Some(PROMETHEUS) => fs::remove_dir_all(&path),
+                Some(name) if is_of_lab(name) => fs::remove_file(&path),
+                _ => continue,
+            };
+            absent_is_fine(removed).map_err(|e| fault(&path, &e))?;
         }
-        let prometheus = self.prometheus();
-        absent_is_fine(fs::remove_dir_all(&prometheus)).map_err(|e| fault(&prometheus, &e))
+        Ok(())
     }
+}
+
+const PROMETHEUS: &str = "prometheus";
+/// What stays of a lab that is down.
+const STAYING: [&str; 3] = ["logs", "interlock.yaml", "slo.yaml"];
+
+/// Whether a lab that is up has made what has this name, and removes it when it goes down.
+fn is_of_lab(name: &str) -> bool {
+    // What a writer left that was killed halfway: its pid is in the name.
+    let temporary = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.'));
+    let stem = match temporary {
+        Some((stem, pid)) if pid.parse::<u32>().is_ok() => stem,
+        Some(_) => return false,
+        None => match name.strip_suffix(".json") {
+            Some(stem) => stem,
+            None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
+        },
+    };
+    matches!(stem, "lab" | "weights" | "backends" | "processes" | "cluster") || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.
@@ -289,5 +304,43 @@ mod tests {
         assert_eq!(read::<Vec<Backend>>(&folder.backends()).unwrap(), Some(vec![]));
         folder.clear().unwrap();
         assert_eq!(read::<Vec<Backend>>(&folder.backends()).unwrap(), None);
+    }
+
+    /// A file of its own beside each that the lab makes, and one that only looks like it.
+    #[test]
+    fn what_the_lab_did_not_make_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("lab")).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let theirs = ["notes.tmp", "host-list.txt", "host-pg1.json.bak", "weights.json.orig", "lab.yaml", "a.12.tmp"];
+        let ours = ["lab.json", "weights.json", "host-pg1.json", "weights.4242.tmp", "store.sqlite", "cluster.json"];
+        for name in theirs.into_iter().chain(ours) {
+            fs::write(at(name), "{}").unwrap();
+        }
+        fs::create_dir(at("data")).unwrap();
+        fs::create_dir(folder.prometheus()).unwrap();
+        folder.clear().unwrap();
+        assert_eq!(theirs.map(|name| at(name).exists()), [true; 6]);
+        assert_eq!(ours.map(|name| at(name).exists()), [false; 6]);
+        assert!(at("data").is_dir() && !folder.prometheus().exists());
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let earlier = ["logs/supervisor.lock", "interlock.yaml", "slo.yaml"];
+        fs::create_dir(dir.path().join("logs")).unwrap();
+        for (at, name) in earlier.into_iter().enumerate() {
+            fs::write(dir.path().join(name), "{}").unwrap();
+            // A lab of an earlier release, which left no mark.
+            assert!(Folder::create(dir.path()).is_ok(), "{at}");
+            fs::remove_file(dir.path().join(own::MARKER)).unwrap();
+        }
+        for theirs in ["notes", "prometheus.yml", "weights.json.orig"] {
+            fs::write(dir.path().join(theirs), "{}").unwrap();
+            assert!(Folder::create(dir.path()).is_err(), "{theirs}");
+            assert!(!dir.path().join(own::MARKER).exists());
+            fs::remove_file(dir.path().join(theirs)).unwrap();
+        }
     }
 }

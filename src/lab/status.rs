@@ -14,18 +14,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Its version.
     pub version: String,
-    /// What is wrong with it.
     #[serde(default)]
     pub faults: Vec<Fault>,
 }
 
-/// What a slot is meant to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlotStatus {
-    /// Which slot.
     pub slot: Slot,
     /// What it is meant to run.
     pub release: Release,
@@ -37,11 +33,9 @@ pub struct SlotStatus {
     pub version: u64,
 }
 
-/// How a process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// It runs.
     Up,
     /// It has ended by itself, and is started again after a while.
     Waiting,
@@ -57,15 +51,12 @@ pub struct PartStatus {
     pub name: String,
     /// Who it is, while it runs.
     pub identity: Option<Identity>,
-    /// Where it listens.
     pub address: SocketAddr,
-    /// How it stands.
     pub standing: Standing,
     /// Whether it says that it can take requests.
     pub ready: bool,
     /// How often it has ended by itself.
     pub exits: u64,
-    /// The slot of a replica.
     pub slot: Option<Slot>,
     /// The release that a replica runs.
     pub version: Option<String>,
@@ -82,7 +73,6 @@ pub struct Status {
 }
 
 impl Status {
-    /// The replicas of one slot.
     pub fn replicas(&self, slot: Slot) -> impl Iterator<Item = &PartStatus> {
         self.parts.iter().filter(move |part| part.slot == Some(slot))
     }

@@ -29,6 +29,9 @@ impl std::str::FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim_start().starts_with('-') {
+            return Err(format!("`{text}` is below zero; a duration is such as 90s or 5m"));
+        }
         humantime::parse_duration(text).map(Self).map_err(|e| format!("`{text}` is no duration such as 90s or 5m: {e}"))
     }
 }

@@ -21,6 +21,20 @@ impl<K: Kind> Operation for K {
         json(&Kind::read(self, &known::<K>(key)?).await?)
     }
 
+    async fn epoch(&self, key: &str) -> Result<Epoch, PortError> {
+        Kind::epoch(self, &known::<K>(key)?).await
+    }
+
+    async fn object(&self, key: &str) -> Result<Option<String>, PortError> {
+        Kind::object(self, &known::<K>(key)?).await
+    }
+
+    fn bind(&self, key: &str, object: &str, marked: bool) {
+        if let Some(key) = K::Key::parse(key) {
+            Kind::bind(self, &key, object, marked);
+        }
+    }
+
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
         json(&Kind::fence(self, &known::<K>(key)?, epoch).await?)
     }
@@ -46,6 +60,10 @@ impl<K: Kind> Operation for K {
         let key = known::<K>(key).map_err(|e| e.to_string())?;
         let prior = parsed::<K>(&key, prior).map_err(|e| e.to_string())?;
         Kind::prepare_return(self, &key, &prior, permit).await
+    }
+
+    fn apart(&self) -> &'static [&'static str] {
+        K::APART
     }
 
     async fn observe(&self, look: ObserveContext<'_>) -> Observation {

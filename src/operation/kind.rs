@@ -1,6 +1,6 @@
 //! The one shape of an operation: what each kind brings, in types of its own.
 
-use std::{fmt::Display, marker::PhantomData, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, marker::PhantomData, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Gate, NoData, ObserveContext, Plan, Step, Stored, Strength, Verdict, value},
+    guard::{Action, Gate, NoData, ObserveContext, Plan, Step, Stored, Strength, Verdict, value},
     journal::Record,
     model::{Epoch, HumanDuration, Target},
-    ports::{Footprint, Means, Permit, PortError},
+    ports::{Fencing, Footprint, Means, Permit, PortError},
 };
 
 /// The name of something that a kind writes, such as `scale/blue`.
@@ -45,6 +45,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Whether its gates want to know when the last run on the same target ended.
     const RESTS: bool = false;
 
+    /// What of its evidence grows with the platform, as JSON pointers; it is kept apart, see [`crate::guard::Operation::apart`].
+    const APART: &'static [&'static str] = &[];
+
     /// What is to be done, resolved; as journals keep it.
     type Spec: Clone + Serialize + DeserializeOwned + Send + Sync;
     /// What it writes.
@@ -61,6 +64,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
     fn target(spec: &Self::Spec) -> Result<Target, Error>;
     /// One line for people.
     fn title(spec: &Self::Spec) -> String;
+    /// The most bytes that its looks may write into a journal.
+    fn writes(spec: &Self::Spec) -> u64 {
+        let _ = spec;
+        0
+    }
     /// Turns what is to be done into steps.
     ///
     /// # Errors
@@ -82,14 +90,45 @@ pub trait Kind: Sized + Send + Sync + 'static {
     fn remembered(&self) -> Option<Remembered<'_>> {
         None
     }
+    /// The database that it is about, by its name in the platform file.
+    fn database(&self) -> Option<&str> {
+        None
+    }
     /// Asks all gates; one that cannot be asked is in the answer as well. Changes nothing.
     async fn gates(&self, facts: &Facts) -> Vec<Gate>;
+
+    /// What keeps a write at a key, that is still under way, from landing once the run has another owner.
+    fn fencing(&self, key: &Self::Key) -> Fencing;
+    /// The keys that going back may have to write beside those that the plan writes.
+    fn prepares(&self) -> Vec<Self::Key> {
+        Vec::new()
+    }
 
     /// Reads what stands at a key.
     ///
     /// # Errors
     /// Where the platform cannot be asked.
     async fn read(&self, key: &Self::Key) -> Result<Of<Self>, PortError>;
+    /// The highest epoch that the object at a key bears; 0 where it bears none.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn epoch(&self, key: &Self::Key) -> Result<Epoch, PortError> {
+        let _ = key;
+        Ok(Epoch(0))
+    }
+    /// What tells the object at a key from any other that will ever have its name; `None` where the platform knows no such thing.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn object(&self, key: &Self::Key) -> Result<Option<String>, PortError> {
+        let _ = key;
+        Ok(None)
+    }
+    /// From here on nothing but this very object is fenced or written at a key; `marked` where it bears a mark of the run.
+    fn bind(&self, key: &Self::Key, object: &str, marked: bool) {
+        let _ = (key, object, marked);
+    }
     /// Raises the epoch at a key, keeps what stands there, and reads it.
     ///
     /// # Errors
@@ -137,6 +176,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
         let _ = (spec, evidence);
         None
     }
+    /// Who serves once a run is over, from the values in which it has left the keys that it has touched; null where nobody knows.
+    fn serves(spec: &Self::Spec, left: &BTreeMap<String, serde_json::Value>) -> String;
     /// A report of its own, of one run; `None` where it has none.
     fn report(spec: &Self::Spec, evidence: &Self::Evidence, stored: &Stored, records: &[Record]) -> Option<Report> {
         let _ = (spec, evidence, stored, records);
@@ -184,6 +225,35 @@ impl<K: Kind> Steps<K> {
         self.0.push(Step::watch(name.into(), what)?);
         Ok(())
     }
+}
+
+/// A key that a run may write, and what holds back there what is still under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FencedKey {
+    /// The key's name.
+    pub key: String,
+    /// The plan writes it; else only going back may have to.
+    pub planned: bool,
+    /// What holds it back.
+    pub fence: Fencing,
+    /// What that means when the run's owner dies.
+    pub meaning: &'static str,
+}
+
+/// All keys that a run may write: those of its plan in their order, then those that going back may need.
+pub fn fenced_keys<K: Kind>(kind: &K, plan: &Plan) -> Vec<FencedKey> {
+    let planned = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Change { key, .. } => Some((K::Key::parse(key)?, true)),
+        Action::Watch { .. } => None,
+    });
+    let mut keys: Vec<FencedKey> = Vec::new();
+    for (key, planned) in planned.chain(kind.prepares().into_iter().map(|key| (key, false))) {
+        let (name, fence) = (key.to_string(), kind.fencing(&key));
+        if !keys.iter().any(|known| known.key == name) {
+            keys.push(FencedKey { key: name, planned, fence, meaning: fence.meaning() });
+        }
+    }
+    keys
 }
 
 /// Turns what is to be done into a plan.

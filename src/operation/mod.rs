@@ -10,7 +10,7 @@ mod registry;
 mod report;
 pub mod switchover;
 
-pub use kind::{Key, Kind, Of, Steps, plan, spec};
+pub use kind::{FencedKey, Key, Kind, Of, Steps, fenced_keys, plan, spec};
 pub use platform::{Build, Platform};
 pub use registry::{KINDS, Registered, found, kind_of};
 pub use report::{Part, Report, Table};

@@ -1,12 +1,12 @@
 //! What the gates of every operation have to know of the world around the platform, and the gates that only ask that.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     guard::Gate,
     model::Timestamp,
-    ports::{Labels, PortError},
-    slo::Objective,
+    ports::PortError,
+    slo::{Matchers, Objective},
 };
 
 /// What the gates have to know of the world around the platform.
@@ -15,7 +15,7 @@ pub struct Facts {
     /// Now, by the wall clock.
     pub now: Timestamp,
     /// Who holds the target, if somebody does.
-    pub holder: Option<String>,
+    pub holder: Option<Holder>,
     /// How long ago the last run on this target ended, where there was one and the operation wants to know.
     pub last_ended: Option<Duration>,
     /// Who would put things back.
@@ -28,6 +28,15 @@ pub struct Facts {
     pub history: History,
     /// The share of the budget that has to be left, from 0 to 1.
     pub budget_floor: f64,
+}
+
+/// The run that holds a target.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Which one, and how it stands.
+    pub found: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// Who puts things back when the operator dies.
@@ -71,8 +80,8 @@ pub struct Credential {
 pub struct Remembered<'a> {
     /// The objectives.
     pub objectives: &'a [Objective],
-    /// Labels that pick the series whose last hour counts.
-    pub labels: Labels,
+    /// What picks the series whose last hour counts.
+    pub matchers: Matchers,
     /// The burn rate above which that hour was not healthy.
     pub cap: f64,
 }
@@ -102,6 +111,8 @@ pub struct Past {
     pub cap: f64,
     /// The share of the budget that is left, from below 0 to 1, over its window.
     pub budget_left: Option<f64>,
+    /// What is to be known of the series that are counted, such as that replicas of the source each have them.
+    pub remarks: BTreeSet<String>,
 }
 
 /// Nobody else is at work on the target.
@@ -109,9 +120,7 @@ pub struct Past {
 pub fn lock(facts: &Facts) -> Gate {
     match &facts.holder {
         None => Gate::open("lock", "nobody else is at work on it"),
-        Some(holder) => {
-            Gate::shut("lock", holder, "wait for it, or see `interlock runs list` and `interlock runs recover RUN`")
-        }
+        Some(Holder { found, hint }) => Gate::shut("lock", found, hint),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every kind of operation that there is. Whoever has to know which one a run is asks here.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Entry, Operation, Plan, Stored},
+    guard::{Action, Entry, Operation, Plan, Stored},
     journal::Record,
     ports::Footprint,
 };
@@ -38,6 +38,8 @@ pub trait Registered: Send + Sync {
     fn watch(&self, what: &Value) -> Option<String>;
     /// The table that closes a run.
     fn figures(&self, plan: &Plan, entries: &[Entry]) -> Option<Table>;
+    /// Who serves now, as far as a run that is over can tell.
+    fn serves(&self, plan: &Plan, entries: &[Entry]) -> Option<String>;
     /// The report of a run.
     ///
     /// # Errors
@@ -82,6 +84,10 @@ impl<K: Kind> Registered for KindOf<K> {
         K::figures(&spec::<K>(plan).ok()?, &found::<K>(entries))
     }
 
+    fn serves(&self, plan: &Plan, entries: &[Entry]) -> Option<String> {
+        Some(K::serves(&spec::<K>(plan).ok()?, &left(plan, entries)))
+    }
+
     fn report(&self, stored: &Stored, records: &[Record]) -> Result<Report, Error> {
         let report = K::report(&spec::<K>(&stored.plan)?, &found::<K>(&stored.entries), stored, records);
         report.ok_or_else(|| {
@@ -93,6 +99,34 @@ impl<K: Kind> Registered for KindOf<K> {
     }
 }
 
+/// The values in which a run has left the keys that it has touched; null where it cannot know.
+fn left(plan: &Plan, entries: &[Entry]) -> BTreeMap<String, Value> {
+    let change = |step: &usize| match &plan.steps.get(*step)?.action {
+        Action::Change { key, to, .. } => Some((key, to)),
+        Action::Watch { .. } => None,
+    };
+    let (mut left, mut before) = (BTreeMap::new(), BTreeMap::new());
+    for entry in entries {
+        match entry {
+            // The change may have been made from here on.
+            Entry::Captured { step, prior, .. } => {
+                if let Some((key, _)) = change(step) {
+                    before.entry(key.clone()).or_insert(prior);
+                    left.insert(key.clone(), Value::Null);
+                }
+            }
+            Entry::Applied { step } => left.extend(change(step).map(|(key, to)| (key.clone(), to.clone()))),
+            Entry::Undone { step } => {
+                let prior = |(key, _): (&String, _)| Some((key.clone(), (*before.get(key)?).clone()));
+                left.extend(change(step).and_then(prior));
+            }
+            Entry::Stuck { step, .. } => left.extend(change(step).map(|(key, _)| (key.clone(), Value::Null))),
+            _ => {}
+        }
+    }
+    left
+}
+
 /// What the looks of a run have found last.
 pub fn found<K: Kind>(entries: &[Entry]) -> K::Evidence {
     let last = entries.iter().rev().find_map(|entry| match entry {
@@ -100,4 +134,57 @@ pub fn found<K: Kind>(entries: &[Entry]) -> K::Evidence {
         _ => None,
     });
     last.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        guard::{NoData, Step, Strength},
+        model::{HumanDuration, Target},
+    };
+
+    #[test]
+    fn what_a_run_has_left_is_what_it_wrote_last_and_nobody_knows_what_it_may_have_written() {
+        let step = |key: &str, to: u32| Step::change(format!("{key} {to}"), key, &to, None).unwrap();
+        let plan = Plan {
+            operation: "switchover".to_owned(),
+            target: Target::parse("tenant").unwrap(),
+            title: String::new(),
+            platform: Value::Null,
+            spec: Value::Null,
+            steps: vec![step("weights", 1), step("weights", 2), step("scale", 3)],
+            no_data: NoData::Hold,
+            guard: Strength::None,
+            ttl: HumanDuration::secs(1),
+        };
+        let captured = |step, prior: u32| Entry::Captured { step, prior: json!(prior), object: None };
+        let mut entries = Vec::new();
+        let mut after = |entry| {
+            entries.push(entry);
+            json!(left(&plan, &entries)).to_string()
+        };
+        let told = [
+            after(captured(0, 0)),
+            after(Entry::Applied { step: 0 }),
+            after(captured(1, 1)),
+            after(Entry::Applied { step: 1 }),
+            after(captured(2, 7)),
+            after(Entry::Undone { step: 2 }),
+            after(Entry::Undone { step: 0 }),
+            after(Entry::Stuck { step: 0, why: String::new() }),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        {"weights":null}
+        {"weights":1}
+        {"weights":null}
+        {"weights":2}
+        {"scale":null,"weights":2}
+        {"scale":7,"weights":2}
+        {"scale":7,"weights":0}
+        {"scale":7,"weights":null}
+        "#);
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Hosts, Means, Permit, PortError};
+use super::{Fencing, Hosts, Means, Permit, PortError};
 
 /// What one node says of itself when it is asked directly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +189,8 @@ pub trait Database: Send + Sync {
     fn nodes(&self) -> Vec<String>;
     /// Whether something promotes a standby by itself when the primary is gone.
     fn is_managed(&self) -> bool;
+    /// What keeps a change of roles, that is still under way, from being carried out. Other statements are sessions.
+    fn fencing(&self) -> Fencing;
     /// What positions count.
     fn unit(&self) -> Unit;
     /// Asks every node.

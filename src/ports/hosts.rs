@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{Means, Permit, PortError};
+use super::{Fencing, Means, Permit, PortError};
 use crate::model::Epoch;
 
 /// A primitive act upon one host. It is in force until the host is brought back to [`HostState::Running`].
@@ -45,6 +45,48 @@ impl Act {
 
     const fn bit(self) -> u8 {
         1 << self as u8
+    }
+}
+
+/// What a host can be asked for or told; its `Display` is the key of the command that does it in a platform file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// Tells how it stands.
+    State,
+    /// Brings it back to [`HostState::Running`].
+    Run,
+    /// Does an act upon it.
+    Do(Act),
+    /// Tells whether its database sends its changes on.
+    Flow,
+    /// Stops what sends them, or releases it.
+    SetFlow(Flow),
+    /// Tells how many bytes are free.
+    Free,
+    /// Ends its database cleanly.
+    Stop,
+    /// Starts its database as a follower.
+    Follow,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::State => "state",
+            Self::Run => "run",
+            Self::Do(Act::PowerOff) => "kill",
+            Self::Do(Act::Partition) => "partition",
+            Self::Do(Act::KillDatabase) => "killDatabase",
+            Self::Do(Act::KillManager) => "killManager",
+            Self::Do(Act::Pause) => "pause",
+            Self::Do(Act::StallDisk) => "stall",
+            Self::Flow => "flow",
+            Self::SetFlow(Flow::Frozen) => "freeze",
+            Self::SetFlow(Flow::Flowing) => "thaw",
+            Self::Free => "free",
+            Self::Stop => "stop",
+            Self::Follow => "follow",
+        })
     }
 }
 
@@ -146,7 +188,7 @@ impl<'de> Deserialize<'de> for HostState {
 }
 
 /// Whether a primary sends its changes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Flow {
     /// It does.
@@ -163,15 +205,23 @@ pub enum Flow {
 pub trait Hosts: Send + Sync {
     /// The hosts' names.
     fn names(&self) -> Vec<String>;
-    /// Whether this host can be brought into a state.
-    fn can(&self, host: &str, state: HostState) -> bool;
-    /// Whether this host's replication can be stopped.
-    fn can_freeze(&self, host: &str) -> bool;
+    /// Whether this host can be given an order. Gates ask this of every order that a run may ever give.
+    fn can(&self, host: &str, order: Order) -> bool;
+    /// What keeps an order to this host, that is still under way, from being carried out.
+    fn fencing(&self, host: &str) -> Fencing;
     /// How a host stands, looked at and not remembered.
     ///
     /// # Errors
     /// Where it cannot be asked.
     async fn state(&self, host: &str) -> Result<HostState, PortError>;
+    /// The highest epoch that a host bears, where it knows any.
+    ///
+    /// # Errors
+    /// Where it cannot be asked.
+    async fn epoch(&self, host: &str) -> Result<Epoch, PortError> {
+        let _ = host;
+        Ok(Epoch(0))
+    }
     /// Raises the epoch at a host: once this returns, no order of an earlier one is under way there or will be taken. A host
     /// that knows no epochs intends each act, and [`Hosts::settle`] ends it.
     ///

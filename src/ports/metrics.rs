@@ -18,6 +18,27 @@ pub struct Selector {
     pub metric: String,
     /// Matchers that all have to hold.
     pub matchers: Vec<Matcher>,
+    /// What is counted where the series are native histograms; `None` where they are plain counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
+}
+
+impl Selector {
+    /// Picks plain counters.
+    #[must_use]
+    pub const fn counters(metric: String, matchers: Vec<Matcher>) -> Self {
+        Self { metric, matchers, native: None }
+    }
+}
+
+/// Which observations of a native histogram are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Native {
+    /// All of them.
+    Count,
+    /// Those up to an edge of its buckets, as text, so that selectors can be compared and sorted.
+    UpTo(String),
 }
 
 /// One label matcher.

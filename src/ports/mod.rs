@@ -16,16 +16,16 @@ mod workload;
 
 pub use clock::Clock;
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
-pub use fence::Fence;
-pub use hosts::{Act, Flow, HostState, Hosts};
-pub use metrics::{Labels, MatchOp, Matcher, Metrics, Point, Selector, Series};
+pub use fence::{Fence, Fencing};
+pub use hosts::{Act, Flow, HostState, Hosts, Order};
+pub use metrics::{Labels, MatchOp, Matcher, Metrics, Native, Point, Selector, Series};
 pub use notify::{Notice, Notify};
 pub use permit::{ByHand, Means, Permit};
 pub use preflight::{Footprint, Manager, Missing, Preflight};
-pub use requests::{Reply, Requests, Route};
-pub use store::Store;
+pub use requests::{Field, Reply, Requests, Route};
+pub use store::{Ends, Glance, IsEnough, LAST, Opening, Store};
 pub use traces::{Collected, Traces, Wanted};
-pub use traffic::{InFlight, Traffic};
+pub use traffic::{InFlight, Routed, Traffic};
 pub use workload::{Replica, Workload};
 
 pub use crate::error::PortError;

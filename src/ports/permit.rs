@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::PortError;
 use crate::{model::Epoch, process::Group};
@@ -72,6 +73,12 @@ pub trait Permit: Send + Sync {
     /// # Errors
     /// As [`Permit::check`]; the act must not begin then.
     async fn intend(&self, means: Means) -> Result<(), PortError>;
+    /// Asked before the way back writes at another key than the one that goes back: returns when what stands there, and what is
+    /// about to be written over it, are in the journal for good. The write has to be one that leaves anything but `prior` alone.
+    ///
+    /// # Errors
+    /// As [`Permit::check`]; nothing must be written then.
+    async fn capture(&self, key: &str, prior: &Value, to: &Value) -> Result<(), PortError>;
     /// Tells that what was intended is over for certain, though what it was for has failed.
     ///
     /// # Errors
@@ -94,6 +101,10 @@ impl Permit for ByHand {
     }
 
     async fn intend(&self, _: Means) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn capture(&self, _: &str, _: &Value, _: &Value) -> Result<(), PortError> {
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! interlock's own requests to a service: smoke tests, warm-up, probes, and asking who serves.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
@@ -16,17 +16,41 @@ pub enum Route {
     Preview(Slot),
 }
 
+/// The field of an answer that says who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// A header.
+    Header(String),
+    /// A value of its body, which is JSON; where it stands there is a JSON pointer (RFC 6901).
+    Body(String),
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "the header `{name}`"),
+            Self::Body(pointer) => write!(f, "`{pointer}` of the body"),
+        }
+    }
+}
+
 /// What a request of ours came back with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The slot that says it served this.
-    pub slot: Option<Slot>,
-    /// The release that says it served this.
-    pub version: Option<String>,
+    /// What it says of who served it: the name of a slot, or any other text.
+    pub by: Option<String>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Reply {
+    /// The slot that says by its name that it served this.
+    #[must_use]
+    pub fn slot(&self) -> Option<Slot> {
+        self.by.as_deref()?.parse().ok()
+    }
 }
 
 /// Sends single requests to a service.
@@ -37,4 +61,6 @@ pub trait Requests: Send + Sync {
     /// # Errors
     /// Where no reply came in time. An HTTP error status is a reply.
     async fn get(&self, route: Route, path: &str, within: Duration) -> Result<Reply, PortError>;
+    /// Where answers say who gave them.
+    fn field(&self) -> Field;
 }

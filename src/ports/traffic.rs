@@ -27,6 +27,23 @@ pub struct InFlight {
     pub clients: Vec<String>,
 }
 
+/// Who takes new requests, by what the platform has on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routed {
+    /// One slot takes all of them.
+    To {
+        /// The slot.
+        slot: Slot,
+        /// What says so, for people.
+        by: String,
+    },
+    /// It cannot be told.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
 /// Decides which slot live traffic reaches.
 #[async_trait]
 pub trait Traffic: Send + Sync {
@@ -35,6 +52,24 @@ pub trait Traffic: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn weights(&self) -> Result<Weights, PortError>;
+    /// The highest epoch that the object bears which holds the shares.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn weights_epoch(&self) -> Result<Epoch, PortError>;
+    /// What tells the object that holds the shares from any other that will ever have its name; `None` where the platform knows
+    /// no such thing.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn weights_object(&self) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
+    /// From here on only this very object is fenced and written, and where it is `marked` only as long as it bears a mark. Only
+    /// the first call counts.
+    fn bind_weights(&self, object: &str, marked: bool) {
+        let _ = (object, marked);
+    }
     /// Raises the epoch and keeps the shares, which it reads: whatever an earlier owner, or an earlier epoch of this one, still
     /// has under way is refused from here on.
     ///
@@ -47,6 +82,13 @@ pub trait Traffic: Send + Sync {
     /// # Errors
     /// [`PortError::Superseded`] and [`PortError::Conflict`] where the fence does not hold.
     async fn set_weights(&self, to: &Weights, fence: &Fence<Weights>) -> Result<(), PortError>;
+    /// Reads who takes new requests, without sending any: whether whoever routes has accepted the shares, and what is behind them.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn routed(&self) -> Result<Routed, PortError> {
+        Ok(Routed::Unknown { why: "the platform has no record of who serves".to_owned() })
+    }
     /// Reads what a slot has in flight, and how much of it is older than `older_than`.
     ///
     /// # Errors

@@ -35,6 +35,25 @@ pub trait Workload: Send + Sync {
     /// # Errors
     /// Where the platform cannot be asked.
     async fn scale(&self, slot: Slot) -> Result<u32, PortError>;
+    /// The highest epoch that the object bears which holds a slot's scale.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn scale_epoch(&self, slot: Slot) -> Result<Epoch, PortError>;
+    /// What tells the object that holds a slot's scale from any other that will ever have its name; `None` where the platform
+    /// knows no such thing.
+    ///
+    /// # Errors
+    /// Where the platform cannot be asked.
+    async fn scale_object(&self, slot: Slot) -> Result<Option<String>, PortError> {
+        let _ = slot;
+        Ok(None)
+    }
+    /// From here on only this very object is fenced and written for the slot, and where it is `marked` only as long as it bears a
+    /// mark. Only the first call counts.
+    fn bind_scale(&self, slot: Slot, object: &str, marked: bool) {
+        let _ = (slot, object, marked);
+    }
     /// Raises the epoch and keeps the scale, which it reads: whatever an earlier owner, or an earlier epoch of this one, still has
     /// under way is refused from here on.
     ///

@@ -1,6 +1,13 @@
 //! An account of the system: for programs that refuse to run as root.
 
-use std::{ffi::CString, io, os::unix::fs::chown, path::Path, process::Command};
+use std::{
+    ffi::CString,
+    fs::File,
+    io,
+    os::unix::fs::{fchown, lchown},
+    path::Path,
+    process::Command,
+};
 
 use nix::unistd::{self, Gid, Uid, User};
 
@@ -37,18 +44,25 @@ impl Account {
         unistd::geteuid().is_root()
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Gives it a file or folder.
+    /// Gives it a file or folder. A link that somebody has put there meanwhile is not followed.
     ///
     /// # Errors
     /// Where the system refuses.
     pub fn give(&self, path: &Path) -> io::Result<()> {
-        chown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+        lchown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+    }
+
+    /// Gives it a file that is open.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn give_open(&self, file: &File) -> io::Result<()> {
+        fchown(file, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
     }
 
     /// Lets a command run as this account, without further groups.

@@ -10,7 +10,6 @@ use super::{Identity, identity};
 /// A process that works below a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Below {
-    /// Who it is.
     pub identity: Identity,
     /// Where it works, seen from the folder; what was deleted meanwhile keeps its place.
     pub place: PathBuf,

@@ -21,7 +21,6 @@ pub struct ChildOptions {
     pub parent: Option<i32>,
     /// Whom it runs as, if not as its parent does.
     pub account: Option<Account>,
-    /// The program and its arguments.
     pub program: Vec<OsString>,
 }
 

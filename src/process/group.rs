@@ -28,7 +28,6 @@ pub enum Whereabouts {
 pub struct Group {
     /// The machine's name.
     pub host: String,
-    /// The pid namespace that the pid belongs to.
     pub pid_namespace: Option<String>,
     /// Its first process, whose pid is the group's number.
     pub leader: Identity,
@@ -43,7 +42,6 @@ impl Group {
         Ok(Self { host: host(), pid_namespace: pid_namespace(), leader: Identity::of(pid)? })
     }
 
-    /// Where it is.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
         let namespace = pid_namespace();

@@ -106,9 +106,7 @@ impl Identity {
 pub(super) struct Stat {
     /// `R`, `S`, `T` and so on.
     pub state: char,
-    /// Its parent.
     pub parent: i32,
-    /// The number of its group.
     pub group: i32,
     /// Whether it has a controlling terminal.
     pub terminal: bool,

@@ -20,7 +20,6 @@ const LOG_LIMIT: u64 = 16 << 20;
 /// Where the output of a process goes.
 #[derive(Debug, Clone, Default)]
 pub enum Output {
-    /// Nowhere.
     #[default]
     Null,
     /// To where ours goes.
@@ -29,7 +28,6 @@ pub enum Output {
     File(PathBuf),
 }
 
-/// What to start, and how.
 #[derive(Debug, Clone)]
 pub struct Launch {
     interlock: PathBuf,
@@ -199,7 +197,6 @@ impl Running {
         }
     }
 
-    /// Who it is.
     #[must_use]
     pub const fn identity(&self) -> &Identity {
         &self.identity

@@ -8,6 +8,7 @@ mod identity;
 mod launch;
 mod limits;
 mod orphans;
+mod stop;
 
 pub use account::Account;
 pub use below::{Below, below};
@@ -17,5 +18,6 @@ pub use launch::{Launch, Output, Running};
 pub use limits::raise_file_limit;
 pub use nix::sys::signal::Signal;
 pub use orphans::{adopt_orphans, reap};
+pub use stop::StopSignals;
 
 pub use crate::model::Identity;

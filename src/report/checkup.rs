@@ -9,13 +9,11 @@ use super::{Style, table::coloured};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
     Fine,
     /// Something can be done without it, so that it is only worth knowing.
     Optional,
     /// It goes on by itself or when a person decides.
     Waiting,
-    /// It is needed, and not there.
     Missing,
     /// It is needed, and we may not.
     Forbidden,
@@ -44,9 +42,7 @@ impl State {
 pub struct Finding {
     /// The part, such as `run store`.
     pub part: String,
-    /// How it stands.
     pub state: State,
-    /// What was found.
     pub found: String,
     /// What to do about it, where it is not fine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,12 +51,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A part that is as it should be.
     pub fn fine(part: impl Into<String>, found: impl Into<String>) -> Self {
         Self { part: part.into(), state: State::Fine, found: found.into(), hint: None }
     }
 
-    /// A part that is not.
     pub fn not(
         part: impl Into<String>,
         state: State,

@@ -60,14 +60,68 @@ pub fn render(error: &Error, plain: bool) -> String {
 }
 
 fn located(fault: &Fault) -> Shown {
-    let (line, column) = (at_least_one(fault.place.line), at_least_one(fault.place.column));
-    let offset = SourceOffset::from_location(&fault.text, line, column).offset();
-    let rest = fault.text.get(offset..).unwrap_or_default();
+    let line = at_least_one(fault.place.line);
+    let (text, column) = brief(&masked(&fault.text), line, at_least_one(fault.place.column));
+    let offset = SourceOffset::from_location(&text, line, column).offset();
+    let rest = text.get(offset..).unwrap_or_default();
     // The word at the place is underlined; an empty one by its place alone.
     let length = rest.find(|c: char| c.is_whitespace() || ",:{}[]".contains(c)).unwrap_or(rest.len());
-    let source = NamedSource::new(&fault.place.file, fault.text.clone()).with_language("yaml");
+    let what = match column == at_least_one(fault.place.column) {
+        true => fault.what.clone(),
+        // The line is shown from another column on.
+        false => format!("{} (column {})", fault.what, fault.place.column),
+    };
+    let source = NamedSource::new(&fault.place.file, text).with_language("yaml");
     let label = LabeledSpan::new(Some("here".to_owned()), offset, length);
-    Shown { what: fault.what.clone(), hint: fault.hint.clone(), source: Some((source, label)) }
+    Shown { what, hint: fault.hint.clone(), source: Some((source, label)) }
+}
+
+/// How much of a line is shown before a place, and all together, in characters.
+const SHOWN: (usize, usize) = (40, 160);
+
+/// The same text with as many lines, of which long ones are cut: that of the place around it, which gives the place another column.
+/// Characters that a terminal would take for orders are replaced.
+fn brief(text: &str, line: usize, column: usize) -> (String, usize) {
+    let (before, whole) = SHOWN;
+    let plain = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    let mut shown_column = column;
+    let cut = |(at, content): (usize, &str)| {
+        // What lies far from the place is not shown, and only keeps the lines' numbers.
+        if at + 4 < line || at > line + 2 {
+            return String::new();
+        }
+        let content = content.strip_suffix('\r').unwrap_or(content);
+        let skipped =
+            if at + 1 == line && content.chars().nth(whole).is_some() { column.saturating_sub(before + 1) } else { 0 };
+        let mut shown: String = content.chars().skip(skipped).take(whole).map(plain).collect();
+        if content.chars().nth(skipped + whole).is_some() {
+            shown.push('\u{2026}');
+        }
+        if skipped > 0 {
+            shown.insert(0, '\u{2026}');
+            shown_column = column - skipped + 1;
+        }
+        shown
+    };
+    let lines: Vec<String> = text.split('\n').enumerate().map(cut).collect();
+    (lines.join("\n"), shown_column)
+}
+
+/// The same text, in which the names and passwords of addresses are stars: what is shown may go into the log of a pipeline.
+fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("://").map(|at| at + 3) {
+        let (before, address) = rest.split_at(start);
+        shown.push_str(before);
+        let end = address.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''));
+        let authority = &address[..end.unwrap_or(address.len())];
+        let secret = authority.rfind('@').unwrap_or(0);
+        // As many bytes as before, so that places stay.
+        shown.push_str(&"*".repeat(secret));
+        rest = &address[secret..];
+    }
+    shown + rest
 }
 
 fn at_least_one(n: u64) -> usize {
@@ -94,6 +148,28 @@ mod tests {
    `----
  help: did you mean `maxBake`?
 ");
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_their_place() {
+        let long = format!("a: 1\nb: {}HERE{}\nc: {}\n", "x".repeat(5000), "y".repeat(5000), "z".repeat(9000));
+        for text in [long, format!("a: 1\n{}\n", "\0".repeat(4 << 20))] {
+            let place = crate::error::Place { file: "a.yaml".to_owned(), line: 2, column: 5004 };
+            let fault = Fault { place, what: "wrong".to_owned(), hint: "mend it".to_owned(), text };
+            let shown = render(&fault.into(), true);
+            assert!(shown.len() < 2000 && !shown.contains('\0'), "{} bytes", shown.len());
+            assert!(shown.contains("wrong (column 5004)") && shown.contains("a: 1"), "{shown}");
+        }
+        assert_eq!(brief("a\nbc\n", 2, 2), ("a\nbc\n".to_owned(), 2));
+    }
+
+    #[test]
+    fn no_password_of_an_address_is_shown() {
+        let text = "metrics:\n  url: \"http://me:SECRET@ä.example/a@b\" # x\nnotify: https://x.example/@y\n";
+        assert_eq!(
+            masked(text),
+            "metrics:\n  url: \"http://*********@ä.example/a@b\" # x\nnotify: https://x.example/@y\n"
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::fmt::{self, Write as _};
 
 use miette::{
-    Diagnostic as Shows, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity as Shade,
-    SourceCode,
+    Diagnostic as Shows, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    Severity as Shade, SourceCode, SourceSpan, SpanContents,
 };
 use serde::Serialize;
 
 use crate::sequence::{
-    Code, Lines, Severity,
+    Code, Lines, Severity, Span,
     lint::{Finding, Report, Source, Summary},
 };
 
@@ -17,7 +17,53 @@ use crate::sequence::{
 #[derive(Debug)]
 struct Shown<'a> {
     finding: &'a Finding,
-    source: &'a NamedSource<String>,
+    excerpt: Excerpt<'a>,
+}
+
+/// The lines around a finding. A renderer reads the text that it is given from its beginning, for each finding anew.
+#[derive(Debug)]
+struct Excerpt<'a> {
+    file: String,
+    text: &'a str,
+    /// Where it begins in the document, and in which line, from 0.
+    start: usize,
+    line: usize,
+}
+
+impl<'a> Excerpt<'a> {
+    fn of(source: &'a Source, span: Span, lines: &Lines<'_>) -> Self {
+        let (start, _) = lines.around(span.start, CONTEXT);
+        let (_, end) = lines.around(span.end.max(span.start), CONTEXT);
+        let text = source.text.get(start..end).unwrap_or_default();
+        let before = lines.place(start).0.saturating_sub(1);
+        Self {
+            file: source.path.display().to_string(),
+            text,
+            start,
+            line: usize::try_from(before).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl SourceCode for Excerpt<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let inner =
+            self.text.read_span(&(span.offset().saturating_sub(self.start), span.len()).into(), before, after)?;
+        let start = inner.span().offset() + self.start;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.file.clone(),
+            inner.data(),
+            (start, inner.span().len()).into(),
+            inner.line() + self.line,
+            inner.column(),
+            inner.line_count(),
+        )))
+    }
 }
 
 impl fmt::Display for Shown<'_> {
@@ -47,7 +93,7 @@ impl Shows for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.source)
+        Some(&self.excerpt)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -65,11 +111,11 @@ pub fn findings(report: &Report, sources: &[Source], plain: bool) -> String {
     let theme = if plain { GraphicalTheme::none() } else { GraphicalTheme::unicode() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
     let mut text = String::new();
-    each(report, sources, |finding, source, named, lines| {
+    each(report, sources, |finding, source, lines| {
         let diagnostic = &finding.diagnostic;
         // A flattened document is one line; nobody reads it to the end.
-        let long = line_length(&source.text, diagnostic.span.start) > LONGEST;
-        let shown = Shown { finding, source: named };
+        let long = lines.line(diagnostic.span.start).len() > LONGEST;
+        let shown = Shown { finding, excerpt: Excerpt::of(source, diagnostic.span, lines) };
         if diagnostic.severity() != Severity::Note && !long && handler.render_report(&mut text, &shown).is_ok() {
             text.push('\n');
             return;
@@ -83,23 +129,15 @@ pub fn findings(report: &Report, sources: &[Source], plain: bool) -> String {
 
 /// The longest line that is shown, in bytes.
 const LONGEST: usize = 400;
+/// How many lines are shown before and behind that of a finding.
+const CONTEXT: usize = 1;
 
-fn line_length(text: &str, at: usize) -> usize {
-    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |feed| feed + 1);
-    text.get(start..).map_or(0, |rest| rest.find('\n').unwrap_or(rest.len()))
-}
-
-fn each<'a>(
-    report: &'a Report,
-    sources: &'a [Source],
-    mut show: impl FnMut(&'a Finding, &'a Source, &NamedSource<String>, &Lines<'_>),
-) {
+fn each<'a>(report: &'a Report, sources: &'a [Source], mut show: impl FnMut(&'a Finding, &'a Source, &Lines<'_>)) {
     for of_one in report.findings.chunk_by(|a, b| a.document == b.document) {
         let Some(source) = of_one.first().and_then(|finding| sources.get(finding.document)) else { continue };
         let lines = Lines::new(&source.text);
-        let named = NamedSource::new(source.path.display().to_string(), source.text.clone());
         for finding in of_one {
-            show(finding, source, &named, &lines);
+            show(finding, source, &lines);
         }
     }
 }
@@ -130,7 +168,7 @@ fn counted(count: usize, what: &str) -> String {
 #[must_use]
 pub fn annotations(report: &Report, sources: &[Source]) -> String {
     let mut text = String::new();
-    each(report, sources, |finding, source, _, lines| {
+    each(report, sources, |finding, source, lines| {
         let diagnostic = &finding.diagnostic;
         let command = match diagnostic.severity() {
             Severity::Error => "error",
@@ -154,6 +192,60 @@ fn property(text: &str) -> String {
     message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// The findings as SARIF 2.1.0, which code scanning of GitHub, GitLab and Azure DevOps reads.
+///
+/// # Errors
+/// None that can be brought about: every part of it is plain data.
+pub fn sarif(report: &Report, sources: &[Source]) -> Result<String, serde_json::Error> {
+    let level = |severity: Severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let mut results = Vec::new();
+    each(report, sources, |finding, source, lines| {
+        let diagnostic = &finding.diagnostic;
+        let (line, column) = lines.place(diagnostic.span.start);
+        results.push(serde_json::json!({
+            "ruleId": diagnostic.code,
+            "level": level(diagnostic.severity()),
+            "message": { "text": format!("{} - {}", diagnostic.what, diagnostic.fix) },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": uri(&source.path) },
+                "region": { "startLine": line, "startColumn": column },
+            } }],
+        }));
+    });
+    let rules: Vec<_> = Code::ALL
+        .iter()
+        .map(|code| {
+            serde_json::json!({
+                "id": code,
+                "shortDescription": { "text": code.title() },
+                "defaultConfiguration": { "level": level(code.severity()) },
+            })
+        })
+        .collect();
+    let driver = serde_json::json!({ "name": "interlock", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
+    let log = serde_json::json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
+    });
+    serde_json::to_string_pretty(&log).map(|text| text + "\n")
+}
+
+fn uri(path: &std::path::Path) -> String {
+    let mut uri = String::new();
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
+            other => _ = write!(uri, "%{other:02X}"),
+        }
+    }
+    uri
+}
+
 /// A finding as programs read it.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
@@ -173,7 +265,7 @@ struct Row<'a> {
 /// None that can be brought about: every part of it is plain data.
 pub fn findings_json(report: &Report, sources: &[Source]) -> Result<String, serde_json::Error> {
     let mut rows = Vec::new();
-    each(report, sources, |finding, source, _, lines| {
+    each(report, sources, |finding, source, lines| {
         let diagnostic = &finding.diagnostic;
         let (line, column) = lines.place(diagnostic.span.start);
         rows.push(Row {
@@ -189,4 +281,30 @@ pub fn findings_json(report: &Report, sources: &[Source]) -> Result<String, serd
     });
     serde_json::to_string_pretty(&serde_json::json!({ "findings": rows, "summary": report.summary }))
         .map(|text| text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::Diagnostic;
+
+    /// What a renderer reads for a finding does not grow with the document.
+    #[test]
+    fn a_finding_is_shown_from_the_lines_around_it() {
+        let text = "[a](gone.md)\n".repeat(20_000);
+        let source = Source { path: "a.md".into(), text };
+        let lines = Lines::new(&source.text);
+        for line in [0, 1, 10_000, 19_999] {
+            let excerpt = Excerpt::of(&source, Span::new(13 * line, 13 * line + 12), &lines);
+            assert!(excerpt.text.len() <= 3 * 13, "{}", excerpt.text.len());
+            assert_eq!(excerpt.line, line.saturating_sub(1));
+        }
+        let finding = |line: usize| Finding {
+            document: 0,
+            diagnostic: Diagnostic::new(Code::DeadLink, Span::new(13 * line, 13 * line + 12), "gone", "mend it"),
+        };
+        let report = Report { findings: vec![finding(19_999)], summary: Summary::default() };
+        let said = findings(&report, &[source], true);
+        assert!(said.contains("a.md:20000:1") && said.contains("20000 | [a](gone.md)"), "{said}");
+    }
 }

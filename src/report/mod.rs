@@ -20,10 +20,10 @@ pub use conformance::{
 };
 pub use diagnostic::{plain_wanted, render};
 pub use event::{Format, remark, say};
-pub use json::print;
-pub use lint::{annotations, findings, findings_json};
+pub use json::{print, print_each};
+pub use lint::{annotations, findings, findings_json, sarif};
 pub use narrate::{Narrator, Told};
 pub use reporter::Reporter;
 pub use status::{SlotNow, status, status_json};
 pub use style::{Style, is_plain};
-pub use table::{closing, gates, history, of_run, plan, runs, show, standing};
+pub use table::{closing, gates, history, keys, of_run, plan, runs, show, standing};

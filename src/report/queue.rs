@@ -16,11 +16,9 @@ const RECORDS: usize = 64 << 20;
 pub(super) enum Piece {
     /// A journal entry, as a line of JSON.
     Record(String),
-    /// A line that stays.
     Line(String),
     /// How the present step stands; the next one replaces it.
     Progress {
-        /// For people.
         line: String,
         /// Whether another step begins with it.
         begins: bool,
@@ -38,7 +36,6 @@ impl Piece {
 
 /// Writes, and may be kept waiting by who reads.
 pub(super) trait Sink: Send {
-    /// Writes one piece.
     fn write(&mut self, piece: Piece);
     /// Says that so many lines were dropped here.
     fn dropped(&mut self, lines: u64);

@@ -117,7 +117,7 @@ impl Events for JsonLines {
             }
             Event::Recorded(entry) => self.push(entry, Piece::Record),
             Event::Remark(text) => self.push(&json!({ "remark": text }), Piece::Line),
-            Event::Begins { .. } | Event::Returns { .. } => {}
+            Event::Begins { .. } | Event::Returns { .. } | Event::Looked(_) => {}
         }
     }
 }

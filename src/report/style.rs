@@ -25,7 +25,6 @@ impl Style {
         Self { colour: !is_plain() && std::io::stdout().is_terminal() }
     }
 
-    /// An empty table with a header.
     #[must_use]
     pub fn table(self, header: &[&str]) -> Table {
         let mut table = Table::new();

@@ -33,6 +33,17 @@ macro_rules! codes {
         #[repr(u16)]
         pub enum Code { $($(#[doc = $doc])+ $name = $number,)+ }
 
+        impl std::str::FromStr for Code {
+            type Err = String;
+
+            /// The code of that name, such as `IL-SEQ-040`, in any case.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let number = text.to_uppercase().strip_prefix("IL-SEQ-").and_then(|number| number.parse::<u16>().ok());
+                let known = Self::ALL.iter().find(|code| Some(**code as u16) == number);
+                known.copied().ok_or_else(|| format!("`{text}` is no code; they are such as IL-SEQ-040"))
+            }
+        }
+
         impl Code {
             /// Every code, in the order of the numbers.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
@@ -119,6 +130,10 @@ codes! {
     OpenFence = 32, Error, "code fence is not closed";
     /// Metadata stand at the top without their `---` lines.
     BareMetadata = 33, Warning, "metadata without fences";
+    /// A document cannot be read as text.
+    Unread = 34, Error, "document cannot be read";
+    /// A flowchart has more edges than mermaid draws unless it is told to.
+    ManyEdges = 35, Warning, "more edges than mermaid draws";
     /// A link leads to a file that is not there.
     DeadLink = 40, Error, "link leads nowhere";
     /// A link leads to an anchor that its document does not have.
@@ -133,6 +148,8 @@ codes! {
     OddIdentifier = 45, Warning, "identifier breaks the pattern";
     /// An identifier is defined twice.
     DuplicateIdentifier = 46, Error, "identifier defined twice";
+    /// A link within a site leads to no file, and may lead to what the site's generator makes.
+    SiteLink = 47, Note, "link within a site leads to no file";
     /// A scenario cannot be read, or names what its diagram does not have.
     Scenario = 50, Error, "scenario does not fit its diagram";
 }

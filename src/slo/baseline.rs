@@ -1,12 +1,12 @@
 //! The baseline: how bad the old slot was before the switch, and the tolerated share that is frozen from it.
 
 use super::{
-    evidence::{Evidence, closes},
+    evidence::{Evidence, ObjectiveEvidence, closes},
     look::{Counts, ObserveContext},
     terms::{Assume, ObjectiveRule, Rules},
     verdict::{grouped, percent},
 };
-use crate::stats::{Dispersion, clopper_pearson_lower, sequence_upper};
+use crate::stats::{Dispersion, clopper_pearson_lower, sequence_lower, sequence_upper};
 
 /// Why a baseline cannot be the measure of a release.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,10 +62,12 @@ pub fn observe_baseline(rules: &Rules, evidence: &mut Evidence, look: &ObserveCo
     }
 }
 
-/// Freezes the tolerated share of every objective at max(b (1 - SLO), U).
+/// Freezes the tolerated share of every objective: at b (1 - SLO), unless the old slot was seen to be worse, that is if the lower
+/// confidence-sequence limit of its baseline exceeds that; then at U, the upper one.
 ///
-/// U is the upper confidence-sequence limit of the baseline at alpha/2, shared by the objectives; the tests then run at
-/// the other half. Where the rules want no baseline, this is [`freeze_without_baseline`]. Nothing changes on a refusal,
+/// Not at the larger of the two: with few requests U is large, so the less was known, the more would be tolerated. The limits
+/// hold at alpha/2, shared by the objectives; where one stands on U the tests run at the other half. Where the rules want no
+/// baseline, this is [`freeze_without_baseline`]. Nothing changes on a refusal,
 /// and nothing once it is frozen: a p0 that moved with the data would not be one.
 ///
 /// # Errors
@@ -85,11 +87,13 @@ pub fn freeze(rules: &Rules, evidence: &mut Evidence) -> Result<(), BaselineRefu
         .zip(&evidence.objectives)
         .map(|(rule, objective)| upper(rules, rule, objective.baseline, &objective.baseline_dispersion, error))
         .collect::<Result<Vec<_>, _>>()?;
+    evidence.measured = false;
     for ((rule, objective), upper) in rules.objectives.iter().zip(&mut evidence.objectives).zip(uppers) {
+        let is_worse = lower(rules, objective, error) > rule.tolerance();
+        evidence.measured |= is_worse;
         objective.upper = Some(upper);
-        objective.p0 = Some(rule.tolerance().max(upper));
+        objective.p0 = Some(if is_worse { upper } else { rule.tolerance() });
     }
-    evidence.measured = true;
     Ok(())
 }
 
@@ -104,6 +108,21 @@ pub fn freeze_without_baseline(rules: &Rules, evidence: &mut Evidence) {
     evidence.measured = false;
 }
 
+/// The lower limit of one objective's baseline.
+fn lower(rules: &Rules, objective: &ObjectiveEvidence, error: f64) -> f64 {
+    let factor = spread(rules, &objective.baseline_dispersion);
+    let Counts { total, bad } = objective.baseline;
+    sequence_lower(bad as f64 / factor, total as f64 / factor, error)
+}
+
+/// By how much fewer independent requests the counts stand for.
+fn spread(rules: &Rules, dispersion: &Dispersion) -> f64 {
+    match rules.assume {
+        Assume::Blocks => dispersion.factor(),
+        Assume::Independent => 1.0,
+    }
+}
+
 /// The upper limit of one objective's baseline, if it may be taken as the normal state.
 fn upper(
     rules: &Rules,
@@ -114,10 +133,7 @@ fn upper(
 ) -> Result<f64, BaselineRefusal> {
     let objective = rule.name.clone();
     let Some(share) = counts.share() else { return Err(BaselineRefusal::NoTraffic { objective }) };
-    let factor = match rules.assume {
-        Assume::Blocks => dispersion.factor(),
-        Assume::Independent => 1.0,
-    };
+    let factor = spread(rules, dispersion);
     let total = counts.total as f64 / factor;
     let limit = sequence_upper(total * share, total, error);
     // A burn above the cap was asked for in the document, so it may be used up.

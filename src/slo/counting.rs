@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
-use crate::ports::{Labels, MatchOp, Matcher, Selector};
+use super::{Matchers, Problem};
+use crate::ports::{MatchOp, Matcher, Selector};
 
 /// What the series of a selector count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,12 +27,12 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// The same counters, only of series that carry these labels.
+    /// The same counters, only of series that these matchers pick.
     #[must_use]
-    pub fn with(&self, labels: &Labels) -> Self {
+    pub fn with(&self, matchers: &Matchers) -> Self {
         let mut picked = self.clone();
         for (_, selector) in &mut picked.selectors {
-            *selector = narrowed(selector, labels);
+            *selector = narrowed(selector, matchers);
         }
         picked
     }
@@ -41,9 +41,9 @@ impl Counting {
     #[must_use]
     pub fn buckets(&self) -> Option<Selector> {
         self.edge?;
-        let (_, good) = self.selectors.iter().find(|(side, _)| *side == Side::Good)?;
+        let good = self.side(Side::Good).next()?;
         let matchers = good.matchers.iter().filter(|m| m.label != "le").cloned().collect();
-        Some(Selector { metric: good.metric.clone(), matchers })
+        Some(Selector::counters(good.metric.clone(), matchers))
     }
 
     /// The selectors of one side.
@@ -52,12 +52,11 @@ impl Counting {
     }
 }
 
-fn narrowed(selector: &Selector, labels: &Labels) -> Selector {
+fn narrowed(selector: &Selector, matchers: &Matchers) -> Selector {
     let mut narrowed = selector.clone();
-    for (label, value) in labels {
-        let matcher = Matcher { label: label.clone(), op: MatchOp::Equal, value: value.clone() };
-        if !narrowed.matchers.contains(&matcher) {
-            narrowed.matchers.push(matcher);
+    for matcher in matchers.iter() {
+        if !narrowed.matchers.contains(matcher) {
+            narrowed.matchers.push(matcher.clone());
         }
     }
     narrowed

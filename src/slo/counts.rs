@@ -1,6 +1,7 @@
 //! Counts of events for one objective on one slot, folded from raw series.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
@@ -8,14 +9,23 @@ use std::{
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Counting, Counts, Increments, Side, increments::target};
+use super::{
+    Counting, Counts, Increments, LabelsId, Side,
+    growth::{APART, Sample, grown, most_growth, plausible},
+    increments::{is_count, key, target},
+    replicas::without_replicas,
+    stored,
+};
 use crate::{
     model::Timestamp,
-    ports::{Selector, Series},
+    ports::{Point, Selector, Series},
 };
 
 /// How far back a look reads again at most, for targets that come later than others.
 const REACH: SignedDuration = SignedDuration::from_secs(120);
+
+/// No target has more events per second; what claims to must not become a number that no journal can hold.
+const FASTEST: f64 = 1e12;
 
 /// How many targets are remembered.
 const MOST_TARGETS: usize = 20_000;
@@ -32,18 +42,25 @@ pub struct Tally {
     start: Timestamp,
     sums: Vec<Increments>,
     /// Up to when each known target was counted.
-    targets: BTreeMap<String, Timestamp>,
+    #[serde(with = "stored::times")]
+    targets: BTreeMap<LabelsId, Timestamp>,
     taken: Counts,
     /// Whether there was a look before: only then is a series that appears known to be new.
     looked: bool,
+    /// The most events per second that any one target was seen to have.
+    #[serde(default)]
+    pace: f64,
 }
+
+/// The samples of one target, scrape by scrape: selector, series and value of each.
+type Scrapes = BTreeMap<Timestamp, Vec<(usize, LabelsId, f64)>>;
 
 impl Tally {
     /// Begins to count events after `start`.
     #[must_use]
     pub fn new(counting: Counting, start: Timestamp) -> Self {
         let sums = vec![Increments::default(); counting.selectors.len()];
-        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default(), looked: false }
+        Self { counting, start, sums, targets: BTreeMap::new(), taken: Counts::default(), looked: false, pace: 0.0 }
     }
 
     /// What has to be read for a look, in the order in which [`Tally::look`] wants the answers.
@@ -62,50 +79,122 @@ impl Tally {
         since.checked_sub(SignedDuration::from_millis(1)).unwrap_or(since)
     }
 
-    /// Makes targets known by series that are not counted, such as those of the other slot: a series of this slot that
-    /// is born on such a target counts from zero, once there was a look without it.
-    pub fn know(&mut self, series: &[Series]) {
-        for one in series {
-            if let Some(at) = newest(one) {
-                self.reached(target(&one.labels), at);
-            }
-        }
-    }
-
     /// Folds one look: the answers to [`Tally::selectors`], all of them, and all read since [`Tally::since`]. A look
     /// that could not read every selector must not be folded: the side that is missing would be counted as none.
     pub fn look(&mut self, answers: &[Vec<Series>]) {
-        let mut seen: BTreeMap<String, Progress> = BTreeMap::new();
-        for ((side, _), series) in self.counting.selectors.iter().zip(answers) {
-            for one in series {
-                seen.entry(target(&one.labels)).or_default().add(*side, one);
-            }
-        }
-        let until: BTreeMap<String, Timestamp> =
-            seen.into_iter().filter_map(|(target, progress)| Some((target, progress.reached()?))).collect();
-        for (sum, series) in self.sums.iter_mut().zip(answers) {
-            let mut seen = BTreeSet::new();
-            for one in series {
-                let target = target(&one.labels);
-                let Some(limit) = until.get(&target) else { continue };
-                // A source that gives a series twice in one answer would let the second be no birth; it adds nothing.
-                if !seen.insert(&one.labels) {
-                    continue;
-                }
-                // Born after the target was last looked at: then it was not there, and began at zero.
-                let born = self.looked
-                    && !sum.knows(&one.labels)
-                    && self.targets.get(&target).is_some_and(|known| first(one).is_some_and(|at| at > *known));
-                sum.add(one, born, self.start, *limit);
-            }
-        }
+        self.look_beside(answers, &[]);
+    }
+
+    /// The same, where series that are not counted were read just before, such as those of the other slot. They show
+    /// targets without the series that are counted: one that is born there later counts from zero. What they show holds for
+    /// later looks only, since this one may have the born series already.
+    pub fn look_beside(&mut self, answers: &[Vec<Series>], beside: &[Vec<Series>]) {
+        let answers: Vec<_> = answers.iter().map(|series| without_replicas(series)).collect();
+        let beside: Vec<_> = beside.iter().map(|series| without_replicas(series)).collect();
+        self.fold_look(&answers, &beside);
+    }
+
+    fn fold_look(&mut self, answers: &[Cow<'_, [Series]>], beside: &[Cow<'_, [Series]>]) {
+        let until = self.until(answers);
+        let mut targets = self.scrapes(answers, &until);
         for (target, at) in until {
+            let scrapes = targets.remove(&target).unwrap_or_default();
+            self.fold(target, scrapes);
             self.reached(target, at);
+        }
+        let counted_here: BTreeSet<LabelsId> =
+            answers.iter().flat_map(|series| series.iter()).map(|one| target(&one.labels)).collect();
+        for (target, (at, pace)) in paces(beside) {
+            self.pace = self.pace.max(pace);
+            if !counted_here.contains(&target) {
+                self.reached(target, at);
+            }
         }
         self.looked = true;
     }
 
-    fn reached(&mut self, target: String, at: Timestamp) {
+    /// Up to when each target can be counted.
+    fn until(&self, answers: &[Cow<'_, [Series]>]) -> BTreeMap<LabelsId, Timestamp> {
+        let mut seen: BTreeMap<LabelsId, Progress> = BTreeMap::new();
+        for ((side, _), series) in self.counting.selectors.iter().zip(answers) {
+            for one in series.iter() {
+                seen.entry(target(&one.labels)).or_default().add(*side, one);
+            }
+        }
+        seen.into_iter().filter_map(|(target, progress)| Some((target, progress.reached()?))).collect()
+    }
+
+    /// Sorts what is new by target and scrape.
+    fn scrapes(
+        &mut self,
+        answers: &[Cow<'_, [Series]>],
+        until: &BTreeMap<LabelsId, Timestamp>,
+    ) -> BTreeMap<LabelsId, Scrapes> {
+        let mut targets: BTreeMap<LabelsId, Scrapes> = BTreeMap::new();
+        for (selector, (sum, series)) in self.sums.iter_mut().zip(answers).enumerate() {
+            let mut seen = BTreeSet::new();
+            for one in series.iter() {
+                sum.saw(one);
+                let target = target(&one.labels);
+                let Some(limit) = until.get(&target) else { continue };
+                // A source that gives a series twice in one answer adds nothing by that.
+                if !seen.insert(&one.labels) {
+                    continue;
+                }
+                let key = key(&one.labels);
+                let mut last = sum.track(key).map(|stand| stand.at);
+                let scrapes = targets.entry(target).or_default();
+                for point in one.points.iter().filter(|point| is_count(point) && point.at <= *limit) {
+                    if last.is_none_or(|last| point.at > last) {
+                        last = Some(point.at);
+                        scrapes.entry(point.at).or_default().push((selector, key, point.value));
+                    }
+                }
+            }
+        }
+        targets
+    }
+
+    /// Counts what the series of one target have grown by.
+    fn fold(&mut self, target: LabelsId, scrapes: Scrapes) {
+        let (Some(first), Some(last)) = (scrapes.keys().next().copied(), scrapes.keys().next_back().copied()) else {
+            return;
+        };
+        let known = self.targets.get(&target).copied();
+        let mut before = known.unwrap_or(first);
+        // What the known series have grown by says how busy the target is, before anything that appears is judged.
+        self.pace = self.pace.max((self.grown_by(&scrapes) / seconds(before, last).max(APART)).min(FASTEST));
+        for (at, samples) in scrapes {
+            let samples: Vec<Sample> =
+                samples.into_iter().map(|(selector, key, value)| self.sample(selector, key, value)).collect();
+            // Seen without the series by an earlier look, the target had nothing of it then.
+            let without = self.looked && known.is_some_and(|known| at > known);
+            let room = without.then(|| plausible(self.pace, seconds(before, at)));
+            for (sample, grown) in samples.iter().zip(grown(&samples, room)) {
+                let by = if at > self.start { grown.by } else { 0.0 };
+                if let Some(sum) = self.sums.get_mut(sample.selector) {
+                    sum.add(sample.key, by, Point { at, value: grown.high });
+                }
+            }
+            before = at;
+        }
+    }
+
+    /// By how much the known series of a target have grown in all of these scrapes.
+    fn grown_by(&self, scrapes: &Scrapes) -> f64 {
+        let newest: BTreeMap<(usize, LabelsId), f64> =
+            scrapes.values().flatten().map(|(selector, key, value)| ((*selector, *key), *value)).collect();
+        let samples: Vec<Sample> =
+            newest.into_iter().map(|((selector, key), value)| self.sample(selector, key, value)).collect();
+        most_growth(&samples)
+    }
+
+    fn sample(&self, selector: usize, key: LabelsId, value: f64) -> Sample {
+        let last = self.sums.get(selector).and_then(|sum| sum.track(key)).map(|stand| stand.value);
+        Sample { selector, key, value, last }
+    }
+
+    fn reached(&mut self, target: LabelsId, at: Timestamp) {
         if self.targets.len() < MOST_TARGETS || self.targets.contains_key(&target) {
             let known = self.targets.entry(target).or_insert(at);
             *known = at.max(*known);
@@ -143,6 +232,18 @@ impl Tally {
         let bad = all.bad.saturating_sub(self.taken.bad).min(total);
         self.taken = Counts { total: self.taken.total.max(all.total), bad: self.taken.bad + bad };
         Counts { total, bad }
+    }
+
+    /// What was taken so far; kept look by look, also where the series are not.
+    #[must_use]
+    pub const fn taken(&self) -> Counts {
+        self.taken
+    }
+
+    /// Goes on from counts that were taken after this was stored: what the series have grown by since is counted again, and not
+    /// taken again.
+    pub const fn restore(&mut self, taken: Counts) {
+        self.taken = taken;
     }
 
     /// When the newest sample was taken that tells of all events, or of good ones where no series does: errors may
@@ -201,12 +302,34 @@ impl Progress {
     }
 }
 
-fn newest(series: &Series) -> Option<Timestamp> {
-    series.points.iter().filter(|p| p.value.is_finite()).map(|p| p.at).max()
+/// When each target was last seen, and the events per second that these series of it had.
+fn paces(answers: &[Cow<'_, [Series]>]) -> BTreeMap<LabelsId, (Timestamp, f64)> {
+    let mut targets: BTreeMap<LabelsId, (Timestamp, f64)> = BTreeMap::new();
+    for series in answers {
+        let mut paces: BTreeMap<LabelsId, f64> = BTreeMap::new();
+        for one in series.iter() {
+            let counts: Vec<&Point> = one.points.iter().filter(|point| is_count(point)).collect();
+            let (Some(first), Some(last)) = (counts.first(), counts.last()) else { continue };
+            let target = target(&one.labels);
+            let pace = (last.value - first.value).max(0.0) / seconds(first.at, last.at).max(APART);
+            *paces.entry(target).or_default() += pace;
+            let stand = targets.entry(target).or_insert((last.at, 0.0));
+            stand.0 = stand.0.max(last.at);
+        }
+        // Selectors overlap, so the one that counts most stands for the target.
+        for (target, pace) in paces {
+            targets.entry(target).and_modify(|stand| stand.1 = stand.1.max(pace.min(FASTEST)));
+        }
+    }
+    targets
 }
 
-fn first(series: &Series) -> Option<Timestamp> {
-    series.points.iter().filter(|p| p.value.is_finite()).map(|p| p.at).min()
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}
+
+fn newest(series: &Series) -> Option<Timestamp> {
+    series.points.iter().filter(|p| p.value.is_finite()).map(|p| p.at).max()
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use super::{
     look::{Arms, Counts, ObserveContext},
     terms::{Assume, Rules},
 };
-use crate::stats::{Arm, BlockTest, Dispersion, PairedTest, RequestTest, clopper_pearson_upper, expected_share};
+use crate::stats::{
+    Alternating, Arm, BlockTest, CombinedTest, DifferenceTest, Dispersion, PairedTest, RequestTest,
+    clopper_pearson_upper,
+};
 
 /// What one more block leaves of the recent past: a mean memory of five blocks.
 const FADE: f64 = 0.8;
@@ -72,6 +75,9 @@ pub(super) struct ObjectiveEvidence {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Alone {
+    /// Two tests in turn, so that outages may cross an edge of two blocks.
+    Alternating(Alternating<BlockTest>),
+    /// One test on all blocks, in journals of earlier releases.
     Blocks(BlockTest),
     Independent(RequestTest),
 }
@@ -79,7 +85,11 @@ pub(super) enum Alone {
 impl Alone {
     fn observe(&mut self, p0: f64, counts: Counts) {
         let Some(share) = counts.share() else { return };
+        if let Self::Blocks(earlier) = *self {
+            *self = Self::Alternating(Alternating::after(earlier, BlockTest::new()));
+        }
         match self {
+            Self::Alternating(tests) => tests.turn().observe(p0, share),
             Self::Blocks(test) => test.observe(p0, share),
             Self::Independent(test) => test.observe(p0, counts.total, counts.bad),
         }
@@ -87,6 +97,7 @@ impl Alone {
 
     pub(super) fn ln_e(&self) -> f64 {
         match self {
+            Self::Alternating(tests) => tests.both().iter().map(BlockTest::ln_e).fold(f64::NEG_INFINITY, f64::max),
             Self::Blocks(test) => test.ln_e(),
             Self::Independent(test) => test.ln_e(),
         }
@@ -97,9 +108,12 @@ impl Alone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Compared {
-    /// Bets on the candidate's share of a block's errors. Lindon and Malek's test takes each error as a draw of its own, so
-    /// one burst of ten would at equal weights multiply its evidence by 1.8^10; here it is one block. The price is that a
-    /// block tells at most ln(1/theta(r0)): 2.1 nats at a weight of 10 %, 0.6 at 50 %, 0.25 at 75 %.
+    /// Both ways of comparing the slots, block by block.
+    Combined(CombinedTest),
+    /// One of these ways, in journals of earlier releases; nothing is concluded from it before the other has seen a block.
+    Difference(DifferenceTest),
+    /// A bet on the candidate's share of a block's errors, in journals of earlier releases. Its bound is false where each
+    /// slot has outages of its own, so nothing is concluded from it.
     Blocks(BlockTest),
     /// Lindon and Malek's test, look by look.
     Independent(PairedTest),
@@ -108,22 +122,34 @@ pub(super) enum Compared {
 impl Compared {
     pub(super) fn ln_e(&self) -> f64 {
         match self {
-            Self::Blocks(test) => test.ln_e(),
+            Self::Combined(test) => test.ln_e(),
+            Self::Difference(_) | Self::Blocks(_) => 0.0,
             Self::Independent(test) => test.ln_e(),
         }
     }
 }
 
-/// The errors of an open block with both slots live.
+/// An open block with both slots live.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredPair")]
 struct PairBlock {
     candidate: Counts,
-    /// Errors on either slot in looks in which both had requests, and those of them on the candidate.
-    errors: f64,
-    on_candidate: f64,
-    /// How many of the errors the candidate would have at the tolerated risk; each look has its own weights.
-    expected: f64,
+    baseline: Counts,
+}
+
+/// An open block as it is stored; journals of earlier releases have sums of another test in it.
+#[derive(Deserialize)]
+struct StoredPair {
+    candidate: Counts,
+    #[serde(default)]
+    baseline: Counts,
+}
+
+impl From<StoredPair> for PairBlock {
+    fn from(stored: StoredPair) -> Self {
+        let StoredPair { candidate, baseline } = stored;
+        Self { candidate, baseline }
+    }
 }
 
 /// Counts of which older blocks fade.
@@ -166,7 +192,7 @@ impl Evidence {
         }
     }
 
-    /// The bake time served: only while fresh data came, and not during shared blocks.
+    /// The bake time served: as much as the candidate's own samples cover, and not during shared blocks.
     #[must_use]
     pub const fn served(&self) -> Duration {
         self.served
@@ -196,6 +222,21 @@ impl Evidence {
         !self.objectives.is_empty() && self.objectives.iter().all(|objective| objective.p0.is_some())
     }
 
+    /// The smallest share that is tolerated, once all are frozen.
+    #[must_use]
+    pub fn strictest(&self) -> Option<f64> {
+        let shares: Option<Vec<f64>> = self.objectives.iter().map(|objective| objective.p0).collect();
+        shares?.into_iter().min_by(f64::total_cmp)
+    }
+
+    /// The objectives in which the old slot was seen to be worse than its SLO allows, with what is tolerated for it.
+    pub fn tolerated_more<'e>(&'e self, rules: &'e Rules) -> impl Iterator<Item = (&'e str, f64)> {
+        let pairs = rules.objectives.iter().zip(&self.objectives);
+        pairs.filter_map(|(rule, objective)| {
+            objective.p0.filter(|p0| *p0 > rule.tolerance()).map(|p0| (rule.name.as_str(), p0))
+        })
+    }
+
     /// Per objective, in the order of the rules: the baseline's counts, and its upper limit U once frozen.
     pub fn baselines(&self) -> impl Iterator<Item = (Counts, Option<f64>)> {
         self.objectives.iter().map(|objective| (objective.baseline, objective.upper))
@@ -205,7 +246,7 @@ impl Evidence {
 impl ObjectiveEvidence {
     fn new(name: &str, assume: Assume) -> Self {
         let (alone, compared) = match assume {
-            Assume::Blocks => (Alone::Blocks(BlockTest::new()), Compared::Blocks(BlockTest::new())),
+            Assume::Blocks => (Alone::Alternating(Alternating::default()), Compared::Combined(CombinedTest::new())),
             Assume::Independent => (Alone::Independent(RequestTest::new()), Compared::Independent(PairedTest::new())),
         };
         Self {
@@ -246,7 +287,7 @@ pub fn observe(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
         return;
     }
     evidence.blind = Duration::ZERO;
-    evidence.served = evidence.served.saturating_add(look.elapsed);
+    evidence.served = evidence.served.saturating_add(look.served);
     evidence.both_live = look.both_live;
     if look.both_live {
         observe_both(rules, evidence, look);
@@ -291,6 +332,10 @@ fn observe_alone(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) 
     }
     let Some(lasted) = closes(&mut evidence.alone_open, look.elapsed, rules.block_length()) else { return };
     let control = std::mem::take(&mut evidence.control);
+    if control.total == 0 {
+        // Nobody could be asked, so what failed before is no control any more.
+        evidence.control_recent = Recent::default();
+    }
     evidence.control_recent.observe(control);
     let mut shared_now = false;
     for objective in &mut evidence.objectives {
@@ -313,6 +358,10 @@ fn observe_alone(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) 
     }
 }
 
+fn arm(counts: Counts) -> Arm {
+    Arm { total: counts.total, bad: counts.bad.min(counts.total) }
+}
+
 /// Both slots live: test B. Test A rests, since it would blame the candidate for what both slots share.
 fn observe_both(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     evidence.shared_now = false;
@@ -320,16 +369,9 @@ fn observe_both(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
         let Arms { candidate, baseline } = arms(look, at);
         objective.totals.add(candidate);
         objective.pair.candidate.add(candidate);
-        let arm = |counts: Counts| Arm { total: counts.total, bad: counts.bad.min(counts.total) };
-        let (candidate, baseline) = (arm(candidate), arm(baseline));
+        objective.pair.baseline.add(baseline);
         if let Compared::Independent(test) = &mut objective.compared {
-            test.observe(rules.tolerated_risk, candidate, baseline);
-        }
-        if let Some(null) = expected_share(candidate, baseline, rules.tolerated_risk) {
-            let errors = candidate.bad as f64 + baseline.bad as f64;
-            objective.pair.errors += errors;
-            objective.pair.on_candidate += candidate.bad as f64;
-            objective.pair.expected += errors * null;
+            test.observe(rules.tolerated_risk, arm(candidate), arm(baseline));
         }
     }
     if closes(&mut evidence.pair_open, look.elapsed, rules.block_length()).is_none() {
@@ -337,10 +379,13 @@ fn observe_both(rules: &Rules, evidence: &mut Evidence, look: &ObserveContext) {
     }
     for objective in &mut evidence.objectives {
         let block = std::mem::take(&mut objective.pair);
-        if let Compared::Blocks(test) = &mut objective.compared
-            && block.errors > 0.0
-        {
-            test.observe(block.expected / block.errors, block.on_candidate / block.errors);
+        match objective.compared {
+            Compared::Blocks(_) => objective.compared = Compared::Combined(CombinedTest::new()),
+            Compared::Difference(earlier) => objective.compared = Compared::Combined(CombinedTest::after(earlier)),
+            Compared::Combined(_) | Compared::Independent(_) => {}
+        }
+        if let (Compared::Combined(test), Some(p0)) = (&mut objective.compared, objective.p0) {
+            test.observe(rules.tolerated_risk, p0, arm(block.candidate), arm(block.baseline));
         }
         objective.dispersion.observe(block.candidate.total, block.candidate.bad);
         objective.recent.observe(block.candidate);

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::{LabelsId, stored};
 use crate::{
     model::Timestamp,
     ports::{Labels, Point, Series},
@@ -16,47 +17,32 @@ const MOST_SERIES: usize = 20_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Increments {
-    tracks: BTreeMap<String, Point>,
+    #[serde(with = "stored::points")]
+    tracks: BTreeMap<LabelsId, Point>,
     sum: f64,
     newest: Option<Timestamp>,
     overflowed: bool,
 }
 
 impl Increments {
-    /// Adds samples of one series. Those up to `start` only set where counting begins; those after `until` are left
-    /// for later. A series that is `born` on a known target counts from zero, any other from its first value.
-    ///
-    /// What is no number, negative, or not newer than what is known, is passed over. A value below the one before is
-    /// a reset: the counter began at zero again.
-    pub fn add(&mut self, series: &Series, born: bool, start: Timestamp, until: Timestamp) {
-        let key = key(&series.labels);
-        for point in series.points.iter().filter(|p| p.value.is_finite() && p.value >= 0.0) {
-            self.newest = self.newest.max(Some(point.at));
-            if point.at > until {
-                continue;
-            }
-            let grown = match self.tracks.get(&key) {
-                Some(last) if point.at <= last.at => continue,
-                Some(last) if point.value >= last.value => point.value - last.value,
-                Some(_) => point.value,
-                None if self.tracks.len() >= MOST_SERIES => {
-                    self.overflowed = true;
-                    return;
-                }
-                None if born => point.value,
-                None => 0.0,
-            };
-            if point.at > start {
-                self.sum = (self.sum + grown).min(f64::MAX);
-            }
-            self.tracks.insert(key.clone(), *point);
-        }
+    /// The highest value of a series since its last reset, and when it was last seen.
+    pub(super) fn track(&self, key: LabelsId) -> Option<&Point> {
+        self.tracks.get(&key)
     }
 
-    /// Whether a series is known.
-    #[must_use]
-    pub fn knows(&self, labels: &Labels) -> bool {
-        self.tracks.contains_key(&key(labels))
+    /// Notes that samples of a series came, whether they are counted yet or not.
+    pub(super) fn saw(&mut self, series: &Series) {
+        self.newest = self.newest.max(series.points.iter().filter(|p| is_count(p)).map(|p| p.at).max());
+    }
+
+    /// Adds what a series has grown by, and notes where it stands.
+    pub(super) fn add(&mut self, key: LabelsId, by: f64, stand: Point) {
+        if self.tracks.len() >= MOST_SERIES && !self.tracks.contains_key(&key) {
+            self.overflowed = true;
+            return;
+        }
+        self.sum = (self.sum + by).min(f64::MAX);
+        self.tracks.insert(key, stand);
     }
 
     /// The sum of all increments; finite and never negative.
@@ -78,17 +64,22 @@ impl Increments {
     }
 }
 
-/// The labels as one text; stored state cannot have maps as keys.
-fn key(labels: &Labels) -> String {
+/// Whether a sample can be one of a counter.
+pub(super) fn is_count(point: &Point) -> bool {
+    point.value.is_finite() && point.value >= 0.0
+}
+
+/// What tells one series from another: all of its labels.
+pub(super) fn key(labels: &Labels) -> LabelsId {
     let mut text = String::new();
     for (name, value) in labels {
         let _ = write!(text, "{name}={value:?},");
     }
-    text
+    LabelsId::of(&text)
 }
 
 /// What tells one target from another: the labels that a scrape or a discovery adds, not what a program says itself.
-pub(super) fn target(labels: &Labels) -> String {
+pub(super) fn target(labels: &Labels) -> LabelsId {
     const TELLING: [&str; 6] = ["instance", "job", "namespace", "node", "pod", "replica"];
     let mut text = String::new();
     for name in TELLING {
@@ -96,5 +87,5 @@ pub(super) fn target(labels: &Labels) -> String {
             let _ = write!(text, "{name}={value:?},");
         }
     }
-    text
+    LabelsId::of(&text)
 }

@@ -56,6 +56,8 @@ pub struct Arms {
 pub struct ObserveContext {
     /// Time since the look before.
     pub elapsed: Duration,
+    /// The bake time that the candidate's own samples cover: those that are new, and taken since the bake began.
+    pub served: Duration,
     /// One entry per objective, in the order of the rules; one that is missing brought no requests.
     pub objectives: Vec<Arms>,
     /// interlock's own probes to the slot that served before: the only control when it gets no live traffic.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::HumanDuration,
-    ports::{MatchOp, Selector},
+    ports::{MatchOp, Native, Selector},
 };
 
 /// One promise with the counters that tell whether it is kept.
@@ -107,6 +107,12 @@ pub fn resolve(
             (Some(own), _) => format!("{}/{own}", slo.metadata.name),
             (None, _) => format!("{}/{}", slo.metadata.name, i + 1),
         };
+        // Rules, and what is said of an objective, know it by its name.
+        if all.iter().any(|other: &Objective| other.name == name) {
+            let at = if goal.display_name.is_some() { format!("{here}.displayName") } else { here };
+            let what = format!("there is another objective `{name}`");
+            return Err(Problem::new(&at, what, "give each a `displayName` of its own"));
+        }
         let (slo, service) = (slo.metadata.name.clone(), slo.spec.service.clone());
         all.push(Objective { name, slo, service, target, burn, period, counting });
     }
@@ -211,10 +217,15 @@ fn slower_than(
         let what = "the threshold is missing, or not above 0";
         return Err(Problem::new(&format!("{here}.value"), what, "write it in the unit of the buckets, such as 0.25"));
     };
+    if histogram.buckets.native.is_some() {
+        let part = |native: Native| Selector { native: Some(native), ..histogram.buckets.clone() };
+        let selectors = vec![(Side::Good, part(Native::UpTo(edge.to_string()))), (Side::Total, part(Native::Count))];
+        return Ok((Counting { selectors, edge: None }, histogram.quantile));
+    }
     let mut good = histogram.buckets.clone();
     good.matchers.retain(|m| m.label != "le");
     let stem = good.metric.trim_end_matches("_bucket");
-    let total = Selector { metric: format!("{stem}_count"), matchers: good.matchers.clone() };
+    let total = Selector::counters(format!("{stem}_count"), good.matchers.clone());
     good.matchers.push(edge_matcher(edge));
     Ok((Counting { selectors: vec![(Side::Good, good), (Side::Total, total)], edge: Some(edge) }, histogram.quantile))
 }

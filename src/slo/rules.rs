@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use super::{Counting, Objective, Problem, Severity, Side, burn_windows};
-use crate::ports::{MatchOp, Matcher, Selector};
+use crate::ports::{MatchOp, Matcher, Native, Selector};
 
 #[derive(Serialize)]
 struct File {
@@ -59,7 +59,13 @@ fn group(objective: &Objective) -> Result<Group, Problem> {
             ..Rule::default()
         })
         .collect();
-    let picked = format!("{{objective={:?}}}", objective.name);
+    // Other services have objectives of the same name, and all rules may come together in one Prometheus.
+    let picked: Vec<String> = labels
+        .iter()
+        .map(|(label, value)| Matcher { label: (*label).to_owned(), op: MatchOp::Equal, value: value.clone() })
+        .map(|one| matcher(&one))
+        .collect();
+    let picked = format!("{{{}}}", picked.join(","));
     let budget = number(objective.budget());
     rules.push(Rule {
         record: Some("slo:error_budget:left_ratio".to_owned()),
@@ -101,16 +107,43 @@ fn recorded(length: Duration) -> String {
 /// The PromQL for the share of bad events over a time; empty or NaN where there were no events.
 #[must_use]
 pub fn bad_share(counting: &Counting, over: Duration) -> String {
-    let has = |side: Side| counting.side(side).next().is_some();
-    let rate = |side: Side| {
-        let one = |s: &Selector| format!("(sum(rate({}[{}])) or vector(0))", promql(s), prom_duration(over));
-        format!("({})", counting.side(side).map(one).collect::<Vec<_>>().join(" + "))
-    };
-    match (has(Side::Total), has(Side::Bad)) {
-        (true, true) => format!("{} / {}", rate(Side::Bad), rate(Side::Total)),
-        (true, false) => format!("clamp_min(1 - {} / {}, 0)", rate(Side::Good), rate(Side::Total)),
-        (false, _) => format!("{0} / ({1} + {0})", rate(Side::Bad), rate(Side::Good)),
+    let rate = |side: Side| event_rate(counting, side, over);
+    match [Side::Good, Side::Bad, Side::Total].map(rate) {
+        [_, Some(bad), Some(total)] => format!("{bad} / {total}"),
+        [good, None, Some(total)] => format!("clamp_min(1 - {} / {total}, 0)", good.unwrap_or_default()),
+        [good, bad, None] => format!("{0} / ({1} + {0})", bad.unwrap_or_default(), good.unwrap_or_default()),
     }
+}
+
+/// The PromQL for the events of one side a second; `None` where no selector counts it.
+#[must_use]
+pub fn event_rate(counting: &Counting, side: Side, over: Duration) -> Option<String> {
+    let one = |s: &Selector| {
+        let sum = format!("sum(rate({}[{}]))", promql(s), prom_duration(over));
+        let counted = match &s.native {
+            None => sum,
+            Some(Native::Count) => format!("histogram_count({sum})"),
+            // Without observations the fraction is NaN: the comparison takes it out.
+            Some(Native::UpTo(edge)) => {
+                format!("histogram_fraction(-Inf, {edge}, {sum}) * histogram_count({sum}) >= 0")
+            }
+        };
+        format!("({counted} or vector(0))")
+    };
+    let all: Vec<String> = counting.side(side).map(one).collect();
+    (!all.is_empty()).then(|| format!("({})", all.join(" + ")))
+}
+
+/// The same share as that of [`bad_share`], from the events of the sides that are counted; `None` where there were none.
+#[must_use]
+pub fn share_of(events: &BTreeMap<Side, f64>) -> Option<f64> {
+    let share = match [Side::Good, Side::Bad, Side::Total].map(|side| events.get(&side).copied()) {
+        [_, Some(bad), Some(total)] => bad / total,
+        [good, None, Some(total)] => (1.0 - good.unwrap_or_default() / total).max(0.0),
+        [good, Some(bad), None] => bad / (good.unwrap_or_default() + bad),
+        [_, None, None] => return None,
+    };
+    Some(share).filter(|share| share.is_finite())
 }
 
 /// A selector as PromQL.
@@ -123,7 +156,7 @@ pub fn promql(selector: &Selector) -> String {
     format!("{}{{{}}}", selector.metric, matchers.join(","))
 }
 
-fn matcher(matcher: &Matcher) -> String {
+pub(super) fn matcher(matcher: &Matcher) -> String {
     let op = match matcher.op {
         MatchOp::Equal => "=",
         MatchOp::NotEqual => "!=",
@@ -158,7 +191,7 @@ mod tests {
 
     #[test]
     fn shares_follow_from_what_is_counted() {
-        let selector = |metric: &str| Selector { metric: metric.to_owned(), matchers: vec![] };
+        let selector = |metric: &str| Selector::counters(metric.to_owned(), vec![]);
         let shown = |sides: [Side; 2]| {
             let selectors = sides.map(|side| (side, selector(&format!("{side:?}").to_lowercase()))).into();
             bad_share(&Counting { selectors, edge: None }, Duration::from_secs(300))

@@ -67,7 +67,7 @@ pub struct Rules {
     pub alpha: f64,
     /// How long a block lasts at least; a longer look is a block of its own.
     ///
-    /// The bound on false rollbacks holds for bursts within a block, so it has to outlast them. It is also what a decision
+    /// The bound on false rollbacks holds for bursts that are shorter than a block, wherever they begin. It is also what a decision
     /// waits for: a block tells at most ln(x/p0), so blocks of 1 s decide five times as soon where requests abound.
     #[serde(default = "block")]
     pub block: HumanDuration,
@@ -78,7 +78,7 @@ pub struct Rules {
     ///
     /// 1.2 and not 1: no two slots run under the very same conditions (cold caches, other nodes, fewer replicas), and an
     /// outage that both share brings so many errors that a difference of a tenth would soon be proven. Not more, since
-    /// every block's evidence is at most ln(1/theta(r0)).
+    /// every block's evidence is at most ln(1 + 0.95/r0).
     #[serde(default = "risk")]
     pub tolerated_risk: f64,
     /// The multiple of 1 - SLO above which the baseline's upper limit refuses.
@@ -87,7 +87,8 @@ pub struct Rules {
     /// Whether the plan has a phase with both slots live; alpha is then shared by the tests A and B.
     #[serde(default)]
     pub both_live: bool,
-    /// Whether the tolerated share follows a baseline that is measured before; half of alpha pays for its limit.
+    /// Whether the old slot is measured before. Where it is seen to be worse than its SLO allows, the tolerated share is its
+    /// upper limit, for which half of alpha pays.
     #[serde(default)]
     pub baseline: bool,
     /// For how long data may be missing before the verdict is blind.
@@ -195,10 +196,15 @@ impl Rules {
         if self.both_live { rest / 2.0 } else { rest }
     }
 
-    /// The logarithm of the e-value at which an objective breaches: ln(k/alpha).
+    /// The logarithm of the e-value at which an objective breaches: ln(k/alpha), and twice that many where two tests take
+    /// blocks in turn, of which either may decide.
     #[must_use]
     pub fn ln_bound(&self, measured: bool) -> f64 {
-        (self.objectives.len().max(1) as f64 / self.alpha_each(measured)).ln()
+        let tests = match self.assume {
+            Assume::Blocks => 2.0,
+            Assume::Independent => 1.0,
+        };
+        (tests * self.objectives.len().max(1) as f64 / self.alpha_each(measured)).ln()
     }
 
     /// How long a block lasts at least. Independent requests need no blocks: every look counts at once.

@@ -6,14 +6,14 @@ use promql_parser::{
 };
 
 use super::Problem;
-use crate::ports::{MatchOp, Matcher, Selector};
+use crate::ports::{MatchOp, Matcher, Native, Selector};
 
 /// A quantile of a histogram, as a query asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     /// The quantile, such as 0.99.
     pub quantile: f64,
-    /// The series of its buckets.
+    /// The series of its buckets, or those of a native histogram.
     pub buckets: Selector,
 }
 
@@ -28,13 +28,14 @@ pub fn selectors(query: &str) -> Result<(Vec<Selector>, bool), Problem> {
     Ok((found.selectors, found.rated))
 }
 
-/// The quantile that a query of the form `histogram_quantile(q, sum by (le) (rate(X_bucket[5m])))` asks for.
+/// The quantile that a query of the form `histogram_quantile(q, sum by (le) (rate(X_bucket[5m])))` asks for. Of a native histogram
+/// it is `histogram_quantile(q, sum(rate(X[5m])))`.
 ///
 /// # Errors
 /// Where the query has another form.
 pub fn quantile(query: &str) -> Result<Histogram, Problem> {
-    let form =
-        "write it as `histogram_quantile(0.99, sum by (le) (rate(NAME_bucket[5m])))`, or count with a ratioMetric";
+    let form = "write it as `histogram_quantile(0.99, sum by (le) (rate(NAME_bucket[5m])))`, of a native histogram as \
+                `histogram_quantile(0.99, sum(rate(NAME[5m])))`, or count with a ratioMetric";
     let refuse = |what: String| Problem::new("", what, form);
     let Expr::Call(call) = bare(&parse(query)?) else {
         return Err(refuse("a threshold is only understood on a quantile of a histogram".to_owned()));
@@ -49,19 +50,34 @@ pub fn quantile(query: &str) -> Result<Histogram, Problem> {
     if !(q.val > 0.0 && q.val < 1.0) {
         return Err(refuse(format!("the quantile {} is not between 0 and 1", q.val)));
     }
-    if let Expr::Aggregate(sum) = bare(inner)
-        && !matches!(&sum.modifier, Some(LabelModifier::Include(by)) if by.labels.iter().any(|l| l == "le"))
-    {
-        return Err(refuse("the sum inside of `histogram_quantile` does not keep the label `le`".to_owned()));
-    }
     let mut found = Found::default();
     found.unwrap(inner)?;
-    match <[Selector; 1]>::try_from(found.selectors) {
-        Ok([buckets]) if buckets.metric.ends_with("_bucket") => Ok(Histogram { quantile: q.val, buckets }),
-        Ok([other]) => Err(refuse(format!("`{}` is no series of histogram buckets", other.metric))),
-        Err(_) => Err(refuse("the quantile is taken over several metrics".to_owned())),
+    let Ok([mut series]) = <[Selector; 1]>::try_from(found.selectors) else {
+        return Err(refuse("the quantile is taken over several metrics".to_owned()));
+    };
+    if series.native.is_some() {
+        return Err(refuse("a quantile of a count is none".to_owned()));
     }
+    let keeps_le = match bare(inner) {
+        Expr::Aggregate(sum) => {
+            Some(matches!(&sum.modifier, Some(LabelModifier::Include(by)) if by.labels.iter().any(|l| l == "le")))
+        }
+        _ => None,
+    };
+    if series.metric.ends_with("_bucket") {
+        if keeps_le == Some(false) {
+            return Err(refuse("the sum inside of `histogram_quantile` does not keep the label `le`".to_owned()));
+        }
+    } else if keeps_le == Some(true) || COUNTERS.iter().any(|ending| series.metric.ends_with(ending)) {
+        return Err(refuse(format!("`{}` is no series of histogram buckets", series.metric)));
+    } else {
+        series.native = Some(Native::Count);
+    }
+    Ok(Histogram { quantile: q.val, buckets: series })
 }
+
+/// How counters end that have no buckets, and no native histogram does.
+const COUNTERS: [&str; 3] = ["_count", "_sum", "_total"];
 
 fn parse(query: &str) -> Result<Expr, Problem> {
     parser::parse(query).map_err(|why| {
@@ -106,6 +122,9 @@ impl Found {
                     )),
                 }
             }
+            Expr::Call(call) if call.func.name == "histogram_count" => {
+                call.args.args.iter().try_for_each(|of| self.count(of))
+            }
             Expr::Call(call) => Err(Problem::new(
                 "",
                 format!("`{}` hides how many events there were", call.func.name),
@@ -116,6 +135,7 @@ impl Found {
                 self.unwrap(&both.lhs)?;
                 self.unwrap(&both.rhs)
             }
+            Expr::Binary(both) if both.op.id() == token::T_MUL => self.fraction(&both.lhs, &both.rhs),
             // `or vector(0)` only fills a gap that counting does not have.
             Expr::Binary(both) if both.op.id() == token::T_LOR && is_zero(&both.rhs) => self.unwrap(&both.lhs),
             Expr::Binary(both) => Err(Problem::new(
@@ -129,6 +149,60 @@ impl Found {
                 "write `rate(...)`, or leave the range out",
             )),
             _ => Err(Problem::new("", "no counter is found here", "write one such as `sum(rate(requests_total[5m]))`")),
+        }
+    }
+
+    /// Takes the series of an expression as native histograms, of which all observations are counted.
+    fn count(&mut self, of: &Expr) -> Result<(), Problem> {
+        let mut found = Self::default();
+        found.unwrap(of)?;
+        self.rated |= found.rated;
+        for mut one in found.selectors {
+            if one.native.replace(Native::Count).is_some() {
+                let hint = "take it of a histogram, such as `histogram_count(rate(NAME[5m]))`";
+                return Err(Problem::new("", "a count is taken of a count", hint));
+            }
+            self.add(one);
+        }
+        Ok(())
+    }
+
+    /// `histogram_fraction(0, T, X) * histogram_count(X)` counts the observations of a native histogram that are at most T.
+    fn fraction(&mut self, lhs: &Expr, rhs: &Expr) -> Result<(), Problem> {
+        let refuse = || {
+            Problem::new(
+                "",
+                "`*` between counters is not understood",
+                "give good, bad and total as queries of their own; only `+` joins counters, and \
+                 `histogram_fraction(0, T, X) * histogram_count(X)` counts a part of a native histogram",
+            )
+        };
+        let (share, count) = match (bare(lhs), bare(rhs)) {
+            (Expr::Call(share), count) if share.func.name == "histogram_fraction" => (share, count),
+            (count, Expr::Call(share)) if share.func.name == "histogram_fraction" => (share, count),
+            _ => return Err(refuse()),
+        };
+        let [low, high, of] = share.args.args.as_slice() else { return Err(refuse()) };
+        let (Some(low), Some(high)) = (constant(low), constant(high)) else { return Err(refuse()) };
+        let (mut part, mut all) = (Self::default(), Self::default());
+        part.count(of)?;
+        all.unwrap(&count)?;
+        let from_zero = low == 0.0 || low == f64::NEG_INFINITY;
+        let same = part.selectors == all.selectors && part.rated == all.rated;
+        if !(from_zero && same && high > 0.0 && high.is_finite()) {
+            return Err(refuse());
+        }
+        self.rated |= part.rated;
+        for mut one in part.selectors {
+            one.native = Some(Native::UpTo(high.to_string()));
+            self.add(one);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, selector: Selector) {
+        if !self.selectors.contains(&selector) {
+            self.selectors.push(selector);
         }
     }
 
@@ -162,11 +236,16 @@ impl Found {
         let Some(metric) = metric else {
             return Err(Problem::new("", "the selector names no metric", "begin it with the metric's name"));
         };
-        let selector = Selector { metric, matchers };
-        if !self.selectors.contains(&selector) {
-            self.selectors.push(selector);
-        }
+        self.add(Selector::counters(metric, matchers));
         Ok(())
+    }
+}
+
+fn constant(expr: &Expr) -> Option<f64> {
+    match bare(expr) {
+        Expr::NumberLiteral(number) => Some(number.val),
+        Expr::Unary(negative) => constant(&negative.expr).map(|value| -value),
+        _ => None,
     }
 }
 
@@ -222,7 +301,7 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r"
 `avg` hides how many events there were -> use `sum`, or no aggregation at all
 `/` between counters is not understood -> give good, bad and total as queries of their own; only `+` joins counters
-`*` between counters is not understood -> give good, bad and total as queries of their own; only `+` joins counters
+`*` between counters is not understood -> give good, bad and total as queries of their own; only `+` joins counters, and `histogram_fraction(0, T, X) * histogram_count(X)` counts a part of a native histogram
 `offset` and `@` move the query away from now -> leave them out
 `absent` hides how many events there were -> leave it out: only `sum`, `rate`, `increase`, `irate` and `+` are understood
 `rate` is taken of something else than a counter -> take it of a counter, such as `rate(requests_total[5m])`
@@ -231,6 +310,37 @@ the range has no function around it -> write `rate(...)`, or leave the range out
 no counter is found here -> write one such as `sum(rate(requests_total[5m]))`
 this is no PromQL: unexpected character inside brackets: '{' -> write one query without templates, such as `sum(rate(requests_total[5m]))`
 ");
+    }
+
+    #[test]
+    fn parts_of_native_histograms_are_understood() {
+        let shown = |query: &str| {
+            let (found, rated) = selectors(query).map_err(|problem| problem.what)?;
+            assert!(rated);
+            Ok::<_, String>(found.into_iter().map(|one| (one.metric, one.native)).collect::<Vec<_>>())
+        };
+        let count = Ok(vec![("d".to_owned(), Some(Native::Count))]);
+        assert_eq!(shown("sum(histogram_count(rate(d[5m])))"), count);
+        assert_eq!(shown("histogram_count(sum by (a) (rate(d[5m])))"), count);
+        let part = Ok(vec![("d".to_owned(), Some(Native::UpTo("0.25".to_owned())))]);
+        assert_eq!(shown("histogram_fraction(0, 0.25, sum(rate(d[5m]))) * histogram_count(sum(rate(d[5m])))"), part);
+        assert_eq!(shown("sum(histogram_count(rate(d[5m])) * histogram_fraction(-Inf, 0.25, rate(d[5m])))"), part);
+        for wrong in [
+            "histogram_fraction(0, 0.25, rate(d[5m]))",
+            "histogram_fraction(0, 0.25, rate(d[5m])) * histogram_count(rate(e[5m]))",
+            "histogram_fraction(0.1, 0.25, rate(d[5m])) * histogram_count(rate(d[5m]))",
+            "histogram_fraction(0, 0.25, rate(d[5m])) * histogram_count(d)",
+            "histogram_fraction(0, 0, rate(d[5m])) * histogram_count(rate(d[5m]))",
+            "histogram_fraction(0, 0.25, rate(d[5m])) * rate(d[5m])",
+            "histogram_fraction(0, 0.25, rate(d[5m])) * 60",
+            // The sum of the shares of several series is no share.
+            "sum(histogram_fraction(0, 0.25, rate(d[5m]))) * sum(histogram_count(rate(d[5m])))",
+            "histogram_count(histogram_count(rate(d[5m])))",
+        ] {
+            assert!(shown(wrong).is_err(), "{wrong}");
+        }
+        let found = quantile("histogram_quantile(0.99, sum(rate(d[5m])))").unwrap();
+        assert_eq!((found.buckets.metric.as_str(), found.buckets.native.is_some()), ("d", true));
     }
 
     #[test]
@@ -243,6 +353,8 @@ this is no PromQL: unexpected character inside brackets: '{' -> write one query 
             "histogram_quantile(99, rate(d_bucket[5m]))",
             "avg(latency)",
             "histogram_quantile(0.9, rate(d_sum[5m]))",
+            "histogram_quantile(0.9, sum by (le) (rate(d[5m])))",
+            "histogram_quantile(0.9, histogram_count(rate(d[5m])))",
             "max_over_time(d[5m])",
         ]
         .iter()
@@ -253,6 +365,8 @@ the sum inside of `histogram_quantile` does not keep the label `le`
 the quantile 99 is not between 0 and 1
 a threshold is only understood on a quantile of a histogram
 `d_sum` is no series of histogram buckets
+`d` is no series of histogram buckets
+a quantile of a count is none
 a threshold is understood on `histogram_quantile`, not on `max_over_time`
 ");
     }

@@ -143,6 +143,21 @@ pub struct ObjectiveProgress {
     pub bound: f64,
 }
 
+impl Verdict {
+    /// The same, told from the beginning of a bake, where this much had been served before it.
+    #[must_use]
+    pub fn since(self, before: Duration) -> Self {
+        let own = |length: HumanDuration| whole(length.0.saturating_sub(before));
+        match self {
+            Self::Healthy { served, excluded } => Self::Healthy { served: own(served), excluded },
+            Self::Gathering { why: Wanting::Bake { served, bake } } => {
+                Self::Gathering { why: Wanting::Bake { served: own(served), bake: own(bake) } }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Judges the evidence; `bake` is the time of fresh data that health takes at least.
 ///
 /// With one slot live an objective breaches when test A passes k/alpha. With both it takes test B, and the candidate's recent
@@ -234,14 +249,14 @@ fn breach_of(objective: &ObjectiveEvidence, ln_e: f64, ln_bound: f64) -> Verdict
     let (bad, total, share) = (counts.bad, counts.total, counts.share().unwrap_or(0.0));
     let p0 = objective.p0.unwrap_or(0.0);
     let why = format!(
-        "{}: {} of {} bad ({}), tolerated {}; evidence {} against {}",
+        "{}: {} of {} bad ({}), tolerated {}; evidence {} reaches the bound of {}",
         objective.name,
         grouped(bad),
         grouped(total),
         percent(share),
         percent(p0),
-        scientific(ln_e),
-        scientific(ln_bound),
+        strength(ln_e),
+        strength(ln_bound),
     );
     Verdict::Breach { objective: objective.name.clone(), ln_e, ln_bound, bad, total, share, p0, why }
 }
@@ -282,7 +297,12 @@ impl fmt::Display for Wanting {
                 write!(f, "{objective}: {} bad of late, at most {} is healthy", percent(*share), percent(*p1))
             }
             Self::Suspicion { objective, ln_e, ln_bound } => {
-                write!(f, "{objective}: evidence is rising, {} against {}", scientific(*ln_e), scientific(*ln_bound))
+                write!(
+                    f,
+                    "{objective}: evidence is rising to {}, at {} it is put back",
+                    strength(*ln_e),
+                    strength(*ln_bound)
+                )
             }
         }
     }
@@ -326,13 +346,8 @@ pub(super) fn percent(share: f64) -> String {
     format!("{value:.digits$} %")
 }
 
-/// exp(`ln`) as 1.3e5, also where no float holds it.
-fn scientific(ln: f64) -> String {
-    let log = ln / std::f64::consts::LN_10;
-    let (mut exponent, mut mantissa) = (log.floor(), 10.0_f64.powf(log - log.floor()));
-    if mantissa >= 9.95 {
-        (exponent, mantissa) = (exponent + 1.0, 1.0);
-    }
-    let text = format!("{mantissa:.1}");
-    format!("{}e{exponent}", text.strip_suffix(".0").unwrap_or(&text))
+/// Evidence, given by its logarithm, as people read it.
+fn strength(ln: f64) -> String {
+    let value = ln.exp();
+    if value >= 1e6 { "over a million".to_owned() } else { grouped(value.round() as u64) }
 }

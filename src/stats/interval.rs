@@ -75,6 +75,15 @@ pub fn sequence_upper(bad: f64, total: f64, error: f64) -> f64 {
     })
 }
 
+/// The lower limit of a confidence sequence, the counterpart of [`sequence_upper`].
+#[must_use]
+pub fn sequence_lower(bad: f64, total: f64, error: f64) -> f64 {
+    if total <= 0.0 {
+        return 0.0;
+    }
+    1.0 - sequence_upper(total - bad.clamp(0.0, total), total, error)
+}
+
 /// The smallest p above `from` at which `excluded` turns true; it has to stay so up to 1.
 fn smallest(from: f64, excluded: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (from, 1.0);

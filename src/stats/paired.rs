@@ -22,7 +22,7 @@ pub struct Arm {
 /// own share: with a cumulative one, a step of the weights looks like a fault (Simpson's paradox). `None` where a slot
 /// had no requests, since then the errors could have fallen on one side only.
 #[must_use]
-pub fn expected_share(candidate: Arm, baseline: Arm, risk: f64) -> Option<f64> {
+pub(super) fn expected_share(candidate: Arm, baseline: Arm, risk: f64) -> Option<f64> {
     if candidate.total == 0 || baseline.total == 0 {
         return None;
     }
@@ -36,7 +36,7 @@ pub fn expected_share(candidate: Arm, baseline: Arm, risk: f64) -> Option<f64> {
 /// errors is; so an outage that both slots share is no evidence. E is the mixture over r_j > r0 of
 /// [theta(r_j)/theta(r0)]^s [(1-theta(r_j))/(1-theta(r0))]^f. Source: Lindon and Malek, arXiv 2011.03567. It is mixed over
 /// starts as in test A, so that a fault that comes with a later weight is found as well. It takes errors as
-/// independent; where they come in bursts, bet on the split of blocks with [`super::BlockTest`] and [`expected_share`].
+/// independent; where they come in bursts, [`super::DifferenceTest`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairedTest {

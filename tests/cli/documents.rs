@@ -50,6 +50,16 @@ fn every_document_that_is_shipped_loads() {
     }
 }
 
+/// The page on an application of one's own shows the files that the cluster's tests take.
+#[test]
+fn the_page_shows_the_platform_files_as_they_are() {
+    let page = fs::read_to_string(scenarios().join("../docs/bring-your-own-application.md")).unwrap();
+    for scenario in ["site", "site-selector"] {
+        let file = fs::read_to_string(scenarios().join(scenario).join("interlock.yaml")).unwrap();
+        assert!(page.contains(&format!("```yaml\n{file}```\n")), "{scenario}");
+    }
+}
+
 #[test]
 fn an_unknown_key_shows_its_place_and_the_nearest_key() {
     let (_guard, folder) = platform();
@@ -116,6 +126,39 @@ fn without_a_platform_file_it_says_how_to_name_one() {
 }
 
 #[test]
+fn a_variable_that_is_empty_names_nothing() {
+    let (_guard, folder) = platform();
+    let empty = ["INTERLOCK_PLATFORM", "INTERLOCK_STORE", "INTERLOCK_DEFAULTS_BAKE", "INTERLOCK_LAB"];
+    for args in [&["slo", "rules"][..], &["runs", "list"]] {
+        let said = interlock_with(&folder, args, &empty.map(|name| (name, "")));
+        assert_eq!((said.code, &said.out), (0, &interlock(&folder, args).out), "{args:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_time_below_zero_is_named_as_that() {
+    let (_guard, folder) = platform();
+    let said = interlock(&folder, &["switchover", "plan", "tenant", "--to", "green", "--bake", "-5s"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("`-5s` is below zero; a duration is such as 90s or 5m"), "{}", said.err);
+}
+
+/// Every command that a hint names in backquotes is one that there is.
+#[test]
+fn the_schema_that_hints_name_is_a_command_that_works() {
+    let (_guard, folder) = folder();
+    let listed = interlock(&folder, &["schema"]);
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    let commands: Vec<_> = listed.out.lines().filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    for command in commands {
+        let said = interlock(&folder, &command.split(' ').skip(1).collect::<Vec<_>>());
+        assert_eq!(said.code, 0, "{command}: {}", said.err);
+        assert!(said.json().is_object(), "{command}");
+    }
+}
+
+#[test]
 fn what_is_set_from_outside_is_checked_like_the_file() {
     let (_guard, folder) = platform();
     insta::assert_snapshot!(interlock(&folder, &["--set", "defaults.bak=1m", "slo", "rules"]).told(&folder), @r"
@@ -140,7 +183,7 @@ fn what_is_set_from_outside_is_checked_like_the_file() {
        : ^^|^^
        :   `-- here
        `----
-      help: mend it here; `interlock schema` prints what a document may hold
+      help: mend it here; `interlock schema` names what prints all that may stand here
     ");
     insta::assert_snapshot!(interlock(&folder, &["--set", "defaults.bake", "slo", "rules"]).told(&folder), @r"
     exit 2
@@ -230,4 +273,22 @@ fn the_rules_that_are_shipped_are_those_of_the_slos() {
     let said = interlock(&here, &["--platform", platform.to_str().unwrap(), "slo", "rules"]);
     let shipped = scenarios().join("../manifests/prometheus/tenant-slo-rules.yaml");
     assert_eq!(said.out, fs::read_to_string(shipped).unwrap(), "write them anew with `interlock slo rules`");
+}
+
+/// What never ends is refused before it is opened, whoever is to read it.
+#[test]
+fn no_device_is_read_as_a_document() {
+    let (_guard, folder) = platform();
+    for args in [
+        &["slo", "import", "/dev/zero"][..],
+        #[cfg(feature = "sql")]
+        &["drill", "plan", "/dev/zero"],
+        &["--platform", "/dev/zero", "slo", "rules"],
+        &["sequence", "lint", "--baseline", "/dev/zero", "."],
+    ] {
+        fs::write(folder.join("a.md"), "# A\n").unwrap();
+        let refused = interlock(&folder, args);
+        assert_eq!(refused.code, 2, "{args:?}: {}", refused.out);
+        assert!(refused.err.contains("it is no regular file"), "{args:?}: {}", refused.err);
+    }
 }

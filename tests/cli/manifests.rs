@@ -14,8 +14,18 @@ use crate::{folder, interlock};
 const FIELDS: [&str; 4] = ["apiVersion", "kind", "resources", "configMapGenerator"];
 
 /// Folders that are applied as they are.
-const KUSTOMIZATIONS: [&str; 8] =
-    ["lab", "lab-httproute", "jobs", "guardian", "rbac", "rbac/read-only", "rbac/switchover", "rbac/guardian"];
+const KUSTOMIZATIONS: [&str; 10] = [
+    "lab",
+    "lab-httproute",
+    "site",
+    "site-selector",
+    "jobs",
+    "guardian",
+    "rbac",
+    "rbac/read-only",
+    "rbac/switchover",
+    "rbac/guardian",
+];
 
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")

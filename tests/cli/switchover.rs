@@ -43,7 +43,7 @@ exit 2
 -- err
   x no gate is called `freze`
   help: the gates are lock, freeze, credentials, guardian, weights, permissions, managers,
-        replicas, version, smoke, slo, budget
+        replicas, version, smoke, identity, series, slo, budget
 ");
     assert_eq!(with(&["--override", "freeze"]).code, 2);
     assert_eq!(with(&["--override", "freeze", "--reason", ""]).code, 2);
@@ -60,6 +60,6 @@ fn without_a_terminal_nothing_begins_without_yes() {
     -- out
     -- err
       x there is no terminal to confirm on
-      help: read what `plan` prints, then run it with --yes
+      help: read what it would do (`plan`, or --dry-run), then run it with --yes
     ");
 }

@@ -12,7 +12,6 @@ use crate::{
     api_server::ApiServer,
     contract,
     stage::{Cli, Stage, until},
-    switches::none_lost,
 };
 
 const RUN: [&str; 12] =
@@ -47,7 +46,7 @@ fn put_back(stage: &Stage) {
 #[test]
 fn a_silent_api_server_is_outlasted() {
     let Some(stage) = Stage::up_alone("silent") else { return };
-    let load = stage.offer(200, 60, true);
+    let load = stage.offer(100, true);
     let run = promoted(&stage, start(&stage, &["--accept-local-guardian"]));
     std::thread::sleep(Duration::from_secs(3));
     ApiServer::find().silent_for(Duration::from_secs(10));
@@ -55,7 +54,7 @@ fn a_silent_api_server_is_outlasted() {
     assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
     assert_eq!(stage.serving(), "green");
     assert_eq!(stage.ask(&["runs", "verify"]).code, Some(0));
-    none_lost(&load.wait(), 12_000);
+    load.end().none_lost();
 }
 
 #[test]
@@ -83,11 +82,11 @@ fn a_watch_that_has_expired_begins_anew() {
 fn a_killed_operator_is_put_back_by_the_guardian_in_the_cluster() {
     let Some(stage) = Stage::up("guarded") else { return };
     stage.guardian();
-    let load = stage.offer(200, 90, true);
+    let load = stage.offer(100, true);
     let run = promoted(&stage, start(&stage, &[]));
     run.kill_group();
     put_back(&stage);
-    none_lost(&load.wait(), 18_000);
+    load.end().none_lost();
     let told = stage.kubectl(&["get", "lease,configmap,events"]);
     assert!(told.contains("interlock-tenant") && told.contains("TrafficMoved"), "{told}");
 }
@@ -95,7 +94,7 @@ fn a_killed_operator_is_put_back_by_the_guardian_in_the_cluster() {
 #[test]
 fn a_killed_operator_is_put_back_from_another_machine() {
     let Some(stage) = Stage::up("elsewhere") else { return };
-    let load = stage.offer(200, 90, true);
+    let load = stage.offer(100, true);
     let run = promoted(&stage, start(&stage, &["--accept-local-guardian"]));
     // The whole machine is lost: the operator, and its guardian.
     let (id, _) = newest(&stage);
@@ -106,7 +105,7 @@ fn a_killed_operator_is_put_back_from_another_machine() {
     let recovered = stage.start_from(&another_home(&stage), &["runs", "recover", &id]).wait();
     assert_eq!(recovered.code, Some(7), "{recovered:?}");
     put_back(&stage);
-    none_lost(&load.wait(), 18_000);
+    load.end().none_lost();
 }
 
 /// A folder with nothing but the platform file.
@@ -122,7 +121,7 @@ fn another_home(stage: &Stage) -> std::path::PathBuf {
 #[test]
 fn an_operator_that_has_lost_its_lease_writes_nothing_more() {
     let Some(stage) = Stage::up("superseded") else { return };
-    let load = stage.offer(200, 60, true);
+    let load = stage.offer(100, true);
     let run = promoted(&stage, start(&stage, &["--accept-local-guardian"]));
     run.signal(Signal::SIGSTOP);
     let aborted = stage.start_from(&another_home(&stage), &["switchover", "abort", "tenant"]).wait();
@@ -134,5 +133,5 @@ fn an_operator_that_has_lost_its_lease_writes_nothing_more() {
     assert_eq!(done.code, Some(7), "{}\n{}", done.out, done.err);
     assert_eq!((version("services"), version("configmaps")), before);
     assert_eq!(stage.serving(), "blue");
-    load.kill_group();
+    load.end();
 }

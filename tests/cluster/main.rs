@@ -7,7 +7,7 @@ mod api_server;
 #[path = "../lab/command.rs"]
 mod command;
 #[path = "../contract/contract.rs"]
-#[expect(dead_code, reason = "no Gateway controller runs here that would share requests by weights")]
+#[expect(dead_code, reason = "some of it is for platforms that share requests by weights on their own")]
 mod contract;
 mod doctor;
 mod faults;
@@ -17,6 +17,10 @@ mod platform;
 mod reach;
 mod refusals;
 mod routes;
+#[path = "../sources/servers.rs"]
+mod servers;
+mod site;
+mod site_selector;
 mod stage;
 mod switches;
 mod upkeep;

@@ -172,7 +172,7 @@ fn a_switchover_runs_under_its_role_there_and_back() {
     apply(&stage, &built("switchover"));
     granted(&stage, "interlock-switchover", "list", "pods");
     let switching = account(&stage, "interlock-switchover");
-    let load = stage.offer(200, 90, true);
+    let load = stage.offer(100, true);
 
     let args = [&RUN[..], &["--accept-local-guardian", "--scale-down-old"]].concat();
     let mut run = start(&mut stage, &switching, &args);
@@ -193,7 +193,7 @@ fn a_switchover_runs_under_its_role_there_and_back() {
     for reason in ["TrafficMoved", "Scaled"] {
         assert!(events.contains(reason), "{events}");
     }
-    load.kill_group();
+    load.end();
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_guardian_puts_back_under_its_role() {
     let seen = ask(&mut stage, &switching, &["doctor", "--for", "switchover"]);
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(seen.out.contains("in the cluster: "), "{}", seen.out);
-    let load = stage.offer(100, 90, true);
+    let load = stage.offer(100, true);
     // Longer than it takes to find out that the operator has gone.
     let args: Vec<_> = RUN.iter().map(|arg| if *arg == "3s" { "20s" } else { arg }).collect();
     let mut run = start(&mut stage, &switching, &args);
@@ -227,7 +227,7 @@ fn a_guardian_puts_back_under_its_role() {
     let done = guardian.wait();
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(!unfolded(&done.err).contains("not allowed"), "{}", done.err);
-    load.kill_group();
+    load.end();
 }
 
 #[test]

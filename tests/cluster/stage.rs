@@ -15,8 +15,10 @@ use interlock::{
         Traffic,
         traffic::{Backends, SelectorTraffic},
     },
-    process::Identity,
+    ports::Field,
+    process::{Identity, Signal},
 };
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -26,16 +28,15 @@ pub use crate::command::{Cli, Done, until};
 
 const INTERLOCK: &str = env!("CARGO_BIN_EXE_interlock");
 
-/// The folder of the cluster that is up; `None`, said once, where there is none.
+/// The folder of the cluster that is up; `None` where there is none and `INTERLOCK_NO_CLUSTER` says that this is known.
 pub fn cluster() -> Option<PathBuf> {
     let folder = std::env::var_os("INTERLOCK_TEST_CLUSTER").map(PathBuf::from);
     if folder.is_none() {
-        let why = std::env::var("INTERLOCK_NO_CLUSTER").unwrap_or_else(|_| {
-            "INTERLOCK_TEST_CLUSTER names no cluster; `tests/run cluster` brings one up, as root on Debian".to_owned()
-        });
-        // Past the capture of the test runner: nobody is to take this for a test that ran.
-        let _ =
-            writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "NOT RUN on a cluster: {why}");
+        let told = "NOT RUN on a cluster: INTERLOCK_TEST_CLUSTER names none; `tests/run cluster` brings one up, as root on Debian";
+        // Nobody is to take this for a test that ran, unless they know.
+        assert!(std::env::var_os("INTERLOCK_NO_CLUSTER").is_some(), "{told}; INTERLOCK_NO_CLUSTER=1 leaves it out");
+        // Past the capture of the test runner.
+        let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "{told}");
     }
     folder
 }
@@ -86,9 +87,9 @@ impl Stage {
     pub fn with(name: &str, setup: &Setup) -> Option<Self> {
         let stage = Self::bare(name, if setup.alone { alone } else { shared })?;
         stage.apply(&stage.manifests(setup));
-        stage.kubectl(&["rollout", "status", "deployment/tenant-blue", "--timeout=120s"]);
+        stage.kubectl(&["rollout", "status", "deployment/tenant-blue", "--timeout=300s"]);
         if setup.image.is_none() {
-            stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=120s"]);
+            stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=300s"]);
         }
         Some(stage)
     }
@@ -110,6 +111,9 @@ impl Stage {
         stage.kubectl(&["create", "namespace", &stage.namespace]);
         let text = include_str!("../../scenarios/cluster/interlock.yaml");
         let text = text.replace("namespace: shop", &format!("namespace: {}, outage: 15s", stage.namespace));
+        // Tests share a machine that may be busy; what they ask of a slot is not how fast it is.
+        let text = text.replace("defaults:\n", "defaults:\n  answerWithin: 10s\n");
+        assert!(text.contains("answerWithin"));
         fs::write(stage.folder.path().join("interlock.yaml"), text).unwrap();
         let slo = include_str!("../../scenarios/cluster/slo.yaml");
         fs::write(stage.folder.path().join("slo.yaml"), slo).unwrap();
@@ -246,19 +250,20 @@ impl Stage {
         self.start(args).wait()
     }
 
-    /// Begins to offer load: `rate` requests a second over kept-alive connections, or over new ones each. As many may be in
-    /// flight as are due within an answer's 10 s, so that a stall delays requests and loses none.
-    pub fn offer(&self, rate: u32, seconds: u64, new: bool) -> Cli {
-        let (address, in_flight) = (self.address("tenant"), (rate * 10).to_string());
-        let (rate, duration) = (rate.to_string(), format!("{seconds}s"));
-        let mut args = vec!["lab", "load", "--address", &address, "--rate", &rate, "--duration", &duration];
-        args.extend(["--in-flight", &in_flight, "-o", "json"]);
-        if new {
-            args.push("--new-connections");
-        }
+    /// Begins to offer load until it is told to end: `rate` requests a second over kept-alive connections, or over new ones
+    /// each. As many may be in flight as are due within an answer's 10 s, so that a stall delays requests and loses none.
+    pub fn offer(&self, rate: u32, new: bool) -> Load {
+        let address = self.address("tenant");
         // kube-proxy follows a new Service in its own time, and refuses what comes before.
         until("the Service's address to be served", || is_served(&address));
-        self.start(&args)
+        self.offer_at(&address, rate, if new { &["--new-connections"] } else { &[] })
+    }
+
+    /// The same at any address, with further arguments.
+    pub fn offer_at(&self, address: &str, rate: u32, more: &[&str]) -> Load {
+        let (rate, in_flight) = (rate.to_string(), (rate * 10).to_string());
+        let args = ["lab", "load", "--address", address, "--rate", &rate, "--duration", "1h"];
+        Load(self.start(&[&args[..], &["--in-flight", &in_flight, "-o", "json"], more].concat()))
     }
 
     /// The service as the adapter takes it.
@@ -268,7 +273,7 @@ impl Stage {
             name: "tenant".to_owned(),
             workloads: [workload("deployment/tenant-blue"), workload("deployment/tenant-green")],
             routing: selector(Some(format!("http://{}", self.address("tenant")))),
-            identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
+            identity: ("/version".to_owned(), Field::Header("x-lab-slot".to_owned())),
             telling: Some(telling()),
         };
         let cluster = self.runtime.block_on(Cluster::connect(&self.reach())).unwrap();
@@ -287,9 +292,45 @@ impl Stage {
     }
 }
 
+/// Users of a service, until they are told to end.
+#[must_use]
+pub struct Load(Cli);
+
+/// What became of the requests of a load.
+#[derive(Debug)]
+pub struct Requests {
+    pub ok: u64,
+    pub failed: u64,
+    /// Those of the failed ones that a busy machine was too late to offer, which no platform has lost.
+    pub unsent: u64,
+    /// Some of those that failed.
+    pub examples: Value,
+}
+
+impl Load {
+    /// Ends it, and gives what it has counted.
+    pub fn end(self) -> Requests {
+        self.0.signal(Signal::SIGINT);
+        let told = self.0.wait();
+        assert_eq!(told.code, Some(7), "{told:?}");
+        let report: Value = serde_json::from_str(&told.out).unwrap();
+        let [ok, failed, unsent] =
+            [&report["ok"], &report["failed"], &report["failures"]["not_sent"]].map(|count| count.as_u64().unwrap());
+        Requests { ok, failed, unsent, examples: report["examples"].clone() }
+    }
+}
+
+impl Requests {
+    /// All that were sent were answered well, and most of them were sent.
+    pub fn none_lost(&self) {
+        assert_eq!(self.failed, self.unsent, "such as {}", self.examples);
+        assert!(self.ok > self.unsent, "{self:?}");
+    }
+}
+
 /// Whether somebody accepts connections at an address. What nobody routes yet is lost without a word, and the system would
 /// go on trying for two minutes.
-fn is_served(address: &str) -> bool {
+pub fn is_served(address: &str) -> bool {
     std::net::TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(1)).is_ok()
 }
 

@@ -61,7 +61,7 @@ fn evictions_go_by_the_budget_and_by_the_pods_identity() {
     until("the budget to be used up", || allowed() == 0);
     let begun = Instant::now();
     let Evicted::Blocked { why } = evict(first).unwrap() else { panic!("a budget of nothing was passed") };
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(why.contains("tenant-blue"), "{why}");
     assert!(uids(&stage, "blue").contains(&first.uid));
 
@@ -79,7 +79,7 @@ fn restarts_replace_every_pod_and_deletions_the_one_that_was_meant() {
     let before = uids(&stage, "green");
     let now = "2026-11-21T09:30:00Z".parse().unwrap();
     stage.runtime.block_on(namespace.restart("tenant-green", now)).unwrap();
-    stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=120s"]);
+    stage.kubectl(&["rollout", "status", "deployment/tenant-green", "--timeout=600s"]);
     until("all pods to be others", || {
         let after = uids(&stage, "green");
         after.len() == 2 && after.is_disjoint(&before)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use interlock::{
     adapters::{Cluster, KubePlatform, ServiceInCluster, WorkloadName},
     model::{Epoch, Slot},
-    ports::{Fence, Replica, Workload as _},
+    ports::{Fence, Field, Replica, Workload as _},
 };
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ fn platform(stage: &Stage, blue: &str, green: &str) -> KubePlatform {
         name: "tenant".to_owned(),
         workloads: [blue, green].map(|name| WorkloadName::parse(name).unwrap()),
         routing: selector(None),
-        identity: ("/version".to_owned(), "x-lab-slot".to_owned()),
+        identity: ("/version".to_owned(), Field::Header("x-lab-slot".to_owned())),
         telling: None,
     };
     let cluster = stage.runtime.block_on(Cluster::connect(&stage.reach())).unwrap();
@@ -98,7 +98,7 @@ fn stateful_sets_and_what_a_rollout_leaves_are_slots() {
 
     // The old one has pods until it is scaled down; they are none of the slot's.
     stage.kubectl(&["scale", "replicaset", "tenant-old", "--replicas=0"]);
-    stage.kubectl(&["rollout", "status", "statefulset/tenant", "--timeout=60s"]);
+    stage.kubectl(&["rollout", "status", "statefulset/tenant", "--timeout=300s"]);
     let settled = by_labels();
     until("the new ReplicaSet's pods to be up", || {
         let blue = replicas(&stage, &settled, Slot::Blue);

@@ -9,7 +9,7 @@ use interlock::{
 
 /// A path of the service that answers well.
 pub const PATH: &str = "/tenants/7";
-const WITHIN: Duration = Duration::from_secs(3);
+const WITHIN: Duration = Duration::from_secs(30);
 
 fn fence(epoch: u64, from: Weights) -> Fence<Weights> {
     Fence { epoch: Epoch(epoch), from }
@@ -59,7 +59,7 @@ pub async fn live_requests_follow_the_weights(platform: &(impl Traffic + Request
         platform.set_weights(&to, &fence(40, from)).await.unwrap();
         for _ in 0..20 {
             let reply = platform.get(Route::Live, PATH, WITHIN).await.unwrap();
-            assert_eq!((reply.status, reply.slot), (200, Some(slot)));
+            assert_eq!((reply.status, reply.slot()), (200, Some(slot)));
         }
     }
 }
@@ -70,20 +70,18 @@ pub async fn live_requests_are_shared(platform: &(impl Traffic + Requests)) {
     platform.set_weights(&tenth, &fence(40, blue)).await.unwrap();
     let mut to_green = 0;
     for _ in 0..100 {
-        to_green += usize::from(platform.get(Route::Live, PATH, WITHIN).await.unwrap().slot == Some(Slot::Green));
+        to_green += usize::from(platform.get(Route::Live, PATH, WITHIN).await.unwrap().slot() == Some(Slot::Green));
     }
     assert_eq!(to_green, 10);
     platform.set_weights(&blue, &fence(40, tenth)).await.unwrap();
 }
 
-/// A preview reaches its slot whatever the weights, and says which release served.
-pub async fn previews_reach_their_slot(platform: &(impl Requests + Workload)) {
+/// A preview reaches its slot whatever the weights.
+pub async fn previews_reach_their_slot(platform: &impl Requests) {
     for slot in Slot::ALL {
-        let version = platform.replicas(slot).await.unwrap()[0].version.clone();
         for _ in 0..5 {
             let reply = platform.get(Route::Preview(slot), PATH, WITHIN).await.unwrap();
-            assert_eq!((reply.status, reply.slot), (200, Some(slot)));
-            assert_eq!(reply.version.as_deref(), Some(&*version));
+            assert_eq!((reply.status, reply.slot()), (200, Some(slot)));
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use interlock::{
     adapters::{SystemClock, store::FolderStore},
     guard::milestone,
+    journal::Owner,
+    ports::{Opening, Store as _},
 };
 
 use crate::store;
@@ -44,4 +46,26 @@ async fn a_folder_shows_what_was_tampered_with() {
     store::tampering_shows(&kept, 2, change(|lines| [lines[0], lines[2], lines[3]].concat())).await;
     store::tampering_shows(&kept, 3, change(|lines| [lines[0], lines[2], lines[1], lines[3]].concat())).await;
     store::tampering_shows(&kept, 4, change(|lines| lines[..3].concat())).await;
+}
+
+/// A folder of a run is lost as a whole, in part, or to a restored disk; nobody is locked out by it.
+#[tokio::test]
+async fn a_lost_journal_locks_nobody_out() {
+    for (number, lose) in (51..).zip([
+        (|folder: &std::path::Path| std::fs::remove_dir_all(folder).unwrap()) as fn(&std::path::Path),
+        |folder| std::fs::remove_file(folder.join("journal.jsonl")).unwrap(),
+        |folder| std::fs::write(folder.join("journal.jsonl"), "").unwrap(),
+        |folder| {
+            std::fs::remove_dir_all(folder).unwrap();
+            std::fs::create_dir(folder).unwrap();
+        },
+    ]) {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = open(&folder);
+        let (owner, ttl) = (Owner::current().unwrap(), std::time::Duration::from_secs(10));
+        let grant = kept.open(&Opening::new(&store::run(number), &store::target("lost"), &owner, ttl)).await.unwrap();
+        kept.append(&grant, serde_json::json!({ "applied": { "step": 0 } }).into()).await.unwrap();
+        lose(&kept.folder(&grant.run));
+        store::a_target_is_freed(&kept, &grant).await;
+    }
 }

@@ -6,7 +6,7 @@ use interlock::{
     error::{Error, Exit},
     journal::{Draft, Grant, Lock, Owner},
     model::{Epoch, RunId, Target},
-    ports::Store,
+    ports::{Ends, LAST, Opening, Store},
 };
 use serde_json::json;
 
@@ -26,11 +26,15 @@ fn entry(number: usize) -> Draft {
 }
 
 async fn open(store: &dyn Store, number: u32, name: &str) -> Result<Grant, Error> {
-    store.open(&run(number), &target(name), &Owner::current().unwrap(), TTL).await
+    store.open(&Opening::new(&run(number), &target(name), &Owner::current().unwrap(), TTL)).await
 }
 
 async fn lock(store: &dyn Store, name: &str) -> Lock {
     store.lock(&target(name)).await.unwrap().unwrap()
+}
+
+async fn ends(store: &dyn Store, run: &RunId) -> Ends {
+    store.ends(std::slice::from_ref(run), |_| false).await.remove(0).unwrap()
 }
 
 fn is_superseded<T: std::fmt::Debug>(result: Result<T, Error>, theirs: u64) {
@@ -72,6 +76,7 @@ pub async fn epochs_rise_and_outlive_runs(store: &dyn Store) {
 pub async fn records_come_back_in_order(store: &dyn Store) {
     let grant = open(store, 21, "records").await.unwrap();
     assert!(store.load(&grant.run).await.unwrap().is_empty());
+    assert_eq!(ends(store, &grant.run).await, Ends { first: None, last: Vec::new() });
     let mut written = Vec::new();
     let mut heads = vec![store.head(&grant.run).await.unwrap()];
     for number in 0..5 {
@@ -86,9 +91,62 @@ pub async fn records_come_back_in_order(store: &dyn Store) {
     }
     heads.dedup();
     assert_eq!(heads.len(), 6);
+    let last = written[written.len() - LAST..].to_vec();
+    assert_eq!(ends(store, &grant.run).await, Ends { first: written.first().cloned(), last });
+    let one = store.ends(std::slice::from_ref(&grant.run), |_| true).await.remove(0).unwrap();
+    assert_eq!(one, Ends { first: written.first().cloned(), last: written.last().cloned().into_iter().collect() });
     assert!(!store.is_exhausted(&grant.run));
     store.release(&grant).await.unwrap();
     assert_eq!(store.load(&grant.run).await.unwrap(), written, "a run that is over is still there to be read");
+}
+
+/// One record is left of a run that is over; what was noted of it still tells whether it was this one, and its target's epochs rise.
+pub async fn a_pruned_run_leaves_one_record(store: &dyn Store) {
+    let name = "pruned";
+    let grant = open(store, 22, name).await.unwrap();
+    for number in 0..5 {
+        store.append(&grant, entry(number)).await.unwrap();
+    }
+    let taken = store.take_over(&lock(store, name).await, &Owner::current().unwrap()).await.unwrap();
+    store.append(&taken, entry(5)).await.unwrap();
+    store.save_snapshot(&taken, 0, "where series stand").await.unwrap();
+    store.release(&taken).await.unwrap();
+    let head = store.head(&grant.run).await.unwrap();
+
+    let left = store.prune(&grant.run, json!({ "left": true }).into()).await.unwrap();
+    assert_eq!((left.seq, &left.prev, left.epoch), (6, &head, taken.epoch));
+    assert_eq!(store.load(&grant.run).await.unwrap(), std::slice::from_ref(&left));
+    assert_eq!(store.head(&grant.run).await.unwrap(), head);
+    assert_eq!(ends(store, &grant.run).await, Ends { first: Some(left.clone()), last: vec![left.clone()] });
+    assert_eq!(store.snapshot(&grant.run, taken.epoch, 0).await.unwrap(), None);
+    assert_eq!(store.half_pruned().await.unwrap(), Vec::new());
+    let again = store.prune(&grant.run, json!({ "left": "again" }).into()).await.unwrap();
+    assert_eq!(store.load(&grant.run).await.unwrap(), [again], "what is there stays");
+    assert!(store.runs().await.unwrap().contains(&grant.run));
+    assert!(matches!(open(store, 22, "another").await, Err(Error::Taken { .. })), "its name is not given again");
+    let free = lock(store, name).await;
+    assert_eq!((free.epoch, free.run), (taken.epoch, None));
+    let next = open(store, 23, name).await.unwrap();
+    assert_eq!(next.epoch, taken.epoch.next());
+    store.release(&next).await.unwrap();
+}
+
+/// A snapshot is read as it was saved, whoever reads it and however long it is; each owner has two of its own.
+pub async fn snapshots_are_replaced(store: &dyn Store) {
+    let name = "snapshots";
+    let grant = open(store, 24, name).await.unwrap();
+    store.append(&grant, entry(0)).await.unwrap();
+    assert_eq!(store.snapshot(&grant.run, grant.epoch, 0).await.unwrap(), None);
+    let long = "wo steht, was wächst; ".repeat(120_000);
+    for (turn, text) in [(0, "first"), (1, long.as_str()), (0, "third")] {
+        store.save_snapshot(&grant, turn, text).await.unwrap();
+        assert_eq!(store.snapshot(&grant.run, grant.epoch, turn).await.unwrap().as_deref(), Some(text));
+    }
+    let taken = store.take_over(&lock(store, name).await, &Owner::current().unwrap()).await.unwrap();
+    is_superseded(store.save_snapshot(&grant, 1, "too late").await, 2);
+    store.save_snapshot(&taken, 1, "of another term").await.unwrap();
+    assert_eq!(store.snapshot(&grant.run, grant.epoch, 1).await.unwrap().as_deref(), Some(long.as_str()));
+    store.release(&taken).await.unwrap();
 }
 
 /// After a takeover the earlier owner can do nothing any more, and is told which term is the later one.
@@ -228,6 +286,25 @@ pub async fn tampering_shows(store: &dyn Store, number: u32, tamper: impl AsyncF
     for result in [store.load(&grant.run).await.map(drop), store.head(&grant.run).await.map(drop)] {
         assert!(matches!(result, Err(Error::Tampered { .. })), "{result:?}");
     }
+    a_target_is_freed(store, &grant).await;
+}
+
+/// A target is given free whatever has become of the journal of its run, and its owner can do nothing more.
+pub async fn a_target_is_freed(store: &dyn Store, grant: &Grant) {
+    let (name, owner) = (grant.target.as_str(), Owner::current().unwrap());
+    let seen = lock(store, name).await;
+    assert_eq!(seen.run.as_ref(), Some(&grant.run));
+    store.free(&seen, &owner, "looked at it").await.unwrap();
+    let free = lock(store, name).await;
+    assert_eq!((free.run, free.owner), (None, None));
+    assert!(free.epoch > grant.epoch);
+    assert!(store.check(grant).await.is_err() && store.append(grant, entry(9)).await.is_err());
+    let next = store.open(&Opening::new(&grant.run.another(), &grant.target, &owner, TTL)).await.unwrap();
+    assert!(next.epoch > free.epoch);
+    let stale = store.free(&seen, &owner, "too late").await;
+    assert!(matches!(stale, Err(Error::Superseded { .. })), "{stale:?}");
+    assert_eq!(lock(store, name).await.run, Some(next.run.clone()));
+    store.release(&next).await.unwrap();
 }
 
 /// All of the contract that needs one store only, each on targets of its own.
@@ -235,6 +312,8 @@ pub async fn keeps_the_contract(store: &dyn Store) {
     a_held_target_is_refused(store).await;
     epochs_rise_and_outlive_runs(store).await;
     records_come_back_in_order(store).await;
+    a_pruned_run_leaves_one_record(store).await;
+    snapshots_are_replaced(store).await;
     a_stale_grant_is_refused_everywhere(store).await;
     an_owner_takes_over_from_itself(store).await;
     a_run_id_that_is_taken_is_refused(store).await;

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use interlock::ports::{
-    Database, Finding, Hosts, NodeSeen, Permit, PortError, Sample, Session, Topology, Unit, Written,
+    Database, Fencing, Finding, Hosts, NodeSeen, Permit, PortError, Sample, Session, Topology, Unit, Written,
 };
 use tokio::sync::Notify;
 
@@ -257,6 +257,10 @@ impl Database for Fake {
 
     fn is_managed(&self) -> bool {
         false
+    }
+
+    fn fencing(&self) -> Fencing {
+        Fencing::Session
     }
 
     fn unit(&self) -> Unit {

@@ -73,12 +73,6 @@ async fn a_fault_begins_on_a_host_that_runs_and_knows_it() {
         let found = format!("a runs, and can be {}", fault.said);
         assert_eq!(gate(of(fault, true), running()).await, Answer::Open { found });
 
-        let unable = Standing { state: HostState::Running, cannot: Some(fault.state()) };
-        let told = gate(of(fault, true), unable).await.to_string();
-        assert_eq!(told, format!("shut (a cannot be brought into the state `{}`)", fault.state()));
-        let for_good = Standing { state: HostState::Running, cannot: Some(HostState::Running) };
-        assert!(matches!(gate(of(fault, true), for_good).await, Answer::Shut { .. }), "{fault:?}");
-
         let harmed = Standing { state: fault.state(), cannot: None };
         let told = gate(of(fault, true), harmed).await.to_string();
         assert_eq!(told, format!("shut (a is {})", fault.said));
@@ -88,4 +82,27 @@ async fn a_fault_begins_on_a_host_that_runs_and_knows_it() {
         assert_eq!(matches!(unmanaged, Answer::Shut { .. }), fault.state().has(Act::PowerOff), "{fault:?}");
     }))
     .await;
+}
+
+/// A command that is missing is told before anything is touched, whatever step or way back it is for.
+#[tokio::test]
+async fn every_order_that_a_drill_may_ever_give_is_asked_for_by_its_gate() {
+    let given = [Method::Switchover, Method::Promote].map(|method| Spec { method, ..spec() });
+    let faults = FAULTS.iter().flat_map(|fault| [of(fault, true), of(fault, false)]);
+    let frozen = Spec { frozen: HumanDuration::secs(1), ..spec() };
+    let elsewhere = Spec { on: "etcd".to_owned(), ..of(FAULTS[0], false) };
+    let mut tried = Vec::new();
+    for spec in faults.chain(given).chain([frozen, elsewhere]) {
+        let all = bound(spec.clone(), &Fake::new(2), Standing { state: HostState::Running, cannot: None }).orders();
+        tried.extend(all.into_iter().map(|(host, order)| (spec.clone(), host, order)));
+    }
+    let told = join_all(tried.iter().map(|(spec, host, order)| async move {
+        let missing = Standing { state: HostState::Running, cannot: Some((host.clone(), *order)) };
+        gate(spec.clone(), missing).await.to_string()
+    }));
+    for ((spec, host, order), told) in tried.iter().zip(told.await) {
+        let wanted = format!("shut (a step or its way back may need what is not there: `{order}` for {host})");
+        assert_eq!(told, wanted, "{spec:?}");
+    }
+    assert!(tried.len() > 80, "{}", tried.len());
 }

@@ -13,7 +13,7 @@ use interlock::{
         drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
         preconditions::Facts,
     },
-    ports::{Database as _, Flow, HostState, Hosts, Permit, PortError},
+    ports::{Database as _, Fencing, Flow, HostState, Hosts, Order, Permit, PortError},
 };
 
 use crate::fake::{Fake, Host};
@@ -40,8 +40,8 @@ const GATES: [&str; 15] = [
 /// Hosts that all stand alike, and on which there is room.
 pub struct Standing {
     pub state: HostState,
-    /// The state into which none of them can be brought.
-    pub cannot: Option<HostState>,
+    /// What cannot be asked of, or told to, one of them.
+    pub cannot: Option<(String, Order)>,
 }
 
 #[async_trait]
@@ -49,12 +49,13 @@ impl Hosts for Standing {
     fn names(&self) -> Vec<String> {
         Vec::new()
     }
-    fn can(&self, _: &str, state: HostState) -> bool {
-        self.cannot != Some(state)
+    fn can(&self, host: &str, order: Order) -> bool {
+        self.cannot != Some((host.to_owned(), order))
     }
-    fn can_freeze(&self, _: &str) -> bool {
-        true
+    fn fencing(&self, _: &str) -> Fencing {
+        Fencing::Child
     }
+
     async fn state(&self, _: &str) -> Result<HostState, PortError> {
         Ok(self.state)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use interlock::operation::drill::{
     ledger::{Mark, Measurement, Micros, Outage, Records, measure},
-    record::{Recorder, WriterSpec, read_back},
+    record::{Progress, Recorder, WriterSpec, read_back},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -25,6 +25,32 @@ use crate::{
 static ALONE: Mutex<()> = Mutex::const_new(());
 /// Slots a second of each stream.
 const RATE: f64 = 500.0;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for the writers. A fault lasts as long as a test says; everything else lasts as long as it takes.
+async fn until(recorder: &Recorder, what: &str, so: impl Fn(&Progress) -> bool) {
+    let begun = Instant::now();
+    while !so(&recorder.progress()) {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}: {:?}", recorder.progress());
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until writes have been acknowledged for a while from now on: a short silence alone does not interrupt what is steady.
+pub async fn steady(recorder: &Recorder) {
+    const WHILE: Micros = Micros::millis(200);
+    let begun = recorder.progress();
+    let so = |now: &Progress| now.at.since(begun.at) >= WHILE && now.steady >= WHILE && now.routed > begun.routed;
+    until(recorder, "steady writes", so).await;
+}
+
+/// Waits until so many more writes are acknowledged.
+pub async fn acknowledged(recorder: &Recorder, more: u64) {
+    let enough = recorder.progress().acknowledged + more;
+    until(recorder, "more writes", |progress| progress.acknowledged >= enough).await;
+}
 
 /// A drill under way on a database in memory.
 pub struct Drill {
@@ -46,7 +72,8 @@ impl Drill {
         let recorder = Recorder::start(Arc::new(fake.clone()), spec, &file, 1).await.unwrap();
         let zero = Instant::now().checked_sub(recorder.now().into()).unwrap();
         let witness = Witness::begin();
-        sleep(Duration::from_millis(500)).await;
+        acknowledged(&recorder, 400).await;
+        steady(&recorder).await;
         recorder.mark(Mark::BaselineEnded);
         Self { fake, recorder, file, zero, witness, _folder: folder, _alone: alone }
     }
@@ -112,7 +139,7 @@ async fn refusing(millis: u64) -> bool {
     sleep(Duration::from_millis(millis)).await;
     let until = drill.at(drill.fake.set_host("a", Host::Up));
     drill.recorder.mark(Mark::Released);
-    sleep(Duration::from_millis(300)).await;
+    steady(&drill.recorder).await;
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
     let shown = holds(&measured, from, until, stalled);
@@ -145,14 +172,14 @@ async fn a_failover_loses_what_had_not_flowed() {
 async fn failover() -> bool {
     let drill = Drill::begin(2, spec()).await;
     drill.fake.set_flowing(false);
-    sleep(Duration::from_millis(200)).await;
+    acknowledged(&drill.recorder, 100).await;
     drill.recorder.mark(Mark::Fault);
     let from = drill.at(drill.fake.set_host("a", Host::Gone));
     sleep(Duration::from_millis(300)).await;
     let until = drill.at(drill.fake.promote("b"));
-    sleep(Duration::from_millis(400)).await;
+    steady(&drill.recorder).await;
     let lost = drill.fake.rejoin("a", "b");
-    sleep(Duration::from_millis(200)).await;
+    steady(&drill.recorder).await;
     assert_eq!(drill.recorder.progress().primary.as_deref(), Some("b"));
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
@@ -177,7 +204,7 @@ async fn a_host_that_is_stopped_hangs_and_goes_on() {
     let from = drill.at(drill.fake.set_host("a", Host::Stopped));
     sleep(Duration::from_millis(600)).await;
     let until = drill.at(drill.fake.set_host("a", Host::Up));
-    sleep(Duration::from_millis(400)).await;
+    steady(&drill.recorder).await;
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
     let Outage::Seen { lower, upper, from: seen_from, until: seen_until } = measured.outage else {
@@ -200,7 +227,7 @@ async fn a_stopped_host_does_not_keep_the_writer_from_the_next_primary() {
     let from = drill.at(drill.fake.set_host("a", Host::Stopped));
     sleep(Duration::from_millis(400)).await;
     let until = drill.at(drill.fake.promote("c"));
-    sleep(Duration::from_millis(600)).await;
+    steady(&drill.recorder).await;
     let (mut records, _) = drill.end().await;
     records.finals.primary = Some("c".to_owned());
     let measured = measure(&records).unwrap();
@@ -216,7 +243,7 @@ async fn a_stopped_host_does_not_keep_the_writer_from_the_next_primary() {
 async fn no_outage_is_seen_where_there_was_none() {
     let drill = Drill::begin(2, spec()).await;
     drill.recorder.mark(Mark::Fault);
-    sleep(Duration::from_millis(500)).await;
+    acknowledged(&drill.recorder, 400).await;
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
     match measured.outage {

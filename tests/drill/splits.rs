@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     fake::{Host, Twist},
-    outages::{Drill, is_quiet, spec},
+    outages::{Drill, acknowledged, is_quiet, spec, steady},
 };
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn split_brain_is_found_with_the_rows_that_it_costs() {
     let during = drill.fake.answered("a") - before;
     let lost = drill.fake.rejoin("a", "b");
     let until = drill.recorder.now();
-    sleep(Duration::from_millis(400)).await;
+    steady(&drill.recorder).await;
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
     let fate = measured.fate.as_ref().unwrap();
@@ -52,7 +52,7 @@ async fn a_stopped_primary_that_wakes_up_after_a_promotion_is_found() {
     let woke = drill.at(drill.fake.set_host("a", Host::Up));
     sleep(Duration::from_millis(200)).await;
     let lost = drill.fake.rejoin("a", "b");
-    sleep(Duration::from_millis(300)).await;
+    steady(&drill.recorder).await;
     let (records, stalled) = drill.end().await;
     let measured = measure(&records).unwrap();
     let Some(dual) = &measured.dual else {
@@ -72,7 +72,10 @@ async fn rows_are_counted_as_the_database_counts_them() {
     let twists = [Twist::Twice, Twist::RefusedButThere, Twist::Swallowed, Twist::Warned];
     drill.fake.twist(&[twists, twists, twists].concat());
     drill.fake.plant(77_000_000);
-    sleep(Duration::from_millis(400)).await;
+    while drill.fake.twisted().len() < 3 * twists.len() {
+        acknowledged(&drill.recorder, 1).await;
+    }
+    steady(&drill.recorder).await;
     let fake = drill.fake.clone();
     let (records, _) = drill.end().await;
     let measured = measure(&records).unwrap();

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::{Error, Exit},
-    guard::{Entry, Gate, Mode, Outcome, Override, Preconditions, ask_again, begin, load, milestone},
+    guard::{
+        Entry, Gate, Mode, Outcome, Override, Preconditions, Resume, Start, ask_again, begin, load, milestone, resume,
+    },
     model::RunId,
     ports::{PortError, Store},
 };
 
 use crate::{
-    shelf::{HandClock, plan, run_id, start},
+    shelf::{HandClock, context, plan, run_id, start},
     told::Remarks,
 };
 
@@ -39,7 +41,8 @@ async fn ask(before: &[Gate], now: Result<Vec<Gate>, fn() -> Error>, overrides: 
     let folder = tempfile::tempdir().unwrap();
     let (shelf, store) = (start(), FolderStore::new(folder.path(), Arc::new(HandClock::default()), milestone));
     let untouched = shelf.values();
-    let grant = begin(&store, &run_id(), &plan(), before, overrides).await.unwrap();
+    let grant =
+        begin(&store, &run_id(), &plan(), &Start { gates: before, overrides, ..Start::default() }).await.unwrap();
     let opened = load(&store, &run_id()).await.unwrap().entries.len();
     let (remarks, answers) = (Remarks::default(), Answers(now, Mutex::default()));
     let verdict = ask_again((&store, &HandClock::default()), &grant, &answers, (before, overrides), &remarks).await;
@@ -68,7 +71,8 @@ async fn a_gate_that_is_shut_meanwhile_ends_the_run_untouched() {
     let now = vec![before[0].clone(), Gate::shut("replicas", "1 of 2 are ready", "wait")];
     let asked = ask(&before, Ok(now.clone()), &[]).await;
     let refused = asked.verdict.unwrap_err();
-    assert_eq!((refused.exit(), refused.hint()), (Exit::Refused, "wait"));
+    let advice = "wait; or go past it: --override replicas --reason TEXT";
+    assert_eq!((refused.exit(), refused.hint()), (Exit::Refused, advice));
     let told = "gate replicas has changed: it was open (2 of 2 are ready); now it is shut (1 of 2 are ready)";
     assert_eq!(asked.remarks, [told]);
     let why = "refused: replicas: 1 of 2 are ready".to_owned();
@@ -101,4 +105,22 @@ async fn a_platform_that_does_not_answer_any_more_ends_the_run_untouched() {
         assert_eq!(asked.verdict.unwrap_err().exit(), Exit::Unreachable);
         assert!(matches!(asked.mode, Mode::Finished(Outcome::Unreachable { .. })) && asked.is_free);
     }
+}
+
+/// Whoever goes on with a run that was stopped before its gates were asked again would go past what has shut meanwhile.
+#[tokio::test]
+async fn a_run_whose_gates_were_not_asked_again_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock::default());
+    let (shelf, store) = (start(), Arc::new(FolderStore::new(folder.path(), clock.clone(), milestone)));
+    let untouched = shelf.values();
+    let gates = [Gate::open("replicas", "2 of 2 are ready")];
+    begin(&*store, &run_id(), &plan(), &Start { gates: &gates, ..Start::default() }).await.unwrap();
+    let stored = load(&*store, &run_id()).await.unwrap();
+    let context = context(store.clone(), shelf.clone(), clock);
+    let refused = resume(&context, &stored, Resume::Continue).await.unwrap_err();
+    assert_eq!(refused.exit(), Exit::Refused);
+    assert!(refused.hint().contains("runs recover"), "{}", refused.hint());
+    assert_eq!(load(&*store, &run_id()).await.unwrap().entries, stored.entries);
+    assert_eq!(shelf.values(), untouched);
 }

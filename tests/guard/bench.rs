@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlock::{
     adapters::store::FolderStore,
     error::Error,
-    guard::{Outcome, begin, drive, load, milestone},
+    guard::{Outcome, Start, begin, drive, load, milestone},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ impl Bench {
 
     pub async fn run(&self) -> Result<Outcome, Error> {
         let store = self.store();
-        let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await?;
+        let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await?;
         drive(&context(store, self.shelf.clone(), self.clock.clone()), &grant).await
     }
 

@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,8 +16,8 @@ use interlock::{
     error::Error,
     guard::milestone,
     journal::{Digest, Draft, Grant, Lock, Owner, Record},
-    model::{RunId, Target},
-    ports::{Clock, Store},
+    model::{Epoch, RunId, Target},
+    ports::{Clock, Opening, Store},
 };
 
 /// Where a store is cut.
@@ -68,8 +67,8 @@ impl Store for CutStore {
         self.inner.owner()
     }
 
-    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
-        self.inner.open(run, target, owner, ttl).await
+    async fn open(&self, opening: &Opening) -> Result<Grant, Error> {
+        self.inner.open(opening).await
     }
 
     async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
@@ -88,6 +87,10 @@ impl Store for CutStore {
         if self.at.is_some_and(|(at, _)| self.appends() >= at) { Err(dead()) } else { self.inner.release(grant).await }
     }
 
+    async fn free(&self, seen: &Lock, owner: &Owner, why: &str) -> Result<(), Error> {
+        self.inner.free(seen, owner, why).await
+    }
+
     async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         let count = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
         match self.at {
@@ -102,6 +105,22 @@ impl Store for CutStore {
             }
             _ => self.inner.append(grant, draft).await,
         }
+    }
+
+    async fn save_snapshot(&self, grant: &Grant, turn: u8, text: &str) -> Result<(), Error> {
+        self.inner.save_snapshot(grant, turn, text).await
+    }
+
+    async fn snapshot(&self, run: &RunId, term: Epoch, turn: u8) -> Result<Option<String>, Error> {
+        self.inner.snapshot(run, term, turn).await
+    }
+
+    async fn prune(&self, run: &RunId, checkpoint: Draft) -> Result<Record, Error> {
+        self.inner.prune(run, checkpoint).await
+    }
+
+    async fn half_pruned(&self) -> Result<Vec<RunId>, Error> {
+        self.inner.half_pruned().await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {

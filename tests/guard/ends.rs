@@ -9,8 +9,8 @@ use std::{
 use interlock::{
     error::{Error, Exit},
     guard::{
-        Action, Entry, Mode, Outcome, Resume, Role, Settled, Verdict, abort, begin, drive, load, recover, resolve,
-        resume,
+        Action, Entry, Mode, Outcome, Resume, Role, Settled, Start, Verdict, abort, begin, drive, load, recover,
+        resolve, resume,
     },
     model::{Epoch, Target},
     ports::{ByHand, Store},
@@ -237,7 +237,7 @@ async fn a_signal_puts_things_back() {
     let bench = Bench::new();
     let (send, stop) = tokio::sync::watch::channel(None);
     let store = bench.store();
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     let mut context = context(store, bench.shelf.clone(), bench.clock.clone());
     context.stop = stop;
     context.events = Arc::new(OnEntry::new("1 applied", move || {
@@ -252,7 +252,7 @@ async fn a_signal_puts_things_back() {
 async fn a_superseded_owner_writes_nothing_more() {
     let bench = Bench::new();
     let store = bench.store();
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     bench.clock.pass(Duration::from_hours(1));
     let stored = load(&*store, &run_id()).await.unwrap();
     let other = context(store.clone(), bench.shelf.clone(), bench.clock.clone());
@@ -269,9 +269,9 @@ async fn a_superseded_owner_writes_nothing_more() {
 async fn of_two_operators_one_proceeds_and_the_other_is_told_of_it() {
     let bench = Bench::new();
     let store = bench.store();
-    begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     let second = interlock::model::RunId::parse("20261121-093000-ffff").unwrap();
-    let refused = begin(&*store, &second, &plan(), &[], &[]).await.unwrap_err();
+    let refused = begin(&*store, &second, &plan(), &Start::default()).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Refused);
     assert!(refused.to_string().contains(run_id().as_str()), "{refused}");
     let stored = load(&*store, &run_id()).await.unwrap();
@@ -283,7 +283,7 @@ async fn of_two_operators_one_proceeds_and_the_other_is_told_of_it() {
 async fn a_jump_of_the_wall_clock_changes_nothing() {
     let bench = Bench::new();
     let store = bench.store();
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     bench.clock.jump(10 * 365 * 86_400);
     let target = Target::parse("shelf").unwrap();
     let lock = store.lock(&target).await.unwrap().unwrap();
@@ -296,7 +296,7 @@ async fn a_jump_of_the_wall_clock_changes_nothing() {
 async fn a_journal_that_cannot_be_written_stops_the_run_before_its_next_effect() {
     let bench = Bench::new();
     let store = bench.store();
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     let folder = store.folder(&run_id());
     let gone = Mutex::new(Some(folder.clone()));
     let mut context = context(store, bench.shelf.clone(), bench.clock.clone());
@@ -317,7 +317,7 @@ async fn a_journal_that_cannot_be_written_stops_the_run_before_its_next_effect()
 async fn whoever_reads_beside_a_writer_sees_a_whole_journal() {
     let bench = Bench::new();
     let store = bench.store();
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     let writing = store.clone();
     let writer = tokio::spawn(async move {
         for step in 0..300 {

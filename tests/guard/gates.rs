@@ -1,6 +1,6 @@
 //! Each gate of a switchover, shut by the one thing that it is there for, and open otherwise.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use interlock::{
     error::Exit,
@@ -8,7 +8,7 @@ use interlock::{
     model::{Slot, Timestamp, Weights},
     operation::{
         Kind as _,
-        preconditions::{Credential, Facts, Freeze, History, Past},
+        preconditions::{Credential, Facts, Freeze, History, Holder, Past},
         switchover::GATES,
     },
     ports::PortError,
@@ -98,7 +98,14 @@ async fn credentials_have_to_be_there_and_to_outlive_the_operation() {
 async fn the_past_shuts_where_blue_is_ill_or_the_budget_is_spent() {
     let past = |share: Option<f64>, left: Option<f64>| {
         let name = "availability".to_owned();
-        History::Known(vec![Past { name, share, tolerated: 0.01, cap: 0.05, budget_left: left }])
+        History::Known(vec![Past {
+            name,
+            share,
+            tolerated: 0.01,
+            cap: 0.05,
+            budget_left: left,
+            remarks: BTreeSet::new(),
+        }])
     };
     let down = History::Unreachable(PortError::unreachable("prometheus", "connection refused"));
     for (history, wanted, exit) in [
@@ -165,13 +172,13 @@ async fn a_gate_that_cannot_be_asked_is_in_the_answer_and_is_passed_by_no_overri
     for (first, wanted) in [
         (
             PortError::unreachable("the gateway", "refused"),
-            &["permissions", "managers", "replicas", "version", "smoke"][..],
+            &["permissions", "managers", "replicas", "version", "smoke", "identity"][..],
         ),
         (
             PortError::unexpected("the gateway", "a third slot"),
-            &["permissions", "managers", "replicas", "version", "smoke"],
+            &["permissions", "managers", "replicas", "version", "smoke", "identity"],
         ),
-        (forbidden, &["managers", "replicas", "version", "smoke"]),
+        (forbidden, &["managers", "replicas", "version", "smoke", "identity"]),
     ] {
         let (names, all) = not_asked(first).await;
         assert_eq!(names, wanted);
@@ -189,7 +196,8 @@ async fn a_gate_that_cannot_be_asked_is_in_the_answer_and_is_passed_by_no_overri
 #[tokio::test]
 async fn whoever_holds_the_target_is_named() {
     let (world, mut facts) = world();
-    facts.holder = Some("run 20261121-090000-aaaa of anna@laptop (pid 7) holds it".to_owned());
+    let found = "run 20261121-090000-aaaa of anna@laptop (pid 7) holds it".to_owned();
+    facts.holder = Some(Holder { found, hint: "wait".to_owned() });
     let (told, exit) = shut(&world, &facts).await;
     assert_eq!(told, "lock: run 20261121-090000-aaaa of anna@laptop (pid 7) holds it");
     assert_eq!(exit, Some(Exit::Refused));

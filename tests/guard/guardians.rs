@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::{Error, Exit},
-    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, begin, drive, keep_guard, milestone},
+    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, Start, begin, drive, keep_guard, milestone},
     model::RunId,
     ports::{Clock, Notify, Store},
 };
@@ -49,7 +49,7 @@ async fn abandoned(folder: &std::path::Path, failures: u32) -> (Guard, Arc<Shelf
     let (shelf, clock) = (start(), Arc::new(HandClock::default()));
     let port: Arc<dyn Clock> = clock.clone();
     let store = Arc::new(CutStore::new(folder.to_owned(), port.clone(), Some((8, Cut::After))));
-    let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
     assert!(drive(&context(store, shelf.clone(), port.clone()), &grant).await.is_err());
     clock.pass(Duration::from_secs(60));
     let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder, port.clone(), milestone));

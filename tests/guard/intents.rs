@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::Exit,
-    guard::{Entry, Observation, ObserveContext, Operation, Outcome, Role, begin, drive, load, milestone, recover},
+    guard::{
+        Entry, Observation, ObserveContext, Operation, Outcome, Role, Start, begin, drive, load, milestone, recover,
+    },
     model::Epoch,
     ports::{Means, Permit, PortError, Store},
 };
@@ -129,7 +131,7 @@ impl Bench {
 
     async fn run(&self) -> Outcome {
         let store = self.store();
-        let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+        let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
         drive(&context(store, self.loose.clone(), self.clock.clone()), &grant).await.unwrap()
     }
 
@@ -137,7 +139,7 @@ impl Bench {
     async fn die_under_way(&self) {
         self.loose.holds.store(true, SeqCst);
         let store = self.store();
-        let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+        let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
         let context = context(store, self.loose.clone(), self.clock.clone());
         let owner = tokio::spawn(async move { drive(&context, &grant).await });
         while self.loose.under_way.lock().unwrap().is_empty() {
@@ -198,7 +200,7 @@ async fn cut(folder: &Path, loose: &Arc<Loose>, at: u64, cut: Cut) -> (bool, usi
     let clock = Arc::new(HandClock::default());
     let store = Arc::new(CutStore::new(folder.to_owned(), clock.clone(), Some((at, cut))));
     let mut ended = false;
-    if let Ok(grant) = begin(&*store, &run_id(), &plan(), &[], &[]).await {
+    if let Ok(grant) = begin(&*store, &run_id(), &plan(), &Start::default()).await {
         ended = drive(&context(store.clone(), loose.clone(), clock.clone()), &grant).await.is_ok();
     }
     let kept = load(&FolderStore::new(folder, clock, milestone), &run_id())

@@ -1,7 +1,7 @@
 //! A write whose end nobody has heard of lands once the run is over: what was put back stays put back.
 
 use interlock::{
-    guard::{Outcome, begin, drive},
+    guard::{Outcome, Start, begin, drive},
     model::{HumanDuration, Slot, Weights},
     operation::switchover::Spec,
     ports::Store as _,
@@ -62,7 +62,7 @@ async fn a_write_that_outlives_its_owner_changes_nothing() {
             let world = world(bad);
             world.platform.hold_write(passing, true);
             let store = world.store();
-            let grant = begin(&*store, &run_id(), &world.plan(), &[], &[]).await.unwrap();
+            let grant = begin(&*store, &run_id(), &world.plan(), &Start::default()).await.unwrap();
             let context = world.context(store);
             let owner = tokio::spawn(async move { drive(&context, &grant).await });
             while world.platform.held() == 0 && !owner.is_finished() {

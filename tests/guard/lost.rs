@@ -5,10 +5,10 @@ use std::{path::Path, time::Duration};
 use interlock::{
     adapters::store::Disk as _,
     error::{Error, Exit},
-    guard::{Mode, Outcome, Role, Settled, begin, load, recover, resolve},
+    guard::{Mode, Outcome, Role, Settled, Start, begin, load, recover, resolve},
     journal::{Lock, Owner},
     model::{Epoch, Target},
-    ports::Store,
+    ports::{Opening, Store},
 };
 use serde_json::{Value, json};
 
@@ -37,7 +37,10 @@ async fn a_lost_lock_ends_neither_recovery_nor_abort_nor_resolve() {
                 _ => bench.disk.remove_folder(&claims()).unwrap(),
             }
             let told = format!("{how} without {lost}");
-            let refused = bench.store().open(&run_id().another(), &target(), &Owner::current().unwrap(), TTL).await;
+            let refused = bench
+                .store()
+                .open(&Opening::new(&run_id().another(), &target(), &Owner::current().unwrap(), TTL))
+                .await;
             assert_eq!(refused.map(drop).map_err(|e| e.exit()), Err(Exit::Refused), "{told}");
             bench.store().check(&grant).await.unwrap();
             bench.clock.pass(TTL * 2);
@@ -63,7 +66,7 @@ async fn a_lost_lock_gives_no_epoch_twice() {
     store.release(&taken).await.unwrap();
     bench.disk.remove_folder(&claims()).unwrap();
     let next = run_id().another();
-    let grant = store.open(&next, &target(), &Owner::current().unwrap(), TTL).await.unwrap();
+    let grant = store.open(&Opening::new(&next, &target(), &Owner::current().unwrap(), TTL)).await.unwrap();
     assert_eq!(grant.epoch, Epoch(3));
 }
 
@@ -86,11 +89,12 @@ async fn a_run_id_that_is_taken_leaves_the_run_that_has_it_alone() {
     let records = store.load(&grant.run).await.unwrap();
     let mut other = plan();
     other.target = Target::parse("another").unwrap();
-    let begun = begin(&*bench.store(), &run_id(), &other, &[], &[]).await.unwrap();
+    let begun = begin(&*bench.store(), &run_id(), &other, &Start::default()).await.unwrap();
     assert_eq!(begun.run, run_id().another());
     assert_eq!(store.load(&grant.run).await.unwrap(), records);
     store.append(&grant, entry(2)).await.unwrap();
-    let taken = store.open(&run_id(), &Target::parse("third").unwrap(), &Owner::current().unwrap(), TTL).await;
+    let taken =
+        store.open(&Opening::new(&run_id(), &Target::parse("third").unwrap(), &Owner::current().unwrap(), TTL)).await;
     assert!(matches!(taken, Err(Error::Taken { .. })), "{taken:?}");
 }
 
@@ -110,7 +114,7 @@ async fn whoever_cannot_be_asked_from_here_is_gone_only_by_its_silence() {
         let bench = Bench::default();
         let store = bench.store();
         let now = || interlock::ports::Clock::now(&*bench.clock);
-        let grant = store.open(&run_id(), &target(), &owner, TTL).await.unwrap();
+        let grant = store.open(&Opening::new(&run_id(), &target(), &owner, TTL)).await.unwrap();
         store.append(&grant, entry(0)).await.unwrap();
         let seen = store.lock(&target()).await.unwrap().unwrap();
         assert_eq!((seen.remote, seen.is_abandoned(&now())), (remote, gone_at_once), "{owner:?}");
@@ -123,7 +127,7 @@ async fn whoever_cannot_be_asked_from_here_is_gone_only_by_its_silence() {
     let bench = Bench::default();
     let store = bench.store();
     let now = || interlock::ports::Clock::now(&*bench.clock);
-    let grant = store.open(&run_id(), &target(), &before_reboot, TTL).await.unwrap();
+    let grant = store.open(&Opening::new(&run_id(), &target(), &before_reboot, TTL)).await.unwrap();
     store.append(&grant, entry(0)).await.unwrap();
     assert!(!bench.lock().await.is_abandoned(&now()));
     bench.clock.pass(TTL * 2);
@@ -154,7 +158,7 @@ async fn journals_and_locks_of_earlier_releases_are_recovered() {
         assert_eq!(store.runs().await.unwrap(), [run_id()]);
         let seen = store.lock(&target).await.unwrap().unwrap();
         assert_eq!((seen.epoch, seen.run.as_ref()), (Epoch(1), Some(&run_id())), "{lost}");
-        let refused = store.open(&run_id().another(), &target, &Owner::current().unwrap(), TTL).await;
+        let refused = store.open(&Opening::new(&run_id().another(), &target, &Owner::current().unwrap(), TTL)).await;
         assert!(matches!(refused, Err(Error::Refused { .. })), "{lost}: {refused:?}");
         drop(store);
         let store = bench.store();

@@ -48,6 +48,8 @@ struct State {
     last: u64,
     /// Calls that change or sync something.
     calls: u64,
+    /// Bytes of files that were read.
+    read: u64,
     /// From this call on the power is gone.
     cut_at: Option<u64>,
     room: Option<u64>,
@@ -147,6 +149,11 @@ impl MemoryDisk {
     /// How many calls have changed or synced something.
     pub fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    /// How many bytes of files have been read.
+    pub fn bytes_read(&self) -> u64 {
+        self.state().read
     }
 
     /// Lets the power fail right before the call of this number.
@@ -252,7 +259,17 @@ impl MemoryDisk {
 
 impl Disk for MemoryDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.state().file(path).map(|file| file.content.to_vec())
+        self.read_from(path, 0, u64::MAX)
+    }
+
+    fn read_from(&self, path: &Path, from: u64, length: u64) -> io::Result<Vec<u8>> {
+        let mut state = self.state();
+        let content = state.file(path)?.content.clone();
+        let (from, size) = (usize::try_from(from).unwrap(), content.len());
+        let until = usize::try_from(length).map_or(size, |length| from.saturating_add(length).min(size));
+        let bytes = content.get(from..until).unwrap_or_default().to_vec();
+        state.read += bytes.len() as u64;
+        Ok(bytes)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {

@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use interlock::{
     adapters::store::FolderStore,
-    guard::{Mode, Outcome, Role, begin, drive, load, milestone, recover},
+    guard::{Mode, Outcome, Role, Start, begin, drive, load, milestone, recover},
     journal::Owner,
-    ports::Store as _,
+    ports::{Opening, Store as _},
 };
 
 use crate::{
@@ -24,7 +24,7 @@ fn store(disk: &MemoryDisk, clock: &Arc<HandClock>) -> Arc<FolderStore> {
 
 async fn operate(disk: &MemoryDisk, clock: &Arc<HandClock>, shelf: &Arc<Shelf>) {
     let store = store(disk, clock);
-    if let Ok(grant) = begin(&*store, &run_id(), &plan(), &[], &[]).await {
+    if let Ok(grant) = begin(&*store, &run_id(), &plan(), &Start::default()).await {
         let _ = drive(&context(store, shelf.clone(), clock.clone()), &grant).await;
     }
 }
@@ -65,7 +65,7 @@ async fn check(first: (u64, Left), second: Option<(u64, Left)>) {
         },
     }
     // And the next run can begin.
-    let next = begin(&*store, &run_id().another(), &plan(), &[], &[]).await;
+    let next = begin(&*store, &run_id().another(), &plan(), &Start::default()).await;
     assert!(next.is_ok(), "{told}: {next:?}");
 }
 
@@ -98,7 +98,8 @@ async fn what_a_successor_counts_outlasts_a_power_cut() {
         let (clock, disk) = (Arc::new(HandClock::default()), MemoryDisk::default());
         let owner = Owner::current().unwrap();
         let first = store(&disk, &clock);
-        let grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
+        let grant =
+            first.open(&Opening::new(&run_id(), &plan().target, &owner, Duration::from_secs(10))).await.unwrap();
         first.append(&grant, serde_json::json!({ "applied": { "step": 0 } }).into()).await.unwrap();
         disk.break_syncs(Some("journal.jsonl"));
         first.append(&grant, serde_json::json!({ "applied": { "step": 1 } }).into()).await.unwrap_err();
@@ -118,7 +119,8 @@ async fn what_was_acknowledged_outlasts_a_power_cut_right_after_it() {
     let (clock, disk) = (Arc::new(HandClock::default()), MemoryDisk::default());
     let owner = Owner::current().unwrap();
     let first = store(&disk, &clock);
-    let mut grant = first.open(&run_id(), &plan().target, &owner, Duration::from_secs(10)).await.unwrap();
+    let mut grant =
+        first.open(&Opening::new(&run_id(), &plan().target, &owner, Duration::from_secs(10))).await.unwrap();
     for number in 0..12 {
         first.append(&grant, serde_json::json!({ "applied": { "step": number } }).into()).await.unwrap();
         for left in LEFT {

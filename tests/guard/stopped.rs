@@ -9,10 +9,10 @@ use std::{
 use interlock::{
     adapters::store::{Disk as _, FolderStore},
     error::{Error, Exit},
-    guard::{Outcome, Role, abort, begin, load, milestone, recover},
+    guard::{Outcome, Role, Start, abort, begin, load, milestone, recover},
     journal::{Draft, Grant, Lock, Owner},
     model::{Epoch, Target},
-    ports::Store,
+    ports::{Opening, Store},
 };
 use serde_json::json;
 
@@ -49,7 +49,7 @@ impl Bench {
     }
 
     pub async fn open(&self, store: &FolderStore) -> Grant {
-        store.open(&run_id(), &target(), &Owner::current().unwrap(), TTL).await.unwrap()
+        store.open(&Opening::new(&run_id(), &target(), &Owner::current().unwrap(), TTL)).await.unwrap()
     }
 
     pub async fn lock(&self) -> Lock {
@@ -63,7 +63,7 @@ impl Bench {
     /// Begins a run and leaves it where it has captured what stands at a key, and written there.
     pub async fn touch(&self, shelf: &Shelf) -> Grant {
         let store = self.store();
-        let grant = begin(&*store, &run_id(), &plan(), &[], &[]).await.unwrap();
+        let grant = begin(&*store, &run_id(), &plan(), &Start::default()).await.unwrap();
         store
             .append(
                 &grant,

@@ -13,9 +13,10 @@ pub fn told(entry: &Entry) -> String {
         Entry::Planned { .. } => "planned".to_owned(),
         Entry::Gated { gate, .. } => format!("gate {}", gate.name),
         Entry::Owned { role, .. } => format!("owned {role:?}"),
-        Entry::Captured { step, prior } => format!("{step} captured {prior}"),
+        Entry::Captured { step, prior, .. } => format!("{step} captured {prior}"),
         Entry::Intended { step, means } => format!("{step} intended {}", means.what()),
         Entry::Over { step, means } => format!("{step} over {}", means.what()),
+        Entry::Prepared { step, key, prior, to } => format!("{step} prepared {key}: {prior} -> {to}"),
         Entry::Applied { step } => format!("{step} applied"),
         Entry::Failed { step, why } => format!("{step} failed {why}"),
         Entry::Skipped { step, why } => format!("{step} skipped {why}"),
@@ -28,16 +29,22 @@ pub fn told(entry: &Entry) -> String {
         Entry::Resolved { settled, reason } => format!("resolved {settled:?} {reason}"),
         Entry::Notified { receiver, .. } => format!("notified {receiver}"),
         Entry::Finished { outcome } => format!("finished {outcome}"),
+        Entry::Pruned { outcome, .. } => format!("pruned {outcome}"),
     }
 }
 
 /// Does something when an entry is recorded that the test waits for.
-pub struct OnEntry<F>(&'static str, F, AtomicU64);
+pub struct OnEntry<F>(&'static str, F, AtomicU64, u64);
 
 impl<F: Fn() + Send + Sync> OnEntry<F> {
     /// Does something once, at the first entry whose line begins so.
     pub const fn new(entry: &'static str, then: F) -> Self {
-        Self(entry, then, AtomicU64::new(0))
+        Self(entry, then, AtomicU64::new(0), 1)
+    }
+
+    /// Does something at every entry whose line begins so.
+    pub const fn every(entry: &'static str, then: F) -> Self {
+        Self(entry, then, AtomicU64::new(0), u64::MAX)
     }
 }
 
@@ -45,7 +52,7 @@ impl<F: Fn() + Send + Sync> Events for OnEntry<F> {
     fn event(&self, event: &Event<'_>) {
         if let Event::Recorded(entry) = event
             && told(entry).starts_with(self.0)
-            && self.2.fetch_add(1, Ordering::SeqCst) == 0
+            && self.2.fetch_add(1, Ordering::SeqCst) < self.3
         {
             (self.1)();
         }

@@ -1,9 +1,12 @@
 //! What a switchover decides: on errors, silence, hangs, exits, shared outages, and a clock that jumps.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use interlock::{
-    guard::{Action, ObserveContext, Operation as _, Outcome, Resume, Verdict, load, resume},
+    guard::{Action, Entry, ObserveContext, Operation as _, Outcome, Resume, Verdict, load, resume},
     model::{HumanDuration, Slot, Weights},
     operation::switchover::Spec,
     ports::{Clock as _, InFlight},
@@ -47,7 +50,7 @@ async fn five_percent_of_errors_are_put_back() {
     let world = World::new(spec());
     world.counters.feed().bad = [0.0, 0.05];
     let outcome = world.run().await;
-    insta::assert_snapshot!(outcome, @"rolled-back: availability: 300 of 6,000 bad (5.00 %), tolerated 1.00 %; evidence 3.6e2 against 2e2");
+    insta::assert_snapshot!(outcome, @"rolled-back: availability: 540 of 10,800 bad (5.00 %), tolerated 1.00 %; evidence 361 reaches the bound of 200");
     assert_eq!(world.platform.stand(), at_start());
 }
 
@@ -107,6 +110,18 @@ async fn a_release_that_only_our_probes_find_dead_is_put_back_without_metrics() 
 }
 
 #[tokio::test]
+async fn how_long_an_answer_may_take_is_for_the_platform_file_to_say() {
+    for (within, ends) in [(1, "refused"), (5, "kept")] {
+        let world = World::new(Spec { answer_within: HumanDuration::secs(within), ..spec() });
+        for slot in Slot::ALL {
+            world.platform.answer(slot, 200, Duration::from_secs(3));
+        }
+        let outcome = run(&world, || {}).await;
+        assert!(outcome.to_string().starts_with(ends), "{within} s: {outcome}");
+    }
+}
+
+#[tokio::test]
 async fn requests_that_hang_blow_the_fuse() {
     let world = World::new(spec());
     let platform = world.platform.clone();
@@ -119,6 +134,15 @@ async fn requests_that_hang_blow_the_fuse() {
     let outcome = run(&world, hang).await;
     insta::assert_snapshot!(outcome, @"rolled-back: 4 requests have hung on green for more than 5s, such as GET /tenants/7 for 41s");
     assert_eq!(world.platform.stand(), at_start());
+}
+
+/// Time would not change it.
+#[tokio::test]
+async fn a_drain_of_which_nothing_can_be_seen_is_not_waited_for() {
+    let world = World::new(spec());
+    world.platform.hide_in_flight(Slot::Blue);
+    let outcome = run(&world, || {}).await;
+    insta::assert_snapshot!(outcome, @"kept: blue stays as it is: what blue has in flight cannot be seen: no count of what is in flight");
 }
 
 #[tokio::test]
@@ -137,11 +161,122 @@ async fn processes_that_exit_blow_the_fuse_whatever_their_readiness_says() {
 }
 
 #[tokio::test]
-async fn traffic_that_stays_away_blows_the_fuse() {
+async fn users_who_cannot_get_through_blow_the_fuse() {
+    let world = World::new(spec());
+    let (counters, platform) = (world.counters.clone(), world.platform.clone());
+    let cut = move || {
+        counters.feed().rate = 2.0;
+        platform.cut_live();
+    };
+    let outcome = world.run_with(Arc::new(OnEntry::new("4 looked", cut))).await;
+    insta::assert_snapshot!(outcome, @"rolled-back: 2.0 requests/s arrive at both slots together, where 200 were expected; 5 of 5 live requests were not served by green: cannot reach the platform: no route to it");
+    assert_eq!(world.platform.stand(), at_start());
+}
+
+#[tokio::test]
+async fn users_who_pause_are_neither_a_fault_nor_health() {
+    for pause in [20, 1_000] {
+        let world = World::new(Spec { max_bake: HumanDuration::secs(120), ..spec() });
+        let (counters, clock) = (world.counters.clone(), world.clock.clone());
+        let paused = Mutex::new(None);
+        let pulse = move || {
+            let began = *paused.lock().unwrap().get_or_insert(clock.now().boot);
+            let over = clock.now().boot - began >= Duration::from_secs(pause);
+            counters.feed().rate = if over { 200.0 } else { 0.0 };
+        };
+        let outcome = world.run_with(Arc::new(OnEntry::every("5 looked", pulse))).await;
+        if pause == 20 {
+            assert_eq!(outcome, Outcome::Kept { warning: None });
+        } else {
+            insta::assert_snapshot!(outcome, @"held: 0.0 requests/s arrive at both slots together, where 200 were expected; our own live requests are answered; availability: above 0.75 % excluded");
+            assert_eq!(world.platform.stand().0, Weights::all(Slot::Green));
+        }
+    }
+}
+
+/// However late its samples come, a bake is served by what the new slot did in it, and not by what was sampled before.
+#[tokio::test]
+async fn late_samples_serve_the_bake_for_what_they_cover() {
+    for late in [0, 4, 8] {
+        let world = World::new(spec());
+        world.counters.feed().late = Duration::from_secs(late);
+        assert_eq!(world.run().await, Outcome::Kept { warning: None }, "{late}");
+        let counted = totals(&world).await;
+        // 20 s of 200 requests/s were to be seen.
+        assert!(counted >= 20 * 200, "{late} s late: kept on {counted} requests");
+    }
+    let world = World::new(spec());
+    for _ in 0..60 {
+        world.clock.advance(Duration::from_secs(1));
+        world.counters.feed().late = Duration::from_secs(40);
+    }
+    let outcome = world.run().await;
+    assert!(matches!(outcome, Outcome::Unreachable { .. }), "{outcome}");
+    insta::assert_snapshot!(outcome, @"unreachable: the newest samples of blue that counters in memory has are 40s old, and may be 10s (`freshness`)");
+    assert_eq!(world.platform.stand(), at_start());
     let world = World::new(spec());
     let counters = world.counters.clone();
-    let outcome = run(&world, move || counters.feed().rate = 2.0).await;
-    insta::assert_snapshot!(outcome, @"rolled-back: 2.0 requests/s arrive at both slots together, where 200 were expected");
+    let outcome = run(&world, move || counters.feed().late = Duration::from_secs(40)).await;
+    insta::assert_snapshot!(outcome, @"held: the newest samples of green that counters in memory has are 40s old, and may be 10s (`freshness`); availability: above 0.075 % excluded");
+}
+
+/// The new slot's requests that the last look had counted.
+async fn totals(world: &World) -> u64 {
+    last_evidence(world).await["counted"]["slo"]["objectives"][0]["totals"]["total"].as_u64().unwrap()
+}
+
+async fn last_evidence(world: &World) -> serde_json::Value {
+    let stored = load(&*world.store(), &run_id()).await.unwrap();
+    let evidence = stored.entries.iter().rev().find_map(|entry| match entry {
+        Entry::Observed { evidence, .. } => Some(evidence.clone()),
+        _ => None,
+    });
+    evidence.unwrap()
+}
+
+/// Its series is born with its first request, and what it counted up to the first look is not lost.
+#[tokio::test]
+async fn the_new_slots_requests_are_counted_from_the_first_on() {
+    let world = World::new(spec());
+    assert_eq!(world.run().await, Outcome::Kept { warning: None });
+    let evidence = last_evidence(&world).await;
+    let newest = evidence["counted"]["newest"].as_str().unwrap().parse().unwrap();
+    let stand = world.counters.requests_at(1, newest);
+    assert!(stand > 0);
+    assert_eq!(totals(&world).await, stand, "all that the series has counted since its birth");
+}
+
+/// A warm-up judges by what is tolerated: one request that fails is asked again, and says nothing alone.
+#[tokio::test]
+async fn a_warm_up_refuses_what_fails_more_often_than_is_tolerated() {
+    for every in [0, 15] {
+        let world = World::new(Spec { warm_up: 20, ..spec() });
+        world.platform.stumble(every);
+        assert_eq!(world.run().await, Outcome::Kept { warning: None }, "{every}");
+    }
+    let refused = async |every| {
+        let world = World::new(Spec { warm_up: 20, ..spec() });
+        world.platform.stumble(every);
+        let outcome = world.run().await;
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome}");
+        assert_eq!(world.platform.stand(), at_start());
+        outcome.to_string()
+    };
+    insta::assert_snapshot!(refused(1).await, @"refused: green fails its warm-up: /version on green: cannot reach the platform: connection reset, 3 times in a row");
+    insta::assert_snapshot!(refused(3).await, @"refused: green fails its warm-up: 9 of 29 requests failed, such as /version on green: cannot reach the platform: connection reset; 1.00 % are tolerated");
+}
+
+/// Somebody scales the old slot to nothing while the new one fails: that excuses nothing, and the way back brings it up.
+#[tokio::test]
+async fn an_old_slot_that_is_gone_excuses_nothing() {
+    let world = World::new(spec());
+    let (counters, platform) = (world.counters.clone(), world.platform.clone());
+    let gone = move || {
+        counters.feed().bad = [0.0, 0.3];
+        platform.meddle_scale(Slot::Blue, 0);
+    };
+    let outcome = run(&world, gone).await;
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome}");
     assert_eq!(world.platform.stand(), at_start());
 }
 
@@ -172,7 +307,8 @@ async fn a_jump_of_the_wall_clock_changes_nothing() {
 }
 
 fn in_parts() -> Spec {
-    let mut spec = Spec { shares: vec![5, 50, 100], bake: HumanDuration::secs(20), ..spec() };
+    let (bake, max_bake) = (HumanDuration::secs(20), HumanDuration::secs(180));
+    let mut spec = Spec { shares: vec![5, 50, 100], bake, max_bake, ..spec() };
     spec.rules.both_live = true;
     spec
 }
@@ -186,14 +322,14 @@ async fn in_parts_with_both_slots_live() {
     let world = World::new(in_parts());
     world.counters.feed().bad = [0.0, 0.05];
     let outcome = world.run().await;
-    insta::assert_snapshot!(outcome, @"rolled-back: availability: 9 of 180 bad (5.00 %), tolerated 1.00 %; evidence 6.3e2 against 4e2");
+    insta::assert_snapshot!(outcome, @"rolled-back: availability: 42 of 840 bad (5.00 %), tolerated 1.00 %; evidence 419 reaches the bound of 400");
     assert_eq!(world.platform.stand(), at_start());
 
     // What both slots share is not the release's fault, though it is far above what is tolerated.
     let world = World::new(in_parts());
     let counters = world.counters.clone();
     let outcome = run(&world, move || counters.feed().bad = [0.05, 0.05]).await;
-    insta::assert_snapshot!(outcome, @"held: availability: 5.00 % bad of late, at most 2.00 % is healthy; availability: above 6.72 % excluded");
+    insta::assert_snapshot!(outcome, @"held: availability: 5.00 % bad of late, at most 2.00 % is healthy; availability: 5.0 % of 1800 requests are bad, availability: above 5.93 % excluded");
 }
 
 /// An e-process that began anew would forget what counts against the release.

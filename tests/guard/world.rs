@@ -1,6 +1,7 @@
 //! A switchover over the platform in memory, with counters that grow as time passes.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -10,14 +11,16 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::Error,
-    guard::{Context, Events, Outcome, Plan, Role, Silent, Strength, Verdict, begin, drive, load, milestone, recover},
+    guard::{
+        Context, Events, Outcome, Plan, Role, Silent, Start, Strength, Verdict, begin, drive, load, milestone, recover,
+    },
     model::{HumanDuration, Slot, Timestamp, Weights},
     operation::{
         self,
         switchover::{Fuses, Ports, Smoke, Spec, Switch},
     },
     ports::{Clock, Labels, Metrics, Point, PortError, Selector, Series, Store},
-    slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side},
+    slo::{Counting, Objective, ObjectiveRule, Period, Rules, Side, SlotNames},
 };
 
 use crate::{
@@ -39,9 +42,18 @@ pub struct Feed {
     pub down: bool,
     /// The source answers, and its counters stand still.
     pub still: bool,
+    /// By how much samples are late.
+    pub late: Duration,
+    /// How many series each slot's requests are spread over.
+    pub series: usize,
     counted: [(f64, f64); 2],
     at: Duration,
+    /// What was counted when, newest last.
+    scrapes: VecDeque<(Duration, [(f64, f64); 2])>,
 }
+
+/// How many scrapes are kept.
+const KEPT: usize = 200;
 
 /// Counters over the platform in memory. Their timestamps are of a clock of their own, which never jumps.
 pub struct Counters {
@@ -54,7 +66,17 @@ pub struct Counters {
 impl Counters {
     fn new(platform: MemoryPlatform, clock: MemoryClock) -> Self {
         let begun = clock.now().boot;
-        let feed = Feed { rate: 200.0, bad: [0.0; 2], down: false, still: false, counted: [(0.0, 0.0); 2], at: begun };
+        let feed = Feed {
+            rate: 200.0,
+            bad: [0.0; 2],
+            down: false,
+            still: false,
+            late: Duration::ZERO,
+            series: 1,
+            counted: [(0.0, 0.0); 2],
+            at: begun,
+            scrapes: VecDeque::new(),
+        };
         Self { platform, clock, begun, feed: Mutex::new(feed) }
     }
 
@@ -62,6 +84,14 @@ impl Counters {
     pub fn feed(&self) -> MutexGuard<'_, Feed> {
         self.grow();
         self.feed.lock().unwrap()
+    }
+
+    /// The requests that a slot's series have shown at a time of the source.
+    pub fn requests_at(&self, slot: usize, time: Timestamp) -> u64 {
+        let feed = self.feed.lock().unwrap();
+        let begin = BEGIN.parse::<Timestamp>().unwrap();
+        let then = feed.scrapes.iter().rev().find(|(at, _)| begin + at.saturating_sub(self.begun) <= time);
+        then.map_or(0, |(_, counted)| (counted[slot].0 / feed.series as f64).floor() as u64 * feed.series as u64)
     }
 
     fn grow(&self) {
@@ -79,6 +109,13 @@ impl Counters {
             feed.counted[at].0 += grown;
             feed.counted[at].1 += bad;
         }
+        if feed.scrapes.back().is_none_or(|(at, _)| *at < now) {
+            let counted = feed.counted;
+            feed.scrapes.push_back((now, counted));
+        }
+        if feed.scrapes.len() > KEPT {
+            feed.scrapes.pop_front();
+        }
     }
 }
 
@@ -90,16 +127,31 @@ impl Metrics for Counters {
         if feed.down {
             return Err(PortError::unreachable(self.name(), "connection refused"));
         }
-        let at = BEGIN.parse::<Timestamp>().unwrap() + (feed.at - self.begun);
-        let named = selector.matchers.iter().find(|m| m.label == "slot").map(|m| m.value.as_str());
-        let of = |(index, slot): (usize, Slot)| {
-            let (total, bad) = feed.counted[index];
-            let value = if selector.metric == "errors" { bad } else { total };
-            let labels = Labels::from([("slot".to_owned(), slot.name().to_owned())]);
-            Series { labels, points: vec![Point { at, value: value.floor() }] }
+        let until = self.clock.now().boot.saturating_sub(feed.late);
+        let spread = feed.series;
+        let of = |((index, slot), series): ((usize, Slot), usize)| {
+            let gateway = format!("demo-shop-{slot}-80@kubernetesgateway");
+            let labels = [("slot", slot.name()), ("service", gateway.as_str())];
+            let mut labels = Labels::from(labels.map(|(label, value)| (label.to_owned(), value.to_owned())));
+            if spread > 1 {
+                labels.insert("instance".to_owned(), format!("10.42.{}.{}:9090", series / 250 % 250, series % 250));
+                labels.insert("pod".to_owned(), format!("gateway-7d9c5b6f4-{series:05}"));
+                labels.insert("route".to_owned(), "/api/v1/accounts/:account/invoices/:invoice".to_owned());
+            }
+            let point = |(at, counted): &(Duration, [(f64, f64); 2])| {
+                let (total, bad) = counted[index];
+                let value = (if selector.metric == "errors" { bad } else { total } / spread as f64).floor();
+                let at = BEGIN.parse::<Timestamp>().unwrap() + at.saturating_sub(self.begun);
+                // As with real programs, a series is born with its first event.
+                (value > 0.0 && at > since).then_some(Point { at, value })
+            };
+            let points = feed.scrapes.iter().filter(|(at, _)| *at <= until).filter_map(point).collect();
+            Series { labels, points }
         };
-        let wanted = Slot::ALL.into_iter().enumerate().filter(|(_, slot)| named.is_none_or(|n| n == slot.name()));
-        Ok(if at > since { wanted.map(of).collect() } else { Vec::new() })
+        let is_picked =
+            |series: &Series| selector.matchers.iter().all(|m| series.labels.get(&m.label) == Some(&m.value));
+        let all = Slot::ALL.into_iter().enumerate().flat_map(|slot| (0..spread).map(move |series| (slot, series)));
+        Ok(all.map(of).filter(|series| is_picked(series) && !series.points.is_empty()).collect())
     }
 
     fn name(&self) -> String {
@@ -109,8 +161,8 @@ impl Metrics for Counters {
 
 /// A switchover of blue to green: 99 % of requests have to be good.
 pub fn spec() -> Spec {
-    let slot = |slot: Slot| Labels::from([("slot".to_owned(), slot.name().to_owned())]);
-    let counter = |metric: &str| Selector { metric: metric.to_owned(), matchers: Vec::new() };
+    let slot = |slot: Slot| Labels::from([("slot".to_owned(), slot.name().to_owned())]).into();
+    let counter = |metric: &str| Selector::counters(metric.to_owned(), Vec::new());
     let rules = Rules {
         baseline: true,
         stale_after: HumanDuration::secs(10),
@@ -131,6 +183,7 @@ pub fn spec() -> Spec {
         warm_up: 8,
         smoke: vec![Smoke { path: "/version".to_owned(), status: None }],
         identity: "/version".to_owned(),
+        answer_within: HumanDuration::secs(1),
         fuses: Fuses {
             in_flight_age: HumanDuration::secs(5),
             hanging: 3,
@@ -152,6 +205,7 @@ pub fn spec() -> Spec {
         }],
         old_labels: slot(Slot::Blue),
         new_labels: slot(Slot::Green),
+        names: SlotNames::default(),
         rules,
     }
 }
@@ -189,7 +243,7 @@ impl World {
     }
 
     pub fn switch(&self) -> Switch {
-        let (platform, clock) = (Arc::new(self.platform.clone()), self.clock());
+        let (platform, clock) = (Arc::new(self.platform.afresh()), self.clock());
         let metrics = self.counters.clone();
         let ports = Ports {
             traffic: platform.clone(),
@@ -214,7 +268,7 @@ impl World {
     /// Runs it to its end, while something happens at an entry.
     pub async fn run_with(&self, events: Arc<dyn Events>) -> Outcome {
         let store = self.store();
-        let grant = begin(&*store, &run_id(), &self.plan(), &[], &[]).await.unwrap();
+        let grant = begin(&*store, &run_id(), &self.plan(), &Start::default()).await.unwrap();
         drive(&Context { events, ..self.context(store) }, &grant).await.unwrap()
     }
 

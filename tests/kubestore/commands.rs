@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use interlock::{
-    guard::{Entry, Outcome, begin},
+    guard::{Entry, Outcome, Start, begin},
     ports::Store,
 };
 
@@ -46,7 +46,7 @@ async fn runs_in_a_cluster_are_the_same_from_every_folder() {
     assert!(code == Some(0) && said.contains("no runs in namespace commands"), "{said}");
 
     let store = server.store("commands").await;
-    let grant = begin(&store, &run_id(), &plan(), &[], &[]).await.unwrap();
+    let grant = begin(&store, &run_id(), &plan(), &Start::default()).await.unwrap();
     let finished = Entry::Finished { outcome: Outcome::Kept { warning: None } };
     store.append(&grant, finished.draft().unwrap()).await.unwrap();
     store.release(&grant).await.unwrap();

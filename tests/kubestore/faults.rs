@@ -5,7 +5,7 @@ use std::time::Duration;
 use interlock::{
     error::{Error, Exit},
     journal::{Draft, Grant, Owner},
-    ports::Store,
+    ports::{Opening, Store},
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::{
 
 async fn open(store: &dyn Store, name: &str) -> Grant {
     let owner = Owner::current().unwrap();
-    store.open(&run(0), &target(name), &owner, Duration::from_secs(10)).await.unwrap()
+    store.open(&Opening::new(&run(0), &target(name), &owner, Duration::from_secs(10))).await.unwrap()
 }
 
 /// An entry of about so many bytes.
@@ -131,7 +131,8 @@ async fn who_is_not_allowed_is_told_which_role_is_missing() {
     let cluster = interlock::adapters::Cluster::connect(&reach).await.unwrap();
     let store = interlock::adapters::store::KubeStore::new(cluster, interlock::app::clock());
     let owner = Owner::current().unwrap();
-    let refused = store.open(&run(1), &target("tenant"), &owner, Duration::from_secs(10)).await.unwrap_err();
+    let refused =
+        store.open(&Opening::new(&run(1), &target("tenant"), &owner, Duration::from_secs(10))).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Refused, "{refused}");
     assert!(refused.hint().contains("manifests/rbac"), "{}", refused.hint());
 }
@@ -184,8 +185,10 @@ async fn an_owner_whose_journal_was_rewritten_under_it_writes_nothing_more() {
     assert!(matches!(refused, Err(Error::Tampered { .. })), "{refused:?}");
     // What a person notes on the ConfigMap beside the journal is no change of it.
     let elsewhere = server.store("rewritten").await;
-    let other =
-        elsewhere.open(&run(2), &target("other"), &Owner::current().unwrap(), Duration::from_secs(10)).await.unwrap();
+    let other = elsewhere
+        .open(&Opening::new(&run(2), &target("other"), &Owner::current().unwrap(), Duration::from_secs(10)))
+        .await
+        .unwrap();
     elsewhere.append(&other, entry(0, 10)).await.unwrap();
     let name = format!("interlock-run-{}-000", other.run);
     server.kubectl(&["annotate", "cm", &name, "-n", "rewritten", "note=seen-by-me"]);

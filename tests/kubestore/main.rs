@@ -15,6 +15,7 @@ mod people;
 #[cfg(feature = "lab")]
 #[path = "../support/platform/mod.rs"]
 mod platform;
+mod pruning;
 mod server;
 #[path = "../guard/shelf.rs"]
 #[allow(dead_code, reason = "shared with the guard's own tests, which use more of it")]

@@ -7,7 +7,7 @@ use interlock::{
     error::Error,
     journal::{Lock, Owner},
     model::Moment,
-    ports::{Clock as _, Store},
+    ports::{Clock as _, Opening, Store},
 };
 use serde_json::json;
 
@@ -35,14 +35,14 @@ async fn an_owner_elsewhere_is_gone_after_we_have_seen_it_silent() {
     let Some(server) = Server::shared() else { return };
     server.namespace("silent");
     let theirs = server.store("silent").await;
-    let grant = theirs.open(&run(1), &target("tenant"), &elsewhere(), TTL).await.unwrap();
+    let grant = theirs.open(&Opening::new(&run(1), &target("tenant"), &elsewhere(), TTL)).await.unwrap();
     theirs.append(&grant, json!({ "applied": { "step": 0 } }).into()).await.unwrap();
     tokio::time::sleep(TTL + Duration::from_millis(500)).await;
 
     let ours = server.store("silent").await;
+    let begun = now();
     let seen = lock(&ours).await;
     assert!(seen.remote && !seen.is_abandoned(&now()), "however old its sign of life is, we have only just seen it");
-    let begun = now();
     while !lock(&ours).await.is_abandoned(&now()) {
         assert!(now().since(&begun) < TTL * 3);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -62,7 +62,7 @@ async fn time_in_which_the_api_server_hangs_is_no_silence_of_the_owner() {
     let Some(server) = Server::own() else { return };
     server.namespace("hung");
     let theirs = server.store("hung").await;
-    let grant = theirs.open(&run(1), &target("tenant"), &elsewhere(), TTL).await.unwrap();
+    let grant = theirs.open(&Opening::new(&run(1), &target("tenant"), &elsewhere(), TTL)).await.unwrap();
     theirs.append(&grant, json!({ "applied": { "step": 0 } }).into()).await.unwrap();
     let ours = server.store("hung").await;
     lock(&ours).await;
@@ -82,23 +82,25 @@ async fn an_owner_elsewhere_who_never_wrote_a_record_does_not_hold_the_target() 
     let Some(server) = Server::shared() else { return };
     server.namespace("never");
     let theirs = server.store("never").await;
-    theirs.open(&run(1), &target("tenant"), &elsewhere(), TTL).await.unwrap();
+    theirs.open(&Opening::new(&run(1), &target("tenant"), &elsewhere(), TTL)).await.unwrap();
     let ours = KubeStore::new(server.cluster("never").await, Arc::new(SystemClock));
     let begun = now();
-    let grant = ours.open(&run(2), &target("tenant"), &Owner::current().unwrap(), TTL).await.unwrap();
+    let grant = ours.open(&Opening::new(&run(2), &target("tenant"), &Owner::current().unwrap(), TTL)).await.unwrap();
     assert_eq!(grant.epoch.0, 2);
     assert!(now().since(&begun) >= TTL, "it could not be known sooner");
 
     // One that does give signs of life is no obstacle to wait for.
     ours.release(&grant).await.unwrap();
-    let third = theirs.open(&run(3), &target("tenant"), &elsewhere(), Duration::from_secs(60)).await.unwrap();
+    let third =
+        theirs.open(&Opening::new(&run(3), &target("tenant"), &elsewhere(), Duration::from_secs(60))).await.unwrap();
     let alive = tokio::spawn(async move {
         loop {
             theirs.beat(&third).await.unwrap();
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    let refused = ours.open(&run(4), &target("tenant"), &Owner::current().unwrap(), TTL).await.unwrap_err();
+    let refused =
+        ours.open(&Opening::new(&run(4), &target("tenant"), &Owner::current().unwrap(), TTL)).await.unwrap_err();
     alive.abort();
     assert!(matches!(refused, Error::Refused { .. }), "{refused}");
 }
@@ -111,7 +113,7 @@ async fn odd_names_are_locked_apart() {
     let owner = Owner::current().unwrap();
     for (number, name) in ["guardian", "Tenant_A", "tenant-a", "tenant.a", "-tenant.A-"].into_iter().enumerate() {
         let number = u32::try_from(number).unwrap();
-        store.open(&run(number), &target(name), &owner, TTL).await.unwrap();
+        store.open(&Opening::new(&run(number), &target(name), &owner, TTL)).await.unwrap();
         assert_eq!(store.lock(&target(name)).await.unwrap().unwrap().run, Some(run(number)));
     }
     assert!(store.guardian().await.unwrap().is_none(), "the lock of a service `guardian` is no guardian");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use interlock::{
-    guard::{Entry, Outcome, Plan},
+    guard::{Entry, Outcome, Plan, summaries},
     journal::{Draft, Owner},
-    ports::Store,
+    ports::{Opening, Store},
 };
 
 use crate::{
@@ -47,14 +47,14 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     let store = server.store("people").await;
     let (owner, ttl) = (Owner::current().unwrap(), Duration::from_secs(10));
 
-    let kept = store.open(&run(1), &target("tenant"), &owner, ttl).await.unwrap();
+    let kept = store.open(&Opening::new(&run(1), &target("tenant"), &owner, ttl)).await.unwrap();
     store.append(&kept, planned("switchover tenant from blue to green")).await.unwrap();
     store.append(&kept, Entry::Applied { step: 0 }.draft().unwrap()).await.unwrap();
     store.append(&kept, finished(Outcome::Kept { warning: None })).await.unwrap();
     store.release(&kept).await.unwrap();
 
     let other = Owner { host: "runner-5".to_owned(), ..owner.clone() };
-    let taken = store.open(&run(2), &target("tenant"), &other, ttl).await.unwrap();
+    let taken = store.open(&Opening::new(&run(2), &target("tenant"), &other, ttl)).await.unwrap();
     store.append(&taken, planned("switchover tenant from green to blue")).await.unwrap();
     let seen = store.lock(&target("tenant")).await.unwrap().unwrap();
     let taken = store.take_over(&seen, &owner).await.unwrap();
@@ -62,7 +62,7 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     store.append(&taken, finished(Outcome::RolledBack { why })).await.unwrap();
     store.release(&taken).await.unwrap();
 
-    let held = store.open(&run(3), &target("Billing_API"), &owner, ttl).await.unwrap();
+    let held = store.open(&Opening::new(&run(3), &target("Billing_API"), &owner, ttl)).await.unwrap();
     store.append(&held, planned("switchover Billing_API from blue to green")).await.unwrap();
     let why = "Prometheus has not answered for 30 s".to_owned();
     store.append(&held, Entry::Held { why }.draft().unwrap()).await.unwrap();
@@ -80,4 +80,39 @@ async fn kubectl_alone_tells_a_person_how_things_stand() {
     let events = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message";
     insta::assert_snapshot!("events", get(&["events", "--sort-by=.eventTime", "-o", events]));
     assert!(server.kubectl(&["describe", "lease", "interlock-tenant", "-n", "people"]).contains("RunEnded"));
+}
+
+/// A list of runs that are over reads no journal, and says the same as the journals do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_no_journal_of_runs_that_are_over() {
+    let Some(server) = Server::shared() else { return };
+    server.namespace("lists");
+    let store = server.store("lists").await;
+    let (owner, ttl) = (Owner::current().unwrap(), Duration::from_secs(10));
+    let why = || "availability: 12 of 400 requests failed: too many".to_owned();
+    let outcomes = [
+        Outcome::Kept { warning: None },
+        Outcome::Kept { warning: Some(why()) },
+        Outcome::RolledBack { why: why() },
+        Outcome::Stuck { why: why() },
+    ];
+    for (number, outcome) in (1..).zip(outcomes) {
+        let grant = store.open(&Opening::new(&run(number), &target(&format!("t{number}")), &owner, ttl)).await.unwrap();
+        store.append(&grant, planned(&format!("run {number}"))).await.unwrap();
+        store.append(&grant, finished(outcome)).await.unwrap();
+        store.release(&grant).await.unwrap();
+    }
+    let listed = async || {
+        let all = summaries(&store).await.unwrap().into_iter().map(Result::unwrap);
+        all.map(|run| (run.run, run.title, run.began, run.last, run.mode)).collect::<Vec<_>>()
+    };
+    let glanced = store.glance().await.unwrap();
+    assert_eq!(glanced.len(), 3, "of one that is stuck the journal is read: {glanced:?}");
+    let by_glance = listed().await;
+    for number in 1..=4 {
+        let map = format!("interlock-run-{}-000", run(number));
+        server.kubectl(&["annotate", "cm", &map, "-n", "lists", "interlock/ended-"]);
+    }
+    assert!(store.glance().await.unwrap().is_empty(), "runs of earlier releases say less");
+    assert_eq!(listed().await, by_glance);
 }

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use interlock::{
     adapters::store::KubeStore,
     error::{Error, Exit},
-    guard::{Entry, Event, Events, Outcome, Role, begin, drive, entries, load, recover},
+    guard::{Entry, Event, Events, Outcome, Role, Start, begin, drive, entries, load, recover},
     journal::Owner,
-    ports::Store,
+    ports::{Opening, Store},
 };
 use tokio::sync::Notify;
 
@@ -50,7 +50,7 @@ async fn store(server: &Server, namespace: &str, world: &World) -> Arc<KubeStore
 
 /// Drives a run until an entry is there, and is gone then.
 async fn abandon(world: &World, store: &Arc<KubeStore>, at: &'static str) {
-    let grant = begin(&**store, &run_id(), &world.plan(), &[], &[]).await.unwrap();
+    let grant = begin(&**store, &run_id(), &world.plan(), &Start::default()).await.unwrap();
     let events = Arc::new(Until(at, Notify::new()));
     let mut context = world.context(store.clone());
     context.events = events.clone();
@@ -66,7 +66,7 @@ async fn a_switchover_is_kept_and_its_journal_read_elsewhere() {
     server.namespace("kept");
     let world = World::new(spec());
     let ours = store(&server, "kept", &world).await;
-    let grant = begin(&*ours, &run_id(), &world.plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*ours, &run_id(), &world.plan(), &Start::default()).await.unwrap();
     let outcome = drive(&world.context(ours.clone()), &grant).await.unwrap();
     assert_eq!(outcome, Outcome::Kept { warning: None });
     assert_eq!(world.platform.stand(), at_end());
@@ -104,7 +104,7 @@ async fn another_machine_puts_back_what_an_owner_who_is_gone_has_left() {
 async fn begin_elsewhere(world: &World, store: &KubeStore) -> interlock::journal::Grant {
     let owner = Owner { host: "another-machine".to_owned(), ..Owner::current().unwrap() };
     let plan = world.plan();
-    let grant = store.open(&run_id(), &plan.target, &owner, plan.ttl.0).await.unwrap();
+    let grant = store.open(&Opening::new(&run_id(), &plan.target, &owner, plan.ttl.0)).await.unwrap();
     for entry in [Entry::Planned { plan: Box::new(plan) }, Entry::Owned { owner, role: Role::Operator }] {
         store.append(&grant, entry.draft().unwrap()).await.unwrap();
     }

@@ -22,7 +22,7 @@ fn alive(stage: &Stage) -> Vec<Identity> {
 }
 
 /// Kills operator and guardian; the operator is stopped first, since one that runs would post another guardian.
-fn kill_all(stage: &Stage, cli: Cli) {
+pub fn kill_all(stage: &Stage, cli: Cli) {
     cli.signal(interlock::process::Signal::SIGSTOP);
     for guardian in alive(stage) {
         assert!(guardian.kill().unwrap());

@@ -11,11 +11,13 @@
 mod command;
 mod cuts;
 mod database;
+mod demo;
 mod disk;
 mod doctor;
 #[cfg(feature = "otlp")]
 mod full;
 mod guardians;
+mod in_the_way;
 mod journal;
 mod metrics;
 mod owners;

@@ -14,7 +14,7 @@ use crate::{
 const MISSING: &str = "no `prometheus` on PATH; `make install` brings the package of that name";
 
 /// A lab with a real Prometheus behind a gate that can spoil its answers.
-fn spoiled_stage() -> (Stage, Spoiler) {
+pub fn spoiled_stage() -> (Stage, Spoiler) {
     let stage = Stage::with(Setup { prometheus: true, rate: 100, ..Setup::default() });
     let real = stage.lab().file.prometheus.expect(MISSING);
     let spoiler = stage.runtime.block_on(Spoiler::start(real));
@@ -23,7 +23,7 @@ fn spoiled_stage() -> (Stage, Spoiler) {
 }
 
 /// Starts a switch, and loses the metrics as soon as traffic has moved.
-fn lose(stage: &Stage, to: Slot, lose: impl FnOnce()) -> (Cli, RunId) {
+pub fn lose(stage: &Stage, to: Slot, lose: impl FnOnce()) -> (Cli, RunId) {
     let before = stage.runs();
     let cli = stage.switch(&["--to", to.name(), "--bake", "3s", "--max-bake", "6s"]);
     let run = stage.wait_for_run(&before);
@@ -33,7 +33,7 @@ fn lose(stage: &Stage, to: Slot, lose: impl FnOnce()) -> (Cli, RunId) {
 }
 
 /// What has to be so where the metrics went after the shift: held, with everything warm.
-fn is_held(stage: &Stage, cli: Cli, run: &RunId, to: Slot, how: &str) {
+pub fn is_held(stage: &Stage, cli: Cli, run: &RunId, to: Slot, how: &str) {
     let done = cli.wait();
     assert_eq!(done.code, Some(6), "{how}: {done:?}");
     assert!(done.out.contains("interlock runs resume"), "{how}: {done:?}");

@@ -24,6 +24,28 @@ fn every_signal_puts_things_back() {
     stage.close();
 }
 
+#[test]
+fn a_hangup_that_nohup_has_ignored_ends_nothing() {
+    let stage = Stage::up();
+    let before = stage.runs();
+    let args = ["switchover", "run", "tenant", "--to", "green", "--yes", "--assume", "independent"];
+    let mut cli = stage.start_under_nohup(&[&args[..], &["--bake", "10m", "--max-bake", "20m"]].concat());
+    let run = stage.wait_for_run(&before);
+    stage.wait_for_bake(&run);
+    for _ in 0..3 {
+        cli.signal(Signal::SIGHUP);
+    }
+    let looks = || stage.try_load(&run).unwrap().entries.len();
+    let so_far = looks();
+    until("it looks on", || looks() > so_far + 2);
+    assert!(!cli.has_ended());
+    cli.signal(Signal::SIGTERM);
+    assert_eq!(cli.wait().code, Some(7));
+    assert_eq!(stage.wait_for_end(&run), Outcome::Interrupted { why: "SIGTERM".to_owned() });
+    stage.is_clean(&run);
+    stage.close();
+}
+
 /// A pager that shows its first page, a terminal after Ctrl-S, a collector of logs that hangs.
 #[test]
 fn a_reader_that_stops_holds_nothing_up() {
@@ -48,7 +70,7 @@ fn a_reader_that_stops_holds_nothing_up() {
             let looks = stage.try_load(&run).unwrap().entries;
             let looks = looks.iter().filter(|entry| matches!(entry, Entry::Observed { .. })).count();
             assert!(recorded == looks || output == "table", "{recorded} of {looks}: {text}");
-            assert!(text.trim_end().lines().last().unwrap().contains("head"), "{text}");
+            assert!(text.trim_end().lines().rev().take(2).any(|line| line.contains("head")), "{text}");
         } else {
             // Right after its run is over it does not listen yet for what ends its output.
             until("a signal ends it", || cli.has_ended() || cli.identity.signal(Signal::SIGTERM).is_err());
@@ -98,6 +120,24 @@ fn an_abort_from_elsewhere_ends_a_live_run_and_its_operator() {
     assert_eq!(stage.records(&run).len(), before, "nobody wrote after the end");
     let again = stage.ask(&["switchover", "abort", "tenant"]);
     assert_eq!(again.code, Some(2), "{again:?}");
+    stage.close();
+}
+
+#[test]
+fn aborts_at_the_same_time_all_say_what_came_of_the_run() {
+    let stage = Stage::up();
+    for _ in 0..3 {
+        let (cli, run) = stage.bake();
+        let aborts: Vec<_> = (0..4).map(|_| stage.start(&["runs", "abort", run.as_str()], &[])).collect();
+        for done in aborts.into_iter().map(crate::command::Cli::wait) {
+            // One that has not even begun when the run is over is told so.
+            let too_late = done.code == Some(2) && done.err.contains("is over");
+            assert!(too_late || (done.code == Some(7) && done.out.contains("aborted by")), "{done:?}");
+        }
+        assert_eq!(cli.wait().code, Some(7));
+        assert_eq!(stage.weights(), BLUE);
+        stage.is_clean(&run);
+    }
     stage.close();
 }
 

@@ -38,10 +38,10 @@ const LABS: usize = 2;
 static UP: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// A place among the labs that are up.
-struct Place;
+pub struct Place;
 
 impl Place {
-    fn take() -> Self {
+    pub fn take() -> Self {
         let free = UP.1.wait_while(UP.0.lock().unwrap(), |up| *up >= LABS);
         *free.unwrap() += 1;
         Self
@@ -229,6 +229,23 @@ impl Stage {
         fs::write(&file, "").unwrap();
         command.process_group(0).stdout(writer.try_clone().unwrap()).stderr(writer);
         (self.started(command, file.clone(), file), reader)
+    }
+
+    /// Starts the real binary as `nohup` does.
+    pub fn start_under_nohup(&self, args: &[&str]) -> Cli {
+        let number = self.outputs.fetch_add(1, Ordering::SeqCst);
+        let file = |kind: &str| self.folder.join("out").join(format!("{number}.{kind}"));
+        let plain = self.command(args);
+        let mut command = Command::new("nohup");
+        command.arg(plain.get_program()).args(plain.get_args()).current_dir(&self.folder).process_group(0);
+        for (key, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        command.stdout(fs::File::create(file("out")).unwrap()).stderr(fs::File::create(file("err")).unwrap());
+        self.started(command, file("out"), file("err"))
     }
 
     fn launch(&self, args: &[&str], env: &[(&str, &str)], unheard: bool) -> Cli {

@@ -54,7 +54,8 @@ pub fn guardians(runs: &Path) -> Vec<Identity> {
     fs::read_dir(runs).into_iter().flatten().flatten().filter_map(of_run).collect()
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// All files below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let deeper = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
     entries.flatten().flat_map(|entry| deeper(entry.path())).collect()

@@ -92,8 +92,8 @@ fn faults_have_a_place_and_a_mend() {
     assert!((column..column + 12).contains(&told_column), "{what}, and it is at {column}");
     assert!(what.ends_with("invalid value: string \"long ago\", expected a whole number, or a text of one"), "{what}");
 
-    let (what, hint, _) = told(format!("{good}\n{}", &good[..good.len() / 2]));
-    assert!(what.starts_with("traces:2:") && what.contains("EOF while parsing"), "{what}");
+    let (what, hint, _) = told(&good[..good.len() / 2]);
+    assert!(what.starts_with("traces:1:") && what.contains("EOF while parsing"), "{what}");
     assert_eq!(
         hint,
         "the file ends in the midst of an object: wait until its writer is done, or cut the last line off"
@@ -111,8 +111,8 @@ fn faults_have_a_place_and_a_mend() {
     let (what, hint, _) = told(b"\x0a\x05\x12".to_vec());
     assert_eq!(what, "traces: no OTLP protobuf: a field of 5 bytes is cut off after 1 (byte 2)");
     assert!(hint.starts_with("write the file again"));
-    let (what, _, _) = told(b"\x00\x00\x00\x02\x0a\x00\x00\x00".to_vec());
-    assert_eq!(what, "traces: no OTLP protobuf: a message is cut off (byte 6)");
+    let (what, _, _) = told(b"\x00\x00\x00\x02\x0a".to_vec());
+    assert_eq!(what, "traces: no OTLP protobuf: a message is cut off (byte 0)");
     let (what, hint, _) = told(b"\x28\xb5\x2f\xfd\x00".to_vec());
     assert_eq!(
         (what.as_str(), hint.as_str()),
@@ -125,8 +125,8 @@ fn faults_have_a_place_and_a_mend() {
 
 #[test]
 fn invalid_spans_are_noted_and_the_others_are_read() {
-    // As one backend writes ids: in base64.
-    let text = json(0, 2).replacen("00000000000000000000000000000001", "AAAAAAAAAAAAAAAAAAAAAQ==", 1);
+    // Three bytes in base64 are no id.
+    let text = json(0, 2).replacen("00000000000000000000000000000001", "AAAA", 1);
     let read = read(text).unwrap();
     assert_eq!(numbers(read.spans()), [1]);
     assert_eq!(
@@ -162,4 +162,98 @@ fn a_file_that_is_saved_has_a_line_for_each_resource() {
     let lines = saved(&all);
     assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 4);
     assert_eq!(read(lines).unwrap().spans(), all);
+}
+
+/// What backends put around OTLP is taken off, and what its fields were called before is known.
+#[test]
+fn what_backends_answer_and_what_was_written_before_is_read() {
+    let plain = json(0, 3);
+    let inner = plain.trim_start_matches('{').trim_end_matches('}').to_owned();
+    let expected = read(plain.clone()).unwrap().spans().to_vec();
+    let old = plain.replace("\"scopeSpans\"", "\"instrumentationLibrarySpans\"");
+    let batches = plain.replacen("\"resourceSpans\"", "\"batches\"", 1);
+    for (what, text) in [
+        ("Jaeger", format!("{{\"result\":{plain}}}")),
+        ("Jaeger, in parts", format!("{{\"result\":{plain}}}\n{{\"result\":{{}}}}\n")),
+        ("Tempo", format!("{{\"trace\":{plain},\"metrics\":{{}}}}")),
+        ("Tempo before", batches),
+        ("before OTLP 0.19", old),
+        ("both names", format!("{{{inner},\"result\":null}}")),
+    ] {
+        assert_eq!(read(text).unwrap_or_else(|e| panic!("{what}: {e}")).spans(), expected, "{what}");
+    }
+    // In base64, as the JSON mapping of Protocol Buffers writes ids.
+    let tempo = r#"{"batches":[{"scopeSpans":[{"spans":[
+        {"traceId":"W47/95gDgQPSabYzgT/GDA==","spanId":"AAAAAAAAAKI=","parentSpanId":"AAAAAAAAAKE=","kind":"SPAN_KIND_CLIENT"}]}]}]}"#;
+    let read_back = read(tempo).unwrap();
+    let span = &read_back.spans()[0];
+    let parent = span.parent.unwrap();
+    assert_eq!(
+        (span.trace.to_string(), span.id.to_string(), parent.to_string()),
+        ("5b8efff798038103d269b633813fc60c".into(), "00000000000000a2".into(), "00000000000000a1".into())
+    );
+    // Wrapped again and again, it is nothing that anybody answers.
+    let deep = format!("{}{plain}{}", "{\"result\":".repeat(50), "}".repeat(50));
+    assert!(read(deep).is_err());
+}
+
+/// The field of spans before OTLP 0.19, in protobuf.
+#[test]
+fn the_old_field_of_protobuf_is_read() {
+    let mut scope = Vec::new();
+    for span in numbered(0, 3) {
+        let span = span.encode_to_vec();
+        scope.extend([2 << 3 | 2]);
+        prost::encoding::encode_varint(span.len() as u64, &mut scope);
+        scope.extend(span);
+    }
+    let mut resource = Vec::new();
+    prost::encoding::encode_varint(1000 << 3 | 2, &mut resource);
+    prost::encoding::encode_varint(scope.len() as u64, &mut resource);
+    resource.extend(scope);
+    let mut body = vec![1 << 3 | 2];
+    prost::encoding::encode_varint(resource.len() as u64, &mut body);
+    body.extend(resource);
+    assert_eq!(numbers(read(body).unwrap().spans()), [0, 1, 2]);
+}
+
+/// A file that is still being written ends anywhere: what is whole is read, and that something is missing is told.
+#[test]
+fn a_half_written_end_is_told_and_the_rest_read() {
+    let (first, second) = (json(0, 3), json(3, 2).replace("GET", "GÉT"));
+    let whole = format!("{first}\n").into_bytes();
+    for end in 1..second.len() - 1 {
+        let bytes = [&whole[..], &second.as_bytes()[..end]].concat();
+        let read = read(bytes).unwrap_or_else(|e| panic!("{end}: {e}"));
+        assert_eq!(numbers(read.spans()), [0, 1, 2], "{end}");
+        assert_eq!(
+            read.notes(),
+            ["traces: 1 span was rejected: the file ends in the midst of it, and what stands before was read"]
+        );
+    }
+    let message = request("shop", numbered(0, 3)).encode_to_vec();
+    let frame = [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat();
+    for end in 1..frame.len() {
+        let read = read([&frame[..], &frame[..end]].concat()).unwrap();
+        assert_eq!((numbers(read.spans()), read.notes().len()), (vec![0, 1, 2], 1), "{end}");
+    }
+}
+
+/// Elements without a span are next to nothing on the wire, and take as long as others: their count is bounded.
+#[test]
+fn elements_that_hold_nothing_are_bounded_by_a_count() {
+    let many = |element: &str, count: usize| vec![element; count].join(",");
+    let json = |count: usize| format!("{{\"resourceSpans\":[{}]}}", many("{}", count));
+    assert!(read(json(100_000)).unwrap().spans().is_empty());
+    for text in [
+        json(100_001),
+        format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{}]}}]}}", many("{}", 100_001)),
+        format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{}]}}]}}]}}", many("{}", 100_001)),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("more than 100000 elements hold no span"), "{error}");
+    }
+    let protobuf = |count: usize| vec![[0x0a, 0x00]; count].concat();
+    assert!(read(protobuf(100_000)).unwrap().spans().is_empty());
+    assert!(read(gzip(&protobuf(6_000_000))).unwrap_err().to_string().contains("hold no span"));
 }

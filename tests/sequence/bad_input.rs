@@ -160,3 +160,29 @@ fn yaml_that_grows_without_end_is_refused_in_time() {
         document(format!("---\n{bomb}---\n\n```mermaid\n---\n{bomb}---\nsequenceDiagram\nA->>B: x\n```\n").as_bytes());
     }
 }
+
+/// What strangers have sent: a few characters that mean much, and much that leads nowhere. Work is bounded by what was read.
+#[test]
+fn what_means_much_is_bounded_by_what_was_read() {
+    let nodes: Vec<String> = (0..3_000).map(|at| format!("n{at}")).collect();
+    let crowd = format!("graph TD\n{0} --> {0} --> {0}\n", nodes.join(" & "));
+    diagram(crowd.as_bytes());
+    let Diagram::Flowchart(tree) = parse(&crowd, Mode::Strict).diagram else { panic!("it is one") };
+    assert!(tree.edges.len() <= 10_000, "{}", tree.edges.len());
+    // One run without a blank, in which the name of an edge may begin anywhere.
+    diagram(format!("graph TD\n{}b\n", "a-->".repeat(5_000)).as_bytes());
+    diagram(format!("graph TD\n{}", "<a ".repeat(5_000)).as_bytes());
+    diagram(format!("graph TD\nsubgraph {}", "\"".repeat(5_000)).as_bytes());
+    for line in [
+        "[a](gone.md) [b](#gone)\n",
+        "[a](gone.md#x) ",
+        "## RT-1 a\n",
+        "{#a} ",
+        "!!! note\n",
+        "````{note}\n",
+        "<pre class=\"mermaid\">\n",
+        "::: mermaid\n",
+    ] {
+        document(line.repeat(2_000).as_bytes());
+    }
+}

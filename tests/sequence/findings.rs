@@ -13,7 +13,7 @@ use interlock::sequence::{
 };
 
 /// Documents in memory.
-struct Texts(BTreeMap<PathBuf, &'static str>);
+pub(crate) struct Texts(pub(crate) BTreeMap<PathBuf, &'static str>);
 
 impl Library for Texts {
     fn entry(&self, path: &Path) -> Entry {
@@ -51,8 +51,13 @@ fn linted(files: &[(&str, &'static str)]) -> (Vec<Source>, Report) {
     (sources, report)
 }
 
-fn said(files: &[(&str, &'static str)]) -> String {
+pub(crate) fn said(files: &[(&str, &'static str)]) -> String {
     let (sources, report) = linted(files);
+    written(&sources, &report)
+}
+
+/// Every finding in a line.
+pub(crate) fn written(sources: &[Source], report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let source = &sources[finding.document];
@@ -194,4 +199,169 @@ fn clean_documents_are_clean() {
     let text = "---\ntitle: Shop\nowner: us\n---\n\n# Pay\n\n```mermaid\nsequenceDiagram\n  actor Clerk\n  participant Till\n  Clerk->>Till: scan\n  Till-->>Clerk: price\n```\n\n\
         ~~~Mermaid\nstateDiagram-v2\n  [*] --> Open\n~~~\n\n```rust\nlet a = \"not #a diagram\";\n```\n";
     assert_eq!(said(&[("a.md", text)]), "");
+}
+
+/// `---` in the middle of a document hides nothing that follows it.
+#[test]
+fn front_matter_is_at_the_very_beginning_only() {
+    let text = "# Shop\n\nSee [pay](#pay).\n\n---\n## Pay\n\nSee [gone](gone.md).\n\n```mermaid\nsequenceDiagram\n  Buyer->>Till\n```\n\n---\n\nEnd.\n";
+    insta::assert_snapshot!(said(&[("doc.md", text)]), @r"
+doc.md:8:5 IL-SEQ-040 there is no `gone.md`
+doc.md:12:3 IL-SEQ-030 a `:` and a text are missing
+");
+    assert_eq!(said(&[("fence.md", "# Shop\n\n---\n```yaml\n---\na: 1\n---\n```\n")]), "");
+    let whole = format!("---\ntitle: Shop\n---\n{text}");
+    assert_eq!(linted(&[("doc.md", whole.leak())]).1.findings.len(), 2);
+}
+
+#[test]
+fn an_asynchronous_arrow_answers_nobody() {
+    let text = "sequenceDiagram\n  participant Buyer\n  participant Till\n  Buyer->>Till: subscribe\n  Till-->>Buyer: ok\n  Till--)Buyer: price changed\n  Till--)Buyer: price changed again\n";
+    assert_eq!(said(&[("push.mmd", text)]), "");
+}
+
+#[test]
+fn calls_of_every_branch_may_be_answered_behind_their_fragment() {
+    for (open, close) in [("par", "and"), ("alt a", "else b"), ("critical a", "option b")] {
+        let text = format!(
+            "sequenceDiagram\n  participant desk\n  participant vault\n  participant safe\n  {open}\n    desk->>vault: take\n  {close}\n    desk->>safe: keep\n  end\n  \
+             vault-->>desk: ok\n  safe-->>desk: ok\n"
+        );
+        let found = said(&[("a.mmd", text.leak())]);
+        assert!(!found.contains("IL-SEQ-015") && !found.contains("IL-SEQ-023"), "{open}: {found}");
+    }
+}
+
+#[test]
+fn anchors_are_found_in_every_way_they_are_written() {
+    let text = "# T\n\n[a](#️-setup) [b](#स्थापना) [c](#การติดตั้ง) [d](#here) [e](#f3) [f](#spot) [g](#target) [h](#old) [i](#user-content-t)\n\n\
+        ## ⚙️ Setup\n\n## स्थापना\n\n## การติดตั้ง\n\n## Some heading {#here}\n\ntext\n<sup\nid=\"f3\">z</sup> and [span]{#spot}\n\n(target)=\n### Else {: #old .wide }\n\n\
+        [none](#some) [none](#gone)\n";
+    insta::assert_snapshot!(said(&[("doc.md", text)]), @r"
+doc.md:20:1 IL-SEQ-041 this document has no anchor `some`
+doc.md:20:15 IL-SEQ-041 this document has no anchor `gone`
+");
+}
+
+/// The description of an image is no text of its heading; blanks before it and behind it are. Terms are led to as headings are.
+#[test]
+fn anchors_are_made_of_what_a_heading_says() {
+    let text = "# T\n\n[a](#helpers---) [b](#-logo) [c](#care) [d](#warning-care) [e](#the-term) [f](#other) [g](#t:~:text=x) [h](#:~:text=x)\n\n\
+        ## Helpers [![build](https://x.org/a.svg)](https://x.org) [![docs](https://x.org/b.svg)](https://x.org) ![c](https://x.org/c.svg)\n\n\
+        ## ![picture](https://x.org/d.svg) Logo\n\n## :warning: Care\n\nthe term\n: what it means\n\nother\n\n  : what that means\n\n\
+        [none](#helpers-build-docs-c) [none](#what-it-means)\n";
+    insta::assert_snapshot!(said(&[("doc.md", text)]), @r"
+doc.md:18:1 IL-SEQ-041 this document has no anchor `helpers-build-docs-c`
+doc.md:18:31 IL-SEQ-041 this document has no anchor `what-it-means`
+");
+}
+
+/// Where a plugin or a component puts text into a document, its anchors cannot all be seen.
+#[test]
+fn anchors_of_what_is_put_in_are_not_looked_for() {
+    for text in [
+        "# T\n\n[a](#till.pay)\n\n::: till.pay\n    options:\n      members: true\n",
+        "# T\n\n[a](#till)\n\n::: mkdocs-click\n    :module: till\n",
+        "# T\n\n[a](#pay-all)\n\n<PayTable of={\"all\"}/>\n",
+        "# T\n\n[a](#pay-all)\n\n<Pay.Table />\n",
+    ] {
+        assert_eq!(said(&[("a.md", text)]), "", "{text}");
+    }
+    for text in [
+        "# T\n\n[a](#gone)\n\n:::note\nx\n:::\n\n::: tip\n::::\n",
+        "# T\n\n[a](#gone)\n\n```\n::: till.pay\n<PayTable />\n```\n",
+        "# T\n\n[a](#gone)\n\n`<PayTable />` and Till<Pay> and <VERSION>\n",
+    ] {
+        assert_eq!(said(&[("a.md", text)]), "a.md:3:1 IL-SEQ-041 this document has no anchor `gone`\n", "{text}");
+    }
+}
+
+/// rustdoc finds items by their paths; no file is named so.
+#[test]
+fn items_of_a_crate_are_no_files() {
+    let text = "[a](till::pay) [`Till`] [b](crate::pay#refunds)\n\n[`Till`]: `till::Till`\n";
+    assert_eq!(said(&[("a.md", text)]), "");
+}
+
+#[test]
+fn a_fence_that_its_container_ends_takes_no_more_than_that() {
+    let text = "1. one\n\n   ```sh\n   run\n\n2. two\n\n> ```\n> a\n\n```\nb\n";
+    insta::assert_snapshot!(said(&[("a.md", text)]), @r"
+a.md:3:4 IL-SEQ-032 the code fence is not closed: the rest of its list item or quotation is taken for code
+a.md:8:3 IL-SEQ-032 the code fence is not closed: the rest of its list item or quotation is taken for code
+a.md:11:1 IL-SEQ-032 the code fence is not closed: all that follows is taken for code
+");
+}
+
+#[test]
+fn numbers_have_as_many_digits_as_they_need_unless_somebody_pads_them() {
+    let found = |text: &'static str| said(&[("a.md", text)]);
+    assert_eq!(found("REQ-9 then REQ-10, REQ-11, REQ-12 and REQ-100.\n"), "");
+    assert_eq!(found("FR-001, FR-002, FR-003 up to FR-999 and FR-1000.\n"), "");
+    insta::assert_snapshot!(found("FR-001, FR-002, FR-003, FR-004, FR-7 and FR-0008.\n"), @r"
+a.md:1:33 IL-SEQ-045 `FR-7` has 1 digits where its family has 3
+a.md:1:42 IL-SEQ-045 `FR-0008` has 4 digits where its family has 3
+");
+}
+
+#[test]
+fn identifiers_of_others_are_theirs() {
+    let files = [
+        ("a.md", "# A\n\n## EIP-1559 fees\n\nRFC-1, RFC-2, RFC-3, RFC 9110, RFC9110, utf8, UTF-8, UTF-16, UTF-32\n"),
+        ("b.md", "# B\n\n## EIP-1559 in headers\n\n## RFC-9110\n"),
+        (
+            "doc.md",
+            "# Fixes\n\n## RFC-9110\n\n## CVE-2031-1001: till\n\n## CVE-2031-1001: again\n\n## FIX-2031-1: a\n\n## FIX-2031-2: b\n",
+        ),
+        ("docs/FIX-2031-2.md", "# Z-1 and the rest\n"),
+        // A changelog speaks of what others define.
+        ("0.x-CHANGELOG.md", "# Changes\n\n## FIX-2031-1: done\n\n## FIX-2031-2: done\n"),
+    ];
+    assert_eq!(said(&files), "");
+}
+
+#[test]
+fn findings_that_are_allowed_are_none() {
+    let text = "# A\n\n<!-- interlock-allow IL-SEQ-040 -->\n\n[gone](gone.md) [nowhere](#nowhere)\n";
+    insta::assert_snapshot!(said(&[("a.md", text)]), @"a.md:5:17 IL-SEQ-041 this document has no anchor `nowhere`");
+    let text = "%% interlock-allow IL-SEQ-015\nsequenceDiagram\n  A-->>B: x\n";
+    assert_eq!(said(&[("a.mmd", text)]), "");
+    insta::assert_snapshot!(said(&[("a.mmd", "%% interlock-allow 15\nsequenceDiagram\n  A->>B: x\n")]), @"a.mmd:1:1 IL-SEQ-029 `15` is no code; they are such as IL-SEQ-040");
+}
+
+#[test]
+fn c4_diagrams_are_known_by_each_of_their_names() {
+    for kind in ["C4Context", "C4Container", "C4Component", "C4Dynamic", "C4Deployment"] {
+        let text = format!("{kind}\n  title Shop\n  Person(a, \"Buyer\")\n");
+        let (_, report) = linted(&[("a.mmd", text.leak())]);
+        assert!(report.findings.is_empty(), "{kind}: {:?}", report.findings);
+    }
+}
+
+/// A few characters name as many edges as the product of their nodes: what is kept of them is bounded by a count.
+#[test]
+fn edges_are_bounded_by_a_count() {
+    let nodes: Vec<String> = (0..2_000).map(|at| format!("n{at}")).collect();
+    let all = nodes.join(" & ");
+    let parsed = interlock::sequence::mermaid::parse(&format!("graph TD\n{all} --> {all}\n"), Mode::Lenient);
+    let interlock::sequence::mermaid::Diagram::Flowchart(tree) = parsed.diagram else { panic!() };
+    assert_eq!((tree.nodes.len(), tree.edges.len()), (2_000, 10_000));
+    let said: Vec<&str> = parsed.found.iter().map(|finding| finding.what.as_str()).collect();
+    assert_eq!(said, ["the diagram has 4000000 edges, and mermaid draws at most 500"]);
+    assert!(parsed.steps < 100, "{}", parsed.steps);
+    let few = (0..500).map(|at| format!("a --> b{at}\n")).collect::<String>();
+    assert!(interlock::sequence::mermaid::parse(&format!("graph TD\n{few}"), Mode::Lenient).found.is_empty());
+}
+
+#[test]
+fn diagrams_are_found_in_the_containers_of_other_tools() {
+    let text = "# A\n\n::: mermaid\nsequenceDiagram\n  A->>B\n:::\n\n<pre class=\"mermaid\">\nsequenceDiagram\n  A-&gt;&gt;B\n</pre>\n\n!!! note\n    text\n\n    ```mermaid\n    sequenceDiagram\n      A->>B\n    ```\n\n\
+        ````{tip}\n```mermaid\nsequenceDiagram\n  A->>B\n```\n````\n\n```{mermaid}\n:align: center\n\nsequenceDiagram\n  A->>B\n```\n";
+    insta::assert_snapshot!(said(&[("a.md", text)]), @r"
+a.md:5:3 IL-SEQ-030 a `:` and a text are missing
+a.md:10:3 IL-SEQ-030 a `:` and a text are missing
+a.md:18:7 IL-SEQ-030 a `:` and a text are missing
+a.md:24:3 IL-SEQ-030 a `:` and a text are missing
+a.md:32:3 IL-SEQ-030 a `:` and a text are missing
+");
 }

@@ -10,5 +10,6 @@ mod export;
 mod findings;
 mod linear;
 mod repairs;
+mod sites;
 mod trees;
 mod verdicts;

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use interlock::{
     error::Error,
     guard::{
-        Context, Events, Gate, Guard, Operation, Outcome, Plan, Preconditions, Rebuild, Role, Silent, abort, ask_again,
-        begin, drive, give_up, keep_guard, load, recover, refusal, resolve, resume,
+        Context, Events, Gate, Guard, Operation, Outcome, Plan, Preconditions, Rebuild, Role, Silent, Start, abort,
+        ask_again, begin, drive, give_up, keep_guard, least_epoch, load, recover, refusal, resolve, resume,
     },
-    model::RunId,
+    model::{Epoch, RunId},
     ports::{Clock, Notify},
 };
 
@@ -17,10 +17,11 @@ use crate::{
     keys::Keys,
     laws::{self, run_id},
     mutants::Mutant,
+    node::Node,
     platform::Request,
     scenario::{Act, Subject},
     switch,
-    world::{Event, Node},
+    world::Event,
 };
 
 /// How often a guardian looks.
@@ -93,7 +94,10 @@ pub async fn act(node: Node, act: Act) {
     match &ended {
         Ok(_) if act == Act::Contender => {}
         Ok(outcome) => laws::exits_as_the_journal(&mut state, node.process, outcome),
-        Err(e) => laws::nobody_has_tampered(&mut state, node.process, e),
+        Err(e) => {
+            laws::nobody_has_tampered(&mut state, node.process, e);
+            laws::has_a_successor(&node.world, &mut state, node.process, e);
+        }
     }
     state.activity += 1;
     state.processes[node.process].alive = false;
@@ -109,7 +113,12 @@ async fn operate(node: &Node) -> Result<Outcome, Error> {
     if node.world.scenario.confirm > 0 {
         node.sleep("confirm", node.world.scenario.confirm).await;
     }
-    let grant = begin(&*store, &run_id(), &plan, &before, &[]).await?;
+    let keys = node.world.subject.objects().into_iter().map(|(key, _)| key);
+    let least = match node.world.mutant {
+        Mutant::BeginsBelow => Epoch(0),
+        _ => least_epoch((&*store, &*context.operation), keys, &plan).await?,
+    };
+    let grant = begin(&*store, &run_id(), &plan, &Start { gates: &before, overrides: &[], least }).await?;
     {
         let mut state = node.state();
         state.platform.locked_at = Some(state.now);
@@ -125,7 +134,7 @@ async fn contend(node: &Node) -> Result<Outcome, Error> {
     let store = node.store();
     let run = RunId::parse("20261121-093000-ffff").unwrap();
     for _ in 0..4 {
-        let Ok(grant) = begin(&*store, &run, &node.world.plan, &[], &[]).await else {
+        let Ok(grant) = begin(&*store, &run, &node.world.plan, &Start::default()).await else {
             node.sleep("thinks", 4_000).await;
             continue;
         };

@@ -113,7 +113,7 @@ pub const WAIT: &[Fate] = &[Fate::Goes, Fate::Paused(3_000), Fate::Paused(13_000
 /// The calls that each of these lists is for, as the count of what struck what names them.
 pub const CALLS: [(&[&str], &[Fate]); 3] = [
     (&["read", "fence", "write", "command", "settle", "look", "request", "gate"], MESSAGE),
-    (&["open", "take over", "beat", "check", "release", "append", "load", "lock"], WORK),
+    (&["open", "take over", "beat", "check", "release", "append", "load", "lock", "acknowledge", "end"], WORK),
     (&["sleep", "pause"], WAIT),
 ];
 

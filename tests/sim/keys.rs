@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     mutants::Mutant,
+    node::Node,
     platform::{Request, Seen},
-    world::Node,
 };
 
 /// How often a fence is tried that others come before.
@@ -88,6 +88,18 @@ impl Operation for Keys {
         self.0.ask("read", key, Request::Get).await.map(|seen| seen.value)
     }
 
+    async fn epoch(&self, key: &str) -> Result<Epoch, PortError> {
+        self.0.ask("read", key, Request::Get).await.map(|seen| Epoch(seen.epoch))
+    }
+
+    async fn object(&self, key: &str) -> Result<Option<String>, PortError> {
+        if key == "host" { Ok(None) } else { self.0.uid(key).await }
+    }
+
+    fn bind(&self, key: &str, object: &str, marked: bool) {
+        self.0.bind(key, object, marked);
+    }
+
     async fn fence(&self, key: &str, epoch: Epoch) -> Result<Value, PortError> {
         let seen = match key {
             "host" => self.0.ask("fence", key, Request::ObserveContext { epoch: epoch.0 }).await,
@@ -120,6 +132,12 @@ impl Operation for Keys {
     async fn settle(&self, means: &Means, _: Duration) -> Result<(), PortError> {
         if self.0.world.mutant == Mutant::SettlesNothing {
             return Ok(());
+        }
+        if self.0.world.scenario.beyond {
+            self.0.ask("settle", "host", Request::Get).await?;
+            // Who can tell?
+            self.0.state().trouble = true;
+            return Err(means.never_used());
         }
         self.0.ask("settle", "host", Request::End { id: means.what().to_owned() }).await.map(drop)
     }

@@ -47,6 +47,10 @@ impl Machine for Judge {
         Sight { same_host: true, same_boot: true, here: true, alive: false }
     }
 
+    fn end(&self, _: &Owner) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
     fn spawn(&self, work: Work) -> std::io::Result<()> {
         work();
         Ok(())
@@ -86,19 +90,36 @@ pub fn is_planned(plan: &Plan, key: &str, value: &Value) -> bool {
     steps(plan, key).any(|(_, to)| to == value)
 }
 
-/// What a journal's text has captured at a key, as it is written there.
+/// What a journal's text has captured at a key, as it is written there: for a step, or so that another key can go back.
 fn captured(durable: &str, plan: &Plan, key: &str) -> Vec<String> {
-    let priors = durable.split(r#""captured":{"prior":"#).skip(1).filter_map(|rest| rest.split_once(r#","step":"#));
+    let begin = format!(r#""prepared":{{"key":"{key}","prior":"#);
+    let prepared = durable.split(&begin).skip(1).filter_map(|rest| rest.split_once(r#","step":"#));
+    let priors = durable.split(r#""captured":{"#).skip(1).filter_map(|rest| rest.split_once(r#""prior":"#));
+    let priors = priors.filter_map(|(_, rest)| rest.split_once(r#","step":"#));
     let of_key = |step: &str| {
         let step = step.split('}').next().and_then(|step| step.parse::<usize>().ok());
         steps(plan, key).any(|(index, _)| Some(index) == step)
     };
-    priors.filter(|(_, step)| of_key(step)).map(|(prior, _)| prior.to_owned()).collect()
+    priors.filter(|(_, step)| of_key(step)).chain(prepared).map(|(prior, _)| prior.to_owned()).collect()
+}
+
+/// Whether the run has captured something at a key so far, for good.
+pub fn is_captured(world: &World, state: &State, key: &str) -> bool {
+    !captured(&journal(&state.disk.after_power_cut(Left::Nothing)), &world.plan, key).is_empty()
+}
+
+/// Law 4: what somebody has made anew since it was captured is theirs, to the last mark.
+fn is_ours(state: &mut State, name: &str, key: &str) {
+    if state.platform.objects[key].anew {
+        state
+            .violates(format!("law 4: {name} wrote at {key}, which somebody else has made anew since it was captured"));
+    }
 }
 
 /// Law 1: the tokens that an object accepts never fall, and each belongs to one owner.
 pub fn accepts_token(_: &World, state: &mut State, process: usize, key: &str, epoch: u64) {
     let name = state.processes[process].name.clone();
+    is_ours(state, &name, key);
     let object = state.platform.objects.get_mut(key).unwrap();
     let highest = object.highest;
     object.highest = highest.max(epoch);
@@ -122,18 +143,13 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     let plan = &world.plan;
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
     let captured = captured(&durable, plan, key);
-    if state.platform.contended {
+    let goes_on_elsewhere = world.scenario.beyond && matches!(request, Request::Command { .. });
+    if state.platform.contended && !goes_on_elsewhere {
         state.violates(format!("lock: {name} wrote at {key} while another run had the target"));
     }
     // Law of the word: whoever has settled a run by hand has the last word.
-    if durable.contains(r#""resolved":"#) {
+    if durable.contains(r#""resolved":"#) && !goes_on_elsewhere {
         state.violates(format!("settled: {name} wrote at {key} after a person had settled the run by hand"));
-    }
-    // The one write that is made over another's, and without a capture: where somebody has scaled the old slot to nothing,
-    // traffic cannot go back unless it is scaled up first.
-    if key.starts_with("scale/") && *found == 0 && matches!(request, Request::Put { to, .. } if *to != 0) {
-        state.platform.objects.get_mut(key).unwrap().revived = true;
-        return;
     }
     // Law 2.
     if captured.is_empty() {
@@ -186,6 +202,17 @@ pub fn exits_as_the_journal(state: &mut State, process: usize, outcome: &Outcome
     let is_there = is_held || text.contains(&finished);
     if !is_there {
         state.violates(format!("law 6: {name} ended with `{outcome}`, and the journal does not"));
+    }
+}
+
+/// Law 1: whoever ends as superseded has a successor, and is not held up by what objects remember of a lock that is lost.
+pub fn has_a_successor(world: &World, state: &mut State, process: usize, error: &Error) {
+    let left = world.scenario.left;
+    if let Error::Superseded { theirs, .. } = error
+        && *theirs <= left
+    {
+        let name = state.processes[process].name.clone();
+        state.violates(format!("law 1: {name} ended as superseded by epoch {theirs}, which no lock has given"));
     }
 }
 
@@ -245,11 +272,17 @@ fn stands_as_it_ended(state: &mut State, plan: &Plan, entries: &[Entry], outcome
     let objects: Vec<(String, Object)> = state.platform.objects.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
     for (key, object) in objects.into_iter().filter(|(key, _)| key != "gate") {
         // What somebody else has written last is theirs.
-        if object.theirs || object.revived {
+        if object.theirs {
+            continue;
+        }
+        // Without it something else could not go back: it stays, and is named.
+        let is_prepared =
+            |entry: &Entry| matches!(entry, Entry::Prepared { key: at, to, .. } if *at == key && *to == object.value);
+        if outcome.why().contains(&format!("to go back, {key} was set from")) && entries.iter().any(is_prepared) {
             continue;
         }
         let captured = entries.iter().find_map(|entry| match entry {
-            Entry::Captured { step, prior } if steps(plan, &key).any(|(index, _)| index == *step) => Some(prior),
+            Entry::Captured { step, prior, .. } if steps(plan, &key).any(|(index, _)| index == *step) => Some(prior),
             _ => None,
         });
         let applied = entries.iter().rev().find_map(|entry| match entry {

@@ -8,8 +8,8 @@ use interlock::{
     error::Error,
     guard::milestone,
     journal::{Digest, Draft, Grant, Lock, Owner, Record},
-    model::{Moment, RunId, Target, Timestamp},
-    ports::{Clock, Store},
+    model::{Epoch, Moment, RunId, Target, Timestamp},
+    ports::{Clock, Opening, Store},
     process::Identity,
 };
 
@@ -17,8 +17,9 @@ use crate::{
     choices::{Fate, WORK},
     memory_disk::MemoryDisk,
     mutants::Mutant,
+    node::Node,
     worker::{self, Meets},
-    world::{Event, Node, boot_id},
+    world::{Event, boot_id},
 };
 
 /// Where the runs are kept.
@@ -78,6 +79,17 @@ impl Machine for Node {
         let here = same_boot && (!self.world.scenario.apart || owner.process == self.identity());
         let alive = self.state().is_alive(&owner.process);
         Sight { same_host, same_boot, here, alive }
+    }
+
+    fn end(&self, owner: &Owner) -> io::Result<bool> {
+        let mut state = self.state();
+        let is_here = owner.process.boot_id == boot_id(state.boot);
+        let process = usize::try_from(owner.process.pid - 100).unwrap();
+        let ends = is_here && state.processes[process].alive;
+        if ends {
+            state.kill(process);
+        }
+        Ok(ends)
     }
 
     fn spawn(&self, work: Work) -> io::Result<()> {
@@ -230,9 +242,9 @@ impl Store for NodeStore {
         self.inner.owner()
     }
 
-    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
+    async fn open(&self, opening: &Opening) -> Result<Grant, Error> {
         self.calls("open");
-        self.inner.open(run, target, owner, ttl).await
+        self.inner.open(opening).await
     }
 
     async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
@@ -255,13 +267,35 @@ impl Store for NodeStore {
         self.ignores(checked, ())
     }
 
+    async fn acknowledge(&self, lost: &Grant) -> Result<(), Error> {
+        self.calls("acknowledge");
+        self.inner.acknowledge(lost).await
+    }
+
+    async fn end(&self, run: &RunId, owner: &Owner, term: Epoch) -> Result<bool, Error> {
+        if self.node.world.mutant == Mutant::EndsNobody {
+            return Ok(false);
+        }
+        self.calls("end");
+        self.inner.end(run, owner, term).await
+    }
+
     async fn release(&self, grant: &Grant) -> Result<(), Error> {
         self.calls("release");
         self.inner.release(grant).await
     }
 
+    async fn free(&self, seen: &Lock, owner: &Owner, why: &str) -> Result<(), Error> {
+        self.calls("free");
+        self.inner.free(seen, owner, why).await
+    }
+
     async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         self.calls("append");
+        let mut draft = draft;
+        if self.node.world.mutant == Mutant::PreparesUncaptured && draft.entry.get("prepared").is_some() {
+            draft.entry = serde_json::json!({ "notified": { "receiver": "nobody", "failed": null } });
+        }
         let text = self.node.state().told.is_some().then(|| crate::diagram::entry(&draft.entry));
         let appended = self.inner.append(grant, draft).await;
         if let Some(text) = text {
@@ -276,6 +310,23 @@ impl Store for NodeStore {
             );
         }
         appended
+    }
+
+    async fn save_snapshot(&self, grant: &Grant, turn: u8, text: &str) -> Result<(), Error> {
+        self.calls("save a snapshot");
+        self.inner.save_snapshot(grant, turn, text).await
+    }
+
+    async fn snapshot(&self, run: &RunId, term: Epoch, turn: u8) -> Result<Option<String>, Error> {
+        self.inner.snapshot(run, term, turn).await
+    }
+
+    async fn prune(&self, run: &RunId, checkpoint: Draft) -> Result<Record, Error> {
+        self.inner.prune(run, checkpoint).await
+    }
+
+    async fn half_pruned(&self) -> Result<Vec<RunId>, Error> {
+        self.inner.half_pruned().await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {

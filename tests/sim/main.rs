@@ -12,6 +12,7 @@ mod machine;
 #[path = "../guard/memory_disk.rs"]
 mod memory_disk;
 mod mutants;
+mod node;
 mod platform;
 mod scenario;
 mod schedule;

@@ -18,6 +18,14 @@ pub enum Mutant {
     NothingIsExclusive,
     /// A write takes what it finds, whatever that is.
     Overwrites,
+    /// Nobody is bound to the object that was captured: what somebody has made anew is taken for it.
+    BindsNothing,
+    /// A run begins with the epoch that its lock gives, whatever epochs the objects bear.
+    BeginsBelow,
+    /// Nobody ends an owner that has lost its run and does not say that it acts no more.
+    EndsNobody,
+    /// What the way back writes at another key reaches no journal.
+    PreparesUncaptured,
     /// Under the lock the gates answer what they answered before.
     StaleGates,
 }

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     choices::{Fate, MESSAGE},
     laws,
+    mutants::Mutant,
+    node::Node,
     scenario::{Meddling, Scenario, Subject},
-    world::{Event, Node, PATIENCE, State, World},
+    world::{Event, PATIENCE, State, World},
 };
 
 /// What a message asks for.
@@ -37,6 +39,10 @@ pub struct Message {
     pub request: Request,
     /// Its sender has given up, or it is a second copy.
     pub stray: bool,
+    /// When it was sent.
+    pub sent: u64,
+    /// The uid of the object that it is for, where its sender is bound to one, and whether that bears a mark.
+    pub bound: Option<(u64, bool)>,
 }
 
 /// What an object answers.
@@ -45,6 +51,7 @@ pub struct Seen {
     pub value: Value,
     pub epoch: u64,
     pub version: u64,
+    pub uid: u64,
 }
 
 /// What a wait ends with.
@@ -66,10 +73,14 @@ pub struct Object {
     pub foreign: Option<Value>,
     /// Somebody else has written last.
     pub theirs: bool,
-    /// It was scaled up so that traffic can go back there.
-    pub revived: bool,
+    /// Which of the objects of this name it is.
+    pub uid: u64,
+    /// Somebody else has made it anew since it was captured.
+    pub anew: bool,
     /// The highest token that was accepted.
     pub highest: u64,
+    /// When it was, first.
+    pub fenced: u64,
     /// Commands whose processes were ended.
     pub ended: BTreeSet<String>,
 }
@@ -101,13 +112,15 @@ impl Platform {
         let object = |value: Value| Object {
             first: value.clone(),
             value,
-            epoch: 0,
+            epoch: scenario.left,
             version: 0,
             foreign: None,
             theirs: false,
-            revived: false,
+            uid: 1,
+            anew: false,
             ended: BTreeSet::new(),
-            highest: 0,
+            highest: scenario.left,
+            fenced: 0,
         };
         let gate = [("gate".to_owned(), object(json!("open")))];
         let objects = subject.objects().into_iter().map(|(key, value)| (key.to_owned(), object(value))).chain(gate);
@@ -134,11 +147,34 @@ fn unreachable(why: &str) -> PortError {
 impl Node {
     /// Sends a message to an object and waits for the answer.
     pub async fn ask(&self, call: &'static str, key: &str, request: Request) -> Result<Seen, PortError> {
+        let writes = matches!(request, Request::Fence { .. } | Request::Put { .. });
         let ticket = self.send(call, key, request);
         match self.wait(ticket).await {
-            Answer::Says(said) => said,
+            Answer::Says(said) => {
+                if let Some((_, marked)) = self.state().processes[self.process].bound.get_mut(key)
+                    && writes
+                    && said.is_ok()
+                {
+                    *marked = true;
+                }
+                said
+            }
             Answer::Woken => Err(unreachable("no answer")),
         }
+    }
+
+    /// The uid of an object.
+    pub async fn uid(&self, key: &str) -> Result<Option<String>, PortError> {
+        self.ask("read", key, Request::Get).await.map(|seen| Some(seen.uid.to_string()))
+    }
+
+    /// From here on all that this process writes at a key is for this very object.
+    pub fn bind(&self, key: &str, object: &str, marked: bool) {
+        if self.world.mutant == Mutant::BindsNothing {
+            return;
+        }
+        let uid = object.parse().unwrap();
+        self.state().processes[self.process].bound.entry(key.to_owned()).or_insert((uid, false)).1 |= marked;
     }
 
     fn send(&self, call: &'static str, key: &str, request: Request) -> u64 {
@@ -146,7 +182,9 @@ impl Node {
         let ticket = state.ticket();
         let process = self.process;
         let fate = state.fate(process, call, MESSAGE);
-        let message = Message { process, key: key.to_owned(), request, stray: false };
+        let bound = state.processes[process].bound.get(key).copied();
+        let sent = state.now;
+        let message = Message { process, key: key.to_owned(), request, stray: false, sent, bound };
         let stray = || Message { stray: true, ..message.clone() };
         let name = state.processes[process].name.clone();
         let is_lost = fate == Fate::LostBefore || state.outage_until > state.now;
@@ -164,6 +202,8 @@ impl Node {
             Fate::Slow(length) => state.after(length, Event::Arrives { message, ticket: Some(ticket) }),
             Fate::Paused(length) => {
                 state.pause(process, length);
+                // It is sent once its sender goes on, if it ever does.
+                let message = Message { sent: sent + length, ..message };
                 state.after(length + 5, Event::Arrives { message, ticket: Some(ticket) });
             }
             Fate::Killed => state.kill(process),
@@ -208,6 +248,9 @@ fn text(message: &Message) -> String {
 /// A message arrives.
 pub fn arrives(world: &World, message: Message, ticket: Option<u64>) {
     let mut state = world.state();
+    if state.processes[message.process].died.is_some_and(|died| died < message.sent) {
+        return;
+    }
     state.platform.arrivals += 1;
     let arrivals = state.platform.arrivals;
     while let Some(at) = state.platform.meddlings.iter().position(|meddling| meddling.arrival == arrivals) {
@@ -234,21 +277,33 @@ fn outcome(answer: &Result<Seen, PortError>) -> String {
 /// Somebody else writes.
 fn meddle(world: &World, state: &mut State, meddling: &Meddling) {
     let is_planned = laws::is_planned(&world.plan, &meddling.key, &meddling.value);
+    let is_captured = laws::is_captured(world, state, &meddling.key);
     let Some(object) = state.platform.objects.get_mut(&meddling.key) else { return };
     object.value = meddling.value.clone();
     // Who writes the very value that the run writes is not told from it.
     object.foreign = (!is_planned).then(|| meddling.value.clone());
     object.theirs = true;
     object.version += 1;
+    if meddling.anew {
+        // No two objects ever have the same version.
+        (object.uid, object.epoch, object.highest, object.version) = (object.uid + 1, 0, 0, object.version + 1_000);
+        object.anew = is_captured;
+    }
     state.trouble = true;
-    state.tell("somebody", Some("platform"), || format!("put {} = {}", meddling.key, meddling.value), false);
+    let does = if meddling.anew { "make anew" } else { "put" };
+    state.tell("somebody", Some("platform"), || format!("{does} {} = {}", meddling.key, meddling.value), false);
 }
 
 fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, PortError> {
     let Message { process, key, request, .. } = message;
+    let now = state.now;
     let Some(object) = state.platform.objects.get_mut(key) else {
         return Err(PortError::NotFound { what: key.clone() });
     };
+    let is_for_another = message.bound.is_some_and(|(uid, marked)| uid != object.uid || (marked && object.epoch == 0));
+    if is_for_another && matches!(request, Request::Fence { .. } | Request::Put { .. }) {
+        return Err(PortError::Replaced { what: key.clone(), why: "somebody has made it anew".to_owned() });
+    }
     match request {
         Request::Get => {}
         Request::Fence { epoch, version } => {
@@ -289,18 +344,23 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
                 object.foreign = None;
                 object.theirs = false;
             }
-            laws::accepts_token(world, state, *process, key, *epoch);
+            // What goes on elsewhere comes when it comes; but nobody sends it any more who has lost the run.
+            let is_old = message.sent <= object.fenced || world.scenario.apart;
+            if !(world.scenario.beyond && is_old && *epoch < object.highest) {
+                laws::accepts_token(world, state, *process, key, *epoch);
+            }
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
         // Who looks in an earlier term does no harm.
-        Request::ObserveContext { epoch } => object.highest = object.highest.max(*epoch),
+        Request::ObserveContext { epoch } if *epoch > object.highest => (object.highest, object.fenced) = (*epoch, now),
+        Request::ObserveContext { .. } => {}
         Request::End { id } => {
             object.ended.insert(id.clone());
             end_command(state, key, id);
         }
     }
     let object = &state.platform.objects[key];
-    Ok(Seen { value: object.value.clone(), epoch: object.epoch, version: object.version })
+    Ok(Seen { value: object.value.clone(), epoch: object.epoch, version: object.version, uid: object.uid })
 }
 
 /// Ends the process of a command.

@@ -60,6 +60,8 @@ pub struct Meddling {
     pub arrival: u32,
     pub key: String,
     pub value: Value,
+    /// They make the object anew, and our mark is gone with the one before.
+    pub anew: bool,
 }
 
 /// What happens in a schedule beside what becomes of each call.
@@ -70,11 +72,15 @@ pub struct Scenario {
     pub no_data: NoData,
     /// The way back has to be prepared first.
     pub unready: bool,
+    /// What is begun by a command goes on elsewhere: it can be neither ended nor seen to its end.
+    pub beyond: bool,
     /// No process sees another one, as in pods: who is gone shows by its silence alone.
     pub apart: bool,
     pub meddlings: Vec<Meddling>,
     /// How a person decides on what is held in the end.
     pub decides: Resume,
+    /// The epoch that the objects bear from a lock that was lost since.
+    pub left: u64,
     /// How long the operator asks a person before it begins, in milliseconds.
     pub confirm: u64,
     /// When the gate is shut.
@@ -105,13 +111,16 @@ impl Scenario {
         let no_data = if choices.seldom(3, 2) == 0 { NoData::Hold } else { NoData::Remove };
         let unready = choices.seldom(4, 2) == 1;
         let apart = choices.seldom(5, 2) == 1;
+        let beyond = subject == Subject::Command && choices.seldom(4, 2) == 1;
         let mut meddlings = Vec::new();
         for _ in 0..2 {
             let arrival = choices.seldom(5, 60);
             if arrival > 0 {
                 let (key, first) = keys[choices.any(u32::try_from(keys.len()).unwrap()) as usize].clone();
                 let value = subject.foreign(&key, choices.any(3), &first);
-                meddlings.push(Meddling { arrival, key, value });
+                // What commands act on is no object that anybody could tell from another.
+                let anew = choices.seldom(3, 2) == 1 && key != "host";
+                meddlings.push(Meddling { arrival, key, value, anew });
             }
         }
         let mut people = Vec::new();
@@ -146,11 +155,25 @@ impl Scenario {
         happens(choices, 12, &|choices| Happening::ClockJumps([86_400, -86_400][choices.any(2) as usize]));
         let decides = [Resume::Undo, Resume::Keep, Resume::Watch][choices.any(3) as usize];
         let confirm = u64::from(choices.seldom(6, 3)) * 10_000;
+        let left = u64::from(choices.seldom(8, 4)) * 5;
         let shuts_at = match choices.seldom(6, 40) {
             0 => None,
             at => Some(u64::from(at) * 500),
         };
-        Self { verdicts, no_data, unready, apart, meddlings, decides, confirm, shuts_at, happenings, people }
+        Self {
+            verdicts,
+            no_data,
+            unready,
+            beyond,
+            apart,
+            meddlings,
+            decides,
+            left,
+            confirm,
+            shuts_at,
+            happenings,
+            people,
+        }
     }
 
     fn quiet() -> Self {
@@ -158,9 +181,11 @@ impl Scenario {
             verdicts: [0; 3],
             no_data: NoData::Hold,
             unready: false,
+            beyond: false,
             apart: false,
             meddlings: Vec::new(),
             decides: Resume::Undo,
+            left: 0,
             confirm: 0,
             shuts_at: None,
             happenings: Vec::new(),

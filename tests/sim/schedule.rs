@@ -9,10 +9,11 @@ use crate::{
     choices::{Choices, Fate},
     laws,
     mutants::Mutant,
+    node::Node,
     platform,
     scenario::{Act, Subject},
     worker::{self, Strike, Worker},
-    world::{Event, Happening, Node, Process, State, Told, World},
+    world::{Event, Happening, Process, State, Told, World},
 };
 
 /// What came of a schedule.
@@ -104,7 +105,17 @@ fn begins(world: &Arc<World>, act: Act) {
     let name = format!("{}{}", act.name(), if process == 0 { String::new() } else { format!("_{process}") });
     let boot = state.boot;
     state.note(&name, || "begins".to_owned());
-    state.processes.push(Process { name, act, alive: true, boot, paused_until: 0, task: None, calls: "" });
+    state.processes.push(Process {
+        name,
+        act,
+        alive: true,
+        died: None,
+        boot,
+        paused_until: 0,
+        task: None,
+        calls: "",
+        bound: BTreeMap::new(),
+    });
     let node = Node { world: world.clone(), process };
     let task = tokio::spawn(actors::act(node, act));
     state.processes[process].task = Some(task.abort_handle());
@@ -160,10 +171,13 @@ fn mediates(world: &World, state: &mut State) {
     if laws::is_closed(&state.disk) {
         return;
     }
-    let Ok(stored) = laws::stored(&state.disk) else { return };
-    if stored.lock.is_none() {
+    let Some(stored) = laws::stored(&state.disk).ok().filter(|stored| stored.lock.is_some()) else {
+        // An operator that was stopped again and again may still begin.
+        if state.processes.first().is_some_and(|operator| operator.alive) {
+            state.after(40_000, Event::Happens(Happening::Mediates));
+        }
         return;
-    }
+    };
     match stored.mode() {
         Mode::Finished(Outcome::Stuck { .. }) => {
             let asked = std::mem::replace(&mut state.asked_again, true);

@@ -11,14 +11,14 @@ use interlock::{
         switchover::{Fuses, Ports, Smoke, Spec, Switch},
     },
     ports::{
-        Fence, Footprint, InFlight, Labels, Manager, Metrics, Missing, PortError, Preflight, Replica, Reply, Requests,
+        Fence, Field, Footprint, InFlight, Manager, Metrics, Missing, PortError, Preflight, Replica, Reply, Requests,
         Route, Selector, Series, Traffic, Workload,
     },
-    slo::{ObjectiveRule, Rules},
+    slo::{Matchers, ObjectiveRule, Rules, SlotNames},
 };
 use serde_json::{Value, json};
 
-use crate::{platform::Request, scenario::Scenario, world::Node};
+use crate::{node::Node, platform::Request, scenario::Scenario};
 
 fn spec() -> Spec {
     Spec {
@@ -36,6 +36,7 @@ fn spec() -> Spec {
         warm_up: 2,
         smoke: vec![Smoke { path: "/version".to_owned(), status: None }],
         identity: "/version".to_owned(),
+        answer_within: HumanDuration::secs(1),
         fuses: Fuses {
             in_flight_age: HumanDuration::secs(5),
             hanging: 3,
@@ -44,8 +45,9 @@ fn spec() -> Spec {
             traffic_floor: 0.1,
         },
         objectives: Vec::new(),
-        old_labels: Labels::new(),
-        new_labels: Labels::new(),
+        old_labels: Matchers::default(),
+        new_labels: Matchers::default(),
+        names: SlotNames::default(),
         rules: Rules::new(vec![ObjectiveRule::new("availability", 0.99)]),
     }
 }
@@ -88,6 +90,18 @@ impl Traffic for Port {
         self.0.ask("read", "weights", Request::Get).await.map(|seen| weights(seen.value))
     }
 
+    async fn weights_epoch(&self) -> Result<Epoch, PortError> {
+        self.0.ask("read", "weights", Request::Get).await.map(|seen| Epoch(seen.epoch))
+    }
+
+    async fn weights_object(&self) -> Result<Option<String>, PortError> {
+        self.0.uid("weights").await
+    }
+
+    fn bind_weights(&self, object: &str, marked: bool) {
+        self.0.bind("weights", object, marked);
+    }
+
     async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
         self.0.fence("weights", epoch.0, false).await.map(|seen| weights(seen.value))
     }
@@ -121,6 +135,18 @@ impl Workload for Port {
         self.0.ask("read", &key(slot), Request::Get).await.map(|seen| scale(&seen.value))
     }
 
+    async fn scale_epoch(&self, slot: Slot) -> Result<Epoch, PortError> {
+        self.0.ask("read", &key(slot), Request::Get).await.map(|seen| Epoch(seen.epoch))
+    }
+
+    async fn scale_object(&self, slot: Slot) -> Result<Option<String>, PortError> {
+        self.0.uid(&key(slot)).await
+    }
+
+    fn bind_scale(&self, slot: Slot, object: &str, marked: bool) {
+        self.0.bind(&key(slot), object, marked);
+    }
+
     async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
         self.0.fence(&key(slot), epoch.0, true).await.map(|seen| scale(&seen.value))
     }
@@ -152,7 +178,11 @@ impl Requests for Port {
         } else {
             200
         };
-        Ok(Reply { status, slot: Some(slot), version: None, took: Duration::from_millis(5) })
+        Ok(Reply { status, by: Some(slot.to_string()), took: Duration::from_millis(5) })
+    }
+
+    fn field(&self) -> Field {
+        Field::Header("x-slot".to_owned())
     }
 }
 

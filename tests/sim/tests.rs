@@ -116,6 +116,26 @@ fn a_write_over_what_somebody_else_wrote_is_found() {
 }
 
 #[test]
+fn an_object_made_anew_that_is_taken_for_the_captured_one_is_found() {
+    finds(Mutant::BindsNothing, "law 4");
+}
+
+#[test]
+fn a_run_that_begins_below_what_the_objects_bear_is_found() {
+    finds(Mutant::BeginsBelow, "law 1");
+}
+
+#[test]
+fn an_owner_of_old_that_nobody_ends_is_found() {
+    finds(Mutant::EndsNobody, "law 1");
+}
+
+#[test]
+fn a_way_back_that_captures_nothing_of_what_it_prepares_is_found() {
+    finds(Mutant::PreparesUncaptured, "law ");
+}
+
+#[test]
 fn gates_that_are_not_asked_again_are_found() {
     finds(Mutant::StaleGates, "gates");
 }

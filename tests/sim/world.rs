@@ -71,11 +71,15 @@ pub struct Process {
     pub name: String,
     pub act: Act,
     pub alive: bool,
+    /// When it was killed.
+    pub died: Option<u64>,
     pub boot: u32,
     pub paused_until: u64,
     pub task: Option<AbortHandle>,
     /// The call of the store that it makes.
     pub calls: &'static str,
+    /// The objects that it is bound to, and whether it has left a mark there.
+    pub bound: BTreeMap<String, (u64, bool)>,
 }
 
 struct Ticket {
@@ -173,6 +177,11 @@ impl World {
         world
     }
 
+    /// Waits until the world goes on with a call.
+    pub fn wait(self: &Arc<Self>, ticket: u64) -> Wait {
+        Wait { world: self.clone(), ticket }
+    }
+
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -268,10 +277,11 @@ impl State {
 
     /// Ends a process at once.
     pub fn kill(&mut self, process: usize) {
-        let Process { name, act, alive, task, .. } = &mut self.processes[process];
+        let Process { name, act, alive, died, task, .. } = &mut self.processes[process];
         if !std::mem::replace(alive, false) {
             return;
         }
+        *died = Some(self.now);
         if let Some(task) = task.take() {
             task.abort();
         }
@@ -327,7 +337,7 @@ impl State {
 /// What is called seldom is struck more often: an epoch is claimed a few times in a run.
 fn weight(call: &str) -> u64 {
     match call {
-        "open" | "take over" | "release" | "command" | "settle" => 8,
+        "open" | "take over" | "release" | "acknowledge" | "end" | "command" | "settle" => 8,
         "fence" | "write" | "append" => 2,
         "read" => 3,
         _ => 1,
@@ -336,39 +346,6 @@ fn weight(call: &str) -> u64 {
 
 pub fn boot_id(boot: u32) -> String {
     format!("boot-{boot}")
-}
-
-/// A process as its ports see it.
-#[derive(Clone)]
-pub struct Node {
-    pub world: Arc<World>,
-    pub process: usize,
-}
-
-impl Node {
-    pub fn state(&self) -> MutexGuard<'_, State> {
-        self.world.state()
-    }
-
-    pub fn wait(&self, ticket: u64) -> Wait {
-        Wait { world: self.world.clone(), ticket }
-    }
-
-    /// Waits for a time.
-    pub async fn sleep(&self, call: &'static str, length: u64) {
-        let ticket = {
-            let mut state = self.state();
-            let ticket = state.ticket();
-            match state.fate(self.process, call, crate::choices::WAIT) {
-                Fate::Paused(length) => state.pause(self.process, length),
-                Fate::Killed => state.kill(self.process),
-                _ => {}
-            }
-            state.after(length, Event::Wakes { process: self.process, ticket, heard: Answer::Woken });
-            ticket
-        };
-        self.wait(ticket).await;
-    }
 }
 
 /// A call that is parked until the world goes on with it.

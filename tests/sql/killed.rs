@@ -75,16 +75,21 @@ fn killed_at(kind: &str, method: &str, size: usize) {
     assert!(matches!(uncut.code, Some(0 | 6)), "{}\n{}", uncut.out, uncut.err);
     let cuts = cuts(&stage);
     assert!(cuts.records.len() >= 12 && cuts.effects.len() >= 8, "{:?} {:?}", cuts.records, cuts.effects);
+    let (mut killed, mut tried) = (0, 0);
     for cut in sample(cuts.records, size).into_iter().chain(sample(cuts.effects, size)) {
         let operator = stage.command(&arguments).env("INTERLOCK_CUT", &cut).output().unwrap();
-        // The number of looks differs from run to run, so that the last cuts may lie beyond the end.
+        // The number of looks differs from run to run, so that the last cuts may lie beyond the end; and an effect may be over
+        // before it is cut.
         assert!(matches!(operator.status.code(), None | Some(0 | 6)), "{cut}: {operator:?}");
+        tried += 1;
+        killed += usize::from(operator.status.code().is_none());
         stage.until_free();
         println!("{cut}: put back");
         assert_eq!(stage.until_open(&file), primary, "{cut}: the role was not given back");
         let verified = stage.run(&["runs", "verify"]);
         assert_eq!(verified.code, Some(0), "{cut}: {verified:?}");
     }
+    assert!(killed * 2 > tried, "of {tried} operators that were to be killed {killed} were");
     stage.down();
 }
 
@@ -120,7 +125,7 @@ baseline: 500ms
     let paused = || stage.run(&["lab", "host", "pg1"]).out.contains("paused");
     let begun = std::time::Instant::now();
     while !paused() {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it was never paused");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(300), "it was never paused");
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     operator.kill().unwrap();

@@ -15,5 +15,6 @@ mod door;
 mod drills;
 mod figures;
 mod killed;
+mod own;
 mod refused;
 mod stage;

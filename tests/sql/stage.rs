@@ -15,10 +15,10 @@ use tempfile::TempDir;
 static ONE: Mutex<()> = Mutex::new(());
 
 /// How long a guardian may take to put everything back; some twenty seconds are expected.
-const HEALED: Duration = Duration::from_secs(240);
+const HEALED: Duration = Duration::from_secs(600);
 
 /// How long a manager may take to see that all is well; its turns are ten seconds apart at most.
-const WHOLE: Duration = Duration::from_secs(100);
+const WHOLE: Duration = Duration::from_secs(300);
 
 pub struct Stage {
     dir: TempDir,
@@ -41,6 +41,11 @@ impl From<Output> for Done {
     }
 }
 
+/// Keeps all other clusters away.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/drill").join(format!("{name}.yaml"))
 }
@@ -48,7 +53,7 @@ pub fn scenario(name: &str) -> PathBuf {
 impl Stage {
     /// A cluster of one kind, with the settings that `lab up --database-set` takes.
     pub fn up(kind: &str, settings: &[&str]) -> Self {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = alone();
         let dir = tempfile::Builder::new().prefix("interlock-sql-").tempdir().unwrap();
         std::fs::copy(scenario("interlock"), dir.path().join("interlock.yaml")).unwrap();
         let stage = Self { dir, down: false, _one: one };
@@ -164,7 +169,7 @@ impl Stage {
     /// Ends the lab, and makes sure that nothing is left.
     pub fn down(mut self) {
         self.down = true;
-        let down = self.run(&["lab", "down"]);
+        let down = self.run(&["lab", "down", "--yes"]);
         assert_eq!(down.code, Some(0), "{down:?}");
     }
 }
@@ -172,7 +177,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if !self.down {
-            let down = self.run(&["lab", "down"]);
+            let down = self.run(&["lab", "down", "--yes"]);
             eprintln!("lab down: {down:?}");
         }
     }

@@ -51,8 +51,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 pub(super) const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs a command to its end, and gives what it printed.
-pub(super) async fn ask(host: &str, what: &str, command: &[String]) -> Result<String, PortError> {
-    let (program, arguments) = split(host, what, command)?;
+pub(super) async fn ask(host: &str, command: &[String]) -> Result<String, PortError> {
+    let (program, arguments) = split(host, command)?;
     let child = Command::new(program)
         .args(arguments)
         .env("INTERLOCK_HOST", host)
@@ -65,12 +65,11 @@ pub(super) async fn ask(host: &str, what: &str, command: &[String]) -> Result<St
 /// Lets a command act: it waits at its gate until the permit knows what to end, should we die.
 pub(super) async fn act(
     host: &str,
-    what: &str,
     command: &[String],
     variables: &[(&str, String)],
     permit: &dyn Permit,
 ) -> Result<String, PortError> {
-    let (program, arguments) = split(host, what, command)?;
+    let (program, arguments) = split(host, command)?;
     let mut gated = Command::new("sh");
     gated
         .args(["-c", GATE, "sh", program])
@@ -88,8 +87,17 @@ pub(super) async fn act(
     said(&named, tokio::time::timeout(WITHIN, acting.go()).await)
 }
 
-fn split<'a>(host: &str, what: &str, command: &'a [String]) -> Result<(&'a String, &'a [String]), PortError> {
-    command.split_first().ok_or_else(|| PortError::NotFound { what: format!("command that can {what} {host}") })
+/// Whether a command names a program that has something done beyond this machine, where nobody ends it.
+pub(super) fn names_beyond(command: &[String]) -> bool {
+    let words =
+        command.iter().flat_map(|argument| argument.split([' ', '\t', '\n', ';', '|', '&', '(', ')', '\'', '"']));
+    let mut programs = words.map(|word| word.rsplit('/').next().unwrap_or(word));
+    // The kernel keeps 15 bytes of a name, and so does the list.
+    programs.any(|program| BEYOND.contains(&program.get(..15).unwrap_or(program)))
+}
+
+fn split<'a>(host: &str, command: &'a [String]) -> Result<(&'a String, &'a [String]), PortError> {
+    command.split_first().ok_or_else(|| PortError::NotFound { what: format!("program in a command for {host}") })
 }
 
 fn named(host: &str, program: &str) -> String {

@@ -31,7 +31,6 @@ pub struct Reach {
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; the current one when left out. A pod uses its own account, whatever this says.
     pub context: Option<String>,
-    /// The namespace.
     pub namespace: String,
     /// The longest outage of the API server that writes wait out.
     pub outage: Duration,
@@ -41,7 +40,6 @@ pub struct Reach {
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) client: Client,
-    /// The namespace.
     pub namespace: String,
     /// The longest outage of the API server that writes wait out.
     pub outage: Duration,

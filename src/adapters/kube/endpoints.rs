@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use kube::{Api, api::DynamicObject};
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams},
+};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -23,6 +26,19 @@ impl Endpoints {
     /// Those of a Service; nothing is asked yet.
     pub fn new(cluster: &Cluster, service: &str) -> Self {
         Self { cluster: cluster.clone(), service: service.to_owned(), slices: OnceCell::new() }
+    }
+
+    /// The addresses that take traffic now.
+    ///
+    /// # Errors
+    /// Where the server serves no slices, or cannot be asked.
+    pub async fn ready(&self) -> Result<BTreeSet<String>, PortError> {
+        let resource = self.cluster.served(ServedKind::EndpointSlice).await?;
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &resource);
+        let slices = api.list(&ListParams::default().labels(&format!("{SERVICE}={}", self.service))).await;
+        let slices = slices.map_err(|e| self.cluster.failure("list endpointslices", &e))?;
+        Ok(slices.iter().flat_map(|slice| ready(&slice.data)).map(str::to_owned).collect())
     }
 
     /// Begins to watch, so that a later wait needs no first list.

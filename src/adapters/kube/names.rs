@@ -27,7 +27,6 @@ pub fn annotation(name: &str) -> String {
     format!("/metadata/annotations/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The Lease of a target.
 pub fn lock_name(target: &Target) -> String {
     format!("interlock-{}", slug(target))
 }

@@ -1,5 +1,10 @@
 //! Changing one value of an object that belongs to somebody else: conditionally, and marked with the writer's epoch.
 
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, ResourceExt as _,
@@ -13,9 +18,50 @@ use crate::{model::Epoch, ports::PortError};
 /// How often an object that is changed by others meanwhile is read and tried again.
 const TRIES: u32 = 5;
 
+/// Which of all the objects that will ever have a name is written. Whoever makes it anew takes it back from us.
+#[derive(Default)]
+pub struct Bound {
+    uid: OnceLock<String>,
+    /// A fence was taken there: from here on it bears our mark.
+    marked: AtomicBool,
+}
+
+impl Bound {
+    /// Only the object with this uid is written from here on, the first that is named; where it is `marked` only as long as it
+    /// bears a mark.
+    pub fn bind(&self, uid: &str, marked: bool) {
+        let ours = self.uid.get_or_init(|| uid.to_owned());
+        if marked && ours == uid {
+            self.marked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an object is the one, and bears a mark where it did.
+    fn admits(&self, title: &str, object: &DynamicObject) -> Result<(), PortError> {
+        let Some(ours) = self.uid.get() else { return Ok(()) };
+        let replaced = |why: String| Err(PortError::Replaced { what: title.to_owned(), why });
+        let uid = object.uid().unwrap_or_default();
+        if uid != *ours {
+            return replaced(format!("somebody has made it anew (uid {uid}, it was {ours})"));
+        }
+        if self.marked.load(Ordering::Relaxed) && !object.annotations().contains_key(names::EPOCH) {
+            return replaced(format!("somebody has taken the annotation {} from it", names::EPOCH));
+        }
+        Ok(())
+    }
+
+    /// A write of ours was taken.
+    fn mark(&self) {
+        if self.uid.get().is_some() {
+            self.marked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// An object of somebody else, by kind and name.
 #[derive(Clone)]
 pub struct Theirs {
+    bound: Arc<Bound>,
     cluster: Cluster,
     api: Api<DynamicObject>,
     /// Such as `services/tenant`.
@@ -24,7 +70,6 @@ pub struct Theirs {
     resource: ApiResource,
 }
 
-/// A value that is to be replaced.
 pub struct Replace {
     /// Where it is, as JSON pointers (RFC 6901).
     pub pointer: String,
@@ -38,12 +83,24 @@ impl Theirs {
     /// An object of the cluster's namespace.
     pub fn new(cluster: &Cluster, resource: &ApiResource, name: &str) -> Self {
         Self {
+            bound: Arc::default(),
             api: Api::namespaced_with(cluster.client.clone(), &cluster.namespace, resource),
             cluster: cluster.clone(),
             title: format!("{}/{name}", resource.plural),
             name: name.to_owned(),
             resource: resource.clone(),
         }
+    }
+
+    /// The same, as far as it is bound.
+    #[must_use]
+    pub fn bound(self, bound: &Arc<Bound>) -> Self {
+        Self { bound: bound.clone(), ..self }
+    }
+
+    /// Only the object with this uid is written from here on.
+    pub fn bind(&self, uid: &str, marked: bool) {
+        self.bound.bind(uid, marked);
     }
 
     /// Names it in an Event.
@@ -59,7 +116,6 @@ impl Theirs {
         }
     }
 
-    /// A verb on it, as permissions have it.
     pub fn need(&self, verb: &'static str) -> Need {
         Need::one(verb, &self.resource.group, &self.resource.plural, &self.name)
     }
@@ -81,7 +137,7 @@ impl Theirs {
     ///
     /// # Errors
     /// [`PortError::Superseded`] where a later owner has written, [`PortError::Conflict`] where something else than
-    /// `from` stands there, and what `plan` says.
+    /// `from` stands there, [`PortError::Replaced`] where it is bound to another object, and what `plan` says.
     pub async fn replace(
         &self,
         seen: Option<DynamicObject>,
@@ -108,10 +164,12 @@ impl Theirs {
                 Some(object) => object,
                 None => self.read().await?,
             };
+            self.bound.admits(&self.title, &object)?;
             let marked = fence(&object, epoch)?;
             let replace = plan(&object)?;
             let found = object.data.pointer(&replace.pointer).cloned().unwrap_or(Value::Null);
             if found == replace.to && marked {
+                self.bound.mark();
                 return Ok(object);
             }
             if found != replace.from && found != replace.to {
@@ -121,7 +179,10 @@ impl Theirs {
                 // Something of it has changed since it was read: see what.
                 Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {}
                 Err(e) => return Err(self.cluster.failure(&format!("patch {}", self.title), &e)),
-                Ok(object) => return Ok(object),
+                Ok(object) => {
+                    self.bound.mark();
+                    return Ok(object);
+                }
             }
         }
         Err(PortError::unexpected(
@@ -156,9 +217,14 @@ impl Theirs {
     }
 }
 
+/// The epoch that an object bears; 0 where it bears none.
+pub fn epoch(object: &DynamicObject) -> Epoch {
+    Epoch(object.annotations().get(names::EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
 /// Refuses where a later owner has written; says whether the last one was of our own epoch.
 fn fence(object: &DynamicObject, ours: Epoch) -> Result<bool, PortError> {
-    let theirs = object.annotations().get(names::EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let Epoch(theirs) = epoch(object);
     if theirs > ours.0 {
         return Err(PortError::Superseded { ours: ours.0, theirs });
     }
@@ -168,6 +234,7 @@ fn fence(object: &DynamicObject, ours: Epoch) -> Result<bool, PortError> {
 /// The JSON Patch (RFC 6902): lands only on the very object that was read.
 fn operations(object: &DynamicObject, found: &Value, replace: &Replace, epoch: Epoch) -> Value {
     let mut operations = vec![
+        json!({ "op": "test", "path": "/metadata/uid", "value": object.uid() }),
         json!({ "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version() }),
         json!({ "op": "test", "path": replace.pointer, "value": found }),
         json!({ "op": "replace", "path": replace.pointer, "value": replace.to }),
@@ -187,7 +254,7 @@ mod tests {
     fn service(annotations: Value) -> DynamicObject {
         serde_json::from_value(json!({
             "apiVersion": "v1", "kind": "Service",
-            "metadata": { "name": "tenant", "resourceVersion": "41", "annotations": annotations },
+            "metadata": { "name": "tenant", "uid": "6f1c", "resourceVersion": "41", "annotations": annotations },
             "spec": { "selector": { "slot": "blue" } },
         }))
         .unwrap()
@@ -203,6 +270,7 @@ mod tests {
         assert_eq!(
             operations,
             json!([
+                { "op": "test", "path": "/metadata/uid", "value": "6f1c" },
                 { "op": "test", "path": "/metadata/resourceVersion", "value": "41" },
                 { "op": "test", "path": "/spec/selector/slot", "value": "blue" },
                 { "op": "replace", "path": "/spec/selector/slot", "value": "green" },

@@ -28,7 +28,6 @@ const EXAMPLES: usize = 10;
 /// Where a pod's page is, and what its metrics are called there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telling {
-    /// The port that tells.
     pub port: u16,
     /// The path of the page.
     pub metrics: String,
@@ -122,9 +121,7 @@ pub fn in_flight(
     older_than: Duration,
 ) -> Result<InFlight, PortError> {
     let Some(ages) = &telling.in_flight else {
-        return Err(PortError::NotFound {
-            what: "`pods.inFlight` in the platform file, so nobody can see it".to_owned(),
-        });
+        return Err(PortError::NotFound { what: "`pods.inFlight` in the platform file".to_owned() });
     };
     let bucket = format!("{ages}_bucket");
     let mut sum = InFlight::default();

@@ -21,12 +21,10 @@ pub struct Need {
 }
 
 impl Need {
-    /// A verb on any object of a resource.
     pub fn any(verb: &'static str, group: &str, resource: &str) -> Self {
         Self { verb, group: group.to_owned(), resource: resource.to_owned(), name: None }
     }
 
-    /// A verb on one object.
     pub fn one(verb: &'static str, group: &str, resource: &str, name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..Self::any(verb, group, resource) }
     }

@@ -7,12 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kube::ResourceExt as _;
 use tokio::sync::Mutex;
 
 use super::{
     Cluster,
     endpoints::Endpoints,
     events,
+    object::epoch,
     pages::{self, Telling, in_flight, tell_draining},
     pods,
     requests::Way,
@@ -22,7 +24,7 @@ use super::{
 use crate::{
     adapters::exposition::Sample,
     model::{Epoch, Slot, Weights},
-    ports::{Fence, InFlight, PortError, Replica, Reply, Requests, Route, Traffic, Workload},
+    ports::{Fence, Field, InFlight, PortError, Replica, Reply, Requests, Route, Routed, Traffic, Workload},
 };
 
 /// How long a Service may take to reach its new pods, before whoever asks who serves finds out.
@@ -34,17 +36,15 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a pod's page answers all that is asked of one look.
 const FRESH: Duration = Duration::from_millis(400);
 
-/// What is known of a service of a cluster.
 #[derive(Clone)]
 pub struct ServiceInCluster {
-    /// Its name.
     pub name: String,
     /// The workloads behind blue and green.
     pub workloads: [WorkloadName; 2],
     /// How traffic reaches them.
     pub routing: Routing,
-    /// The path whose answer names the slot, and the header of it that does.
-    pub identity: (String, String),
+    /// The path whose answer says who serves, and the field of it that does.
+    pub identity: (String, Field),
     /// What pods tell of themselves.
     pub telling: Option<Telling>,
 }
@@ -78,10 +78,10 @@ impl KubePlatform {
     /// Where its address makes no sense.
     pub fn new(cluster: &Cluster, service: ServiceInCluster) -> Result<Self, PortError> {
         let router = Router::new(cluster, service.routing.clone());
-        let header = &service.identity.1;
+        let field = &service.identity.1;
         let way = |entry| match entry {
-            Entry::Address { url, header: preview } => Way::address(&url, preview, header),
-            Entry::Service(name) => Ok(Way::proxy(cluster, &name, header)),
+            Entry::Address { url, header: preview } => Way::address(&url, preview, field),
+            Entry::Service(name) => Ok(Way::proxy(cluster, &name, field)),
         };
         Ok(Self {
             previews: [way(router.preview(Slot::Blue))?, way(router.preview(Slot::Green))?],
@@ -138,7 +138,7 @@ impl KubePlatform {
         let (mut in_a_row, begun) = (0, Instant::now());
         while in_a_row < IN_A_ROW && begun.elapsed() < FOLLOWED {
             match self.live.get(&self.service.identity.0, FOLLOWED).await {
-                Ok(reply) if reply.slot.is_none_or(|slot| slot == sole) => in_a_row += 1,
+                Ok(reply) if reply.slot().is_none_or(|slot| slot == sole) => in_a_row += 1,
                 _ => {
                     in_a_row = 0;
                     tokio::time::sleep(ASK_AGAIN).await;
@@ -177,6 +177,18 @@ impl Traffic for KubePlatform {
         }
     }
 
+    async fn weights_epoch(&self) -> Result<Epoch, PortError> {
+        Ok(epoch(&self.router.read().await?))
+    }
+
+    async fn weights_object(&self) -> Result<Option<String>, PortError> {
+        Ok(self.router.read().await?.uid())
+    }
+
+    fn bind_weights(&self, object: &str, marked: bool) {
+        self.router.object.bind(object, marked);
+    }
+
     async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
         self.router.fence(epoch).await
     }
@@ -200,6 +212,31 @@ impl Traffic for KubePlatform {
         Ok(())
     }
 
+    async fn routed(&self) -> Result<Routed, PortError> {
+        let object = self.router.read().await?;
+        let Some(slot) = self.router.weights(&object)?.sole() else {
+            return Ok(Routed::Unknown { why: "both slots get traffic".to_owned() });
+        };
+        let accepted = match self.router.accepted(&object) {
+            Ok(accepted) => accepted,
+            Err(why) => return Ok(Routed::Unknown { why }),
+        };
+        let service = self.router.backing(slot);
+        let reached = Endpoints::new(&self.cluster, service).ready().await?;
+        let mut own = BTreeSet::new();
+        for pod in self.behind(slot).pods().await? {
+            own.extend(pods::addresses(&pod).map(str::to_owned));
+        }
+        if reached.is_empty() || !reached.is_subset(&own) {
+            let others = reached.difference(&own).count();
+            let why =
+                format!("of {} addresses behind the Service {service}, {others} are no pod of {slot}", reached.len());
+            return Ok(Routed::Unknown { why });
+        }
+        let by = format!("{accepted}, and behind the Service {service} are {} pods of {slot} alone", reached.len());
+        Ok(Routed::To { slot, by })
+    }
+
     async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
         let (_, pages) = self.pages(slot).await?;
         let telling = self.service.telling.as_ref();
@@ -218,6 +255,18 @@ impl Workload for KubePlatform {
         self.behind(slot).scale().await
     }
 
+    async fn scale_epoch(&self, slot: Slot) -> Result<Epoch, PortError> {
+        Ok(epoch(&self.behind(slot).object().await?.read().await?))
+    }
+
+    async fn scale_object(&self, slot: Slot) -> Result<Option<String>, PortError> {
+        self.behind(slot).uid().await
+    }
+
+    fn bind_scale(&self, slot: Slot, object: &str, marked: bool) {
+        self.behind(slot).bind(object, marked);
+    }
+
     async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
         self.behind(slot).fence(epoch).await
     }
@@ -234,5 +283,9 @@ impl Requests for KubePlatform {
             Route::Live => self.live.get(path, within).await,
             Route::Preview(slot) => self.previews[index(slot)].get(path, within).await,
         }
+    }
+
+    fn field(&self) -> Field {
+        self.live.field().clone()
     }
 }

@@ -30,7 +30,6 @@ pub fn is_running(pod: &Pod) -> bool {
     phase(pod) == "Running" && containers(pod).iter().any(runs)
 }
 
-/// The addresses of a pod.
 pub fn addresses(pod: &Pod) -> impl Iterator<Item = &str> {
     let status = pod.status.iter();
     status.flat_map(|status| status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str()))

@@ -31,7 +31,6 @@ struct Seen<K> {
 
 #[derive(Debug, Clone)]
 enum Known {
-    /// Not listed yet.
     Listing,
     /// The watch stands.
     Yes,

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Cluster, events,
-    object::{Replace, Theirs},
+    object::{Bound, Replace, Theirs},
     pods::replica,
     watched::Watched,
 };
@@ -60,7 +60,6 @@ impl WorkloadName {
         self.kind
     }
 
-    /// How the API names it.
     pub(super) fn resource(&self) -> ApiResource {
         ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", self.kind))
     }
@@ -82,16 +81,16 @@ impl WorkloadName {
 /// The workload behind one slot.
 pub struct Workload {
     cluster: Cluster,
-    /// What it is called.
     pub name: WorkloadName,
     object: OnceCell<Theirs>,
+    bound: Arc<Bound>,
     pods: OnceCell<Watched<Pod>>,
 }
 
 impl Workload {
     /// A workload; nothing is asked of it yet.
     pub fn new(cluster: &Cluster, name: WorkloadName) -> Self {
-        Self { cluster: cluster.clone(), name, object: OnceCell::new(), pods: OnceCell::new() }
+        Self { cluster: cluster.clone(), name, object: OnceCell::new(), bound: Arc::default(), pods: OnceCell::new() }
     }
 
     /// The object itself; one that is described by labels is looked up once.
@@ -105,7 +104,7 @@ impl Workload {
                     Which::Name(name) => name.clone(),
                     Which::Labels(labels) => self.find(labels).await?,
                 };
-                Ok(Theirs::new(&self.cluster, &self.name.resource(), &name))
+                Ok(Theirs::new(&self.cluster, &self.name.resource(), &name).bound(&self.bound))
             })
             .await
     }
@@ -164,6 +163,19 @@ impl Workload {
     /// Where it cannot be read.
     pub async fn scale(&self) -> Result<u32, PortError> {
         Ok(scale(&self.object().await?.read().await?))
+    }
+
+    /// Its uid.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub async fn uid(&self) -> Result<Option<String>, PortError> {
+        Ok(self.object().await?.read().await?.uid())
+    }
+
+    /// Only the object with this uid is written from here on.
+    pub fn bind(&self, uid: &str, marked: bool) {
+        self.bound.bind(uid, marked);
     }
 
     /// Raises the epoch on the object and keeps its scale, which is read.

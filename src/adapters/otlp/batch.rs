@@ -10,12 +10,14 @@ pub(super) const DEEPEST: usize = 16;
 /// The longest encoded span, or resource, that is decoded; a bound on what hostile bytes grow to.
 pub(super) const LONGEST: usize = 1024 * 1024;
 
+/// How many elements of an envelope may hold no span, where there are not that many spans as well: two bytes of a message
+/// that is empty, of which gzip makes next to nothing, would take as long as one that is not.
+const MOST_EMPTY: usize = 100_000;
+
 /// Why a body or file could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// What is wrong.
     pub(super) what: String,
-    /// The byte at which it is.
     pub(super) at: usize,
 }
 
@@ -38,6 +40,8 @@ pub(super) enum Invalid {
     Depth,
     /// Longer than anything that is decoded.
     Length,
+    /// The writer was not done when the file was read.
+    Cut,
 }
 
 impl fmt::Display for Invalid {
@@ -48,6 +52,7 @@ impl fmt::Display for Invalid {
             Self::Parent => f.write_str("its parent's id has to be 8 bytes (16 hexadecimal digits in JSON), or none"),
             Self::Depth => write!(f, "its values are nested deeper than {DEEPEST} levels"),
             Self::Length => write!(f, "it is longer than {} KiB", LONGEST >> 10),
+            Self::Cut => f.write_str("the file ends in the midst of it, and what stands before was read"),
         }
     }
 }
@@ -78,12 +83,15 @@ pub(super) struct Batch<'r> {
     /// What it would take as a whole.
     whole: (usize, usize),
     full: bool,
+    /// Elements that held no span.
+    empty: usize,
     pub(super) rejected: Rejected,
 }
 
 impl<'r> Batch<'r> {
     pub(super) fn new(room: &'r Room) -> Self {
-        Self { room, spans: Vec::new(), taken: (0, 0), whole: (0, 0), full: false, rejected: Rejected::default() }
+        let rejected = Rejected::default();
+        Self { room, spans: Vec::new(), taken: (0, 0), whole: (0, 0), full: false, empty: 0, rejected }
     }
 
     /// Takes a span, or only counts it once there is no room any more.
@@ -96,6 +104,15 @@ impl<'r> Batch<'r> {
     pub(super) fn reject(&mut self, why: Invalid) {
         self.rejected.count += 1;
         self.rejected.first.get_or_insert(why);
+    }
+
+    /// Counts an element of an envelope, at that byte, that held no span.
+    pub(super) fn empty(&mut self, at: usize) -> Result<(), Broken> {
+        self.empty += 1;
+        if self.empty > MOST_EMPTY && self.empty > self.whole.0 {
+            return Err(Broken::new(format!("more than {MOST_EMPTY} elements hold no span"), at));
+        }
+        Ok(())
     }
 
     /// One copy of a resource for all its spans.

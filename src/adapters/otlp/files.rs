@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    batch::{Batch, Broken},
+    batch::{Batch, Broken, Invalid},
     json, protobuf,
     room::Room,
 };
@@ -29,7 +29,6 @@ const KEPT: usize = 1024 * 1024;
 /// What all files together may hold at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileLimits {
-    /// Spans.
     pub spans: usize,
     /// Bytes that the spans take in memory.
     pub held: usize,
@@ -198,6 +197,8 @@ fn bounded(from: impl Read, path: &Path, limits: FileLimits) -> Result<Vec<u8>, 
 fn of_json(path: &Path, bytes: &[u8], batch: &mut Batch<'_>) -> Result<(), Error> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
+        // A writer that is not done may be in the midst of a character.
+        Err(e) if e.error_len().is_none() => std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default(),
         Err(e) => {
             let (text, at) = (String::from_utf8_lossy(bytes), e.valid_up_to());
             return Err(in_text(path, &text, &Broken::new("a byte that is no UTF-8", at)));
@@ -207,14 +208,21 @@ fn of_json(path: &Path, bytes: &[u8], batch: &mut Batch<'_>) -> Result<(), Error
     json::several(text, batch).map_err(|broken| in_text(path, text, &broken))
 }
 
-/// Messages with their lengths between, as the collector's file exporter writes them with `format: proto`.
+/// Messages with their lengths between, as the collector's file exporter writes them with `format: proto`. The last one may
+/// be cut off, where the file was read while it was written.
 fn framed(bytes: &[u8], batch: &mut Batch<'_>) -> Result<(), Broken> {
     let mut at = 0;
     while at < bytes.len() {
-        let cut = || Broken::new("a message is cut off", at);
-        let (length, rest) = bytes[at..].split_first_chunk::<4>().ok_or_else(cut)?;
-        let message = usize::try_from(u32::from_be_bytes(*length)).ok().and_then(|length| rest.get(..length));
-        let message = message.ok_or_else(cut)?;
+        let whole = bytes[at..].split_first_chunk::<4>().and_then(|(length, rest)| {
+            usize::try_from(u32::from_be_bytes(*length)).ok().and_then(|length| rest.get(..length))
+        });
+        let Some(message) = whole else {
+            if at == 0 {
+                return Err(Broken::new("a message is cut off", at));
+            }
+            batch.reject(Invalid::Cut);
+            return Ok(());
+        };
         protobuf::read(message, batch).map_err(|inner| Broken { at: at + 4 + inner.at, ..inner })?;
         at += 4 + message.len();
     }
@@ -251,8 +259,8 @@ fn hint(text: &str, broken: &Broken) -> String {
             .into();
     }
     if broken.what.contains("`resourceSpans`") {
-        return "give OTLP JSON; the formats of Jaeger and Zipkin are others, and most backends answer in OTLP if asked \
-                for it"
+        return "give OTLP JSON: Jaeger answers so under `/api/v3/traces/ID`, Tempo under `/api/v2/traces/ID`, and a \
+                collector writes it to files; what Jaeger's own page and Zipkin give is another format"
             .into();
     }
     "mend the place, or let the file be written again".into()

@@ -47,35 +47,47 @@ fn resource_spans(part: Fields<'_>, batch: &mut Batch<'_>) -> Result<(), Broken>
     if !shallow(&attributes.0, 0) {
         return Err(Broken::new("the values of the resource are nested too deeply", part.base));
     }
-    let resource = batch.share(attributes);
+    let mut shared: Option<Arc<Resource>> = None;
+    let at = part.base;
     let mut fields = part;
     while let Some((number, scope)) = fields.next()? {
-        if let (2, Some(mut scope)) = (number, scope) {
+        // The second was its number before OTLP 0.19.
+        if let (2 | 1000, Some(mut scope)) = (number, scope) {
+            let at = scope.base;
+            let mut spans = 0;
             while let Some((number, span)) = scope.next()? {
                 if let (2, Some(span)) = (number, span) {
-                    one(&span, &resource, batch)?;
+                    let resource = shared.get_or_insert_with(|| batch.share(attributes.clone()));
+                    one(&span, resource, batch)?;
+                    spans += 1;
                 }
+            }
+            if spans == 0 {
+                batch.empty(at)?;
             }
         }
     }
-    Ok(())
+    if shared.is_none() { batch.empty(at) } else { Ok(()) }
 }
 
 fn one(part: &Fields<'_>, resource: &Arc<Resource>, batch: &mut Batch<'_>) -> Result<(), Broken> {
     if part.bytes.len() > LONGEST {
         batch.reject(Invalid::Length);
-        return Ok(());
+        return batch.empty(part.base);
     }
     match proto::Span::decode(part.bytes) {
         Ok(decoded) => match span(decoded, resource) {
-            Ok(span) => batch.push(span),
+            Ok(span) => {
+                batch.push(span);
+                return Ok(());
+            }
             Err(why) => batch.reject(why),
         },
         // The decoder gives no kind of its errors.
         Err(e) if e.to_string().contains("recursion limit reached") => batch.reject(Invalid::Depth),
         Err(e) => return Err(broken("Span", &e, part.base)),
     }
-    Ok(())
+    batch.empty(part.base)
 }
 
 fn broken(of: &str, error: &prost::DecodeError, at: usize) -> Broken {
@@ -156,7 +168,6 @@ pub(super) const fn kind(number: i64) -> Kind {
     }
 }
 
-/// The status with that number.
 pub(super) fn status(number: i64, why: String) -> Status {
     match number {
         1 => Status::Ok,

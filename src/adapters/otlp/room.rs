@@ -55,7 +55,6 @@ impl Room {
         spans <= self.most_spans && bytes <= self.most_bytes
     }
 
-    /// The bound in words.
     pub(super) fn bound(&self) -> String {
         format!("{} spans or {} MiB", self.most_spans, self.most_bytes >> 20)
     }

@@ -18,7 +18,6 @@ pub(super) fn span(span: &Span) -> usize {
         }
 }
 
-/// The bytes of a resource.
 pub(super) fn resource(resource: &Resource) -> usize {
     size_of::<Resource>() + resource.service.len() + attributes(&resource.attributes)
 }

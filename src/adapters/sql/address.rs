@@ -7,11 +7,9 @@ use crate::ports::PortError;
 /// One node of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Its name.
     pub name: String,
     /// Its host: a name or an address.
     pub host: String,
-    /// Its port.
     pub port: u16,
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     model::HumanDuration,
-    ports::{Database, Finding, Hosts, Means, Permit, PortError, Session, Topology, Unit},
+    ports::{Database, Fencing, Finding, Hosts, Means, Permit, PortError, Session, Topology, Unit},
 };
 
 /// The nodes of one database, who we are there, and what manages them.
@@ -185,6 +185,11 @@ impl<E: Engine> Database for Cluster<E> {
 
     fn is_managed(&self) -> bool {
         self.manager.is_some()
+    }
+
+    fn fencing(&self) -> Fencing {
+        // What Patroni was asked for it does by itself.
+        if self.is_managed() { Fencing::None } else { Fencing::Session }
     }
 
     fn unit(&self) -> Unit {

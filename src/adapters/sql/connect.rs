@@ -28,7 +28,6 @@ impl fmt::Debug for Secret {
 /// Whether the line to a database is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Tls {
-    /// It is not.
     #[default]
     Disable,
     /// It is, and the server's certificate has to be valid for its name.
@@ -41,9 +40,7 @@ pub enum Tls {
 /// Who connects to a database, and how. The same user has to be known at every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connect {
-    /// The user.
     pub user: String,
-    /// Its password, where it needs one.
     pub password: Option<Secret>,
     /// The database that the ledger's table is made in.
     pub database: String,
@@ -56,9 +53,7 @@ pub struct Connect {
 /// A user who may look at replication, promote, and let nodes follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// The user.
     pub user: String,
-    /// Its password, where it needs one.
     pub password: Option<Secret>,
 }
 

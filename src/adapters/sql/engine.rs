@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use super::{Connect, Server, cluster::Cluster, failure::Failure, findings::Case, roles::unseen};
 use crate::ports::{Finding, Follows, NodeSeen, Permit, PortError, Sample, Unit};
 
-/// What one node answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer<D> {
     /// Role, history, position.
@@ -28,7 +27,6 @@ impl<D> Answer<D> {
     }
 }
 
-/// What one node of an engine answered.
 pub type AnswerOf<E> = Answer<<<E as Engine>::Wire as Wire>::Detail>;
 
 /// One connection to one node. After a timeout it is of no further use.

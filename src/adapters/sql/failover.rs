@@ -20,7 +20,6 @@ const STARTS: u32 = 3;
 /// What became of a node that is to follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settled {
-    /// It streams from the primary.
     Streams,
     /// It runs, and does not follow the primary.
     Runs,

@@ -21,9 +21,7 @@ pub fn judged(name: &str, found: String, faults: &[String], hint: impl Into<Stri
 /// What was looked at in a node, by its name; or why it could not be.
 pub type Seen<S> = (String, Result<S, String>);
 
-/// What is judged.
 pub struct Case<'a, S> {
-    /// What was seen in each node.
     pub seen: &'a [Seen<S>],
     /// How all stand.
     pub topology: &'a Topology,

@@ -34,7 +34,6 @@ pub const FOLLOW: Duration = Duration::from_secs(60);
 /// Between two looks at something that is waited for.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// A unit of positions in words.
 pub const fn words(unit: Unit) -> &'static str {
     match unit {
         Unit::Bytes => "bytes",

@@ -15,7 +15,6 @@ pub fn primary(name: &str, timeline: &str, position: u64) -> NodeSeen {
     }
 }
 
-/// A node that streams.
 pub fn standby(name: &str, timeline: &str, position: u64) -> NodeSeen {
     let follows = Follows { streaming: true, timeline: Some(timeline.to_owned()), trouble: None };
     NodeSeen { writable: false, follows: Some(follows), ..primary(name, timeline, position) }

@@ -10,7 +10,6 @@ use rustls::{
 use super::Tls;
 use crate::{adapters::install_crypto, ports::PortError};
 
-/// The certificates that are trusted.
 fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, PortError> {
     let Some(path) = ca_file else {
         let found = rustls_native_certs::load_native_certs();

@@ -6,37 +6,49 @@ use tokio::time::timeout;
 
 use crate::{
     error::{Error, Exit},
+    model::HumanDuration,
     ports::PortError,
     report::{Finding, State},
 };
 
-/// How long one part may take to answer.
-pub const WITHIN: Duration = Duration::from_secs(5);
+/// How often a part may ask: so many times the wait for one answer is the wait for the part.
+const QUESTIONS: u32 = 5;
 
-/// What a part will turn out to be.
-pub type Row = Pin<Box<dyn Future<Output = Vec<Finding>> + Send>>;
-
-/// Asks one part; one that does not answer in time is unreachable.
-///
-/// It is a task of its own, so that one that blocks its thread holds nobody up.
-pub fn asked(part: &str, ask: impl Future<Output = Vec<Finding>> + Send + 'static) -> Row {
-    let late = Finding::not(
-        part,
-        State::Unreachable,
-        format!("no answer within {}s", WITHIN.as_secs()),
-        "is it overloaded, or is a firewall in the way?",
-    );
-    asked_or(late, ask)
+/// How long one part may take.
+pub fn patience(answer_within: Duration) -> Duration {
+    answer_within * QUESTIONS
 }
 
-/// Asks one part, and says `late` where it does not answer in time.
+/// One part that is asked; what it will turn out to be.
+pub struct Row {
+    part: String,
+    /// What is said where it does not answer in time, if not that it is unreachable.
+    late: Option<Finding>,
+    ask: Pin<Box<dyn Future<Output = Vec<Finding>> + Send>>,
+}
+
+pub fn asked(part: &str, ask: impl Future<Output = Vec<Finding>> + Send + 'static) -> Row {
+    Row { part: part.to_owned(), late: None, ask: Box::pin(ask) }
+}
+
+/// Asks one part of which something else is said where it does not answer in time.
 pub fn asked_or(late: Finding, ask: impl Future<Output = Vec<Finding>> + Send + 'static) -> Row {
-    Box::pin(async move {
-        match timeout(WITHIN, tokio::spawn(ask)).await {
+    Row { part: late.part.clone(), late: Some(late), ask: Box::pin(ask) }
+}
+
+impl Row {
+    /// It is a task of its own, so that one that blocks its thread holds nobody up.
+    pub async fn answer(self, within: Duration) -> Vec<Finding> {
+        let Self { part, late, ask } = self;
+        let silent = || {
+            let found = format!("no answer within {}", HumanDuration(within));
+            Finding::not(part, State::Unreachable, found, "is it overloaded, or is a firewall in the way?")
+        };
+        match timeout(within, tokio::spawn(ask)).await {
             Ok(Ok(found)) => found,
-            _ => vec![late],
+            _ => vec![late.unwrap_or_else(silent)],
         }
-    })
+    }
 }
 
 /// How a part stands that failed in this way.
@@ -48,7 +60,6 @@ pub const fn state(error: &PortError) -> State {
     }
 }
 
-/// A part that failed, with its mend.
 pub fn failed(part: &str, error: &Error) -> Finding {
     let state = match (error, error.exit()) {
         (Error::Port { source, .. }, _) => state(source),

@@ -1,6 +1,6 @@
 //! A cluster: its server, who we are there, its namespace, what it serves, and its guardian.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::asked::{Row, asked, asked_or, failed};
 use crate::{
@@ -16,7 +16,7 @@ const LOOK: &str =
     "does `kubectl cluster-info` work? KUBECONFIG and the context of the platform file say which cluster";
 
 /// The cluster, and whether it answers and knows us.
-pub async fn target(snapshot: &Snapshot, target: &KubernetesTarget) -> (Vec<Finding>, bool) {
+pub async fn target(snapshot: &Snapshot, target: &KubernetesTarget, within: Duration) -> (Vec<Finding>, bool) {
     let cluster = match snapshot.cluster(target).await {
         Ok(cluster) => Arc::new(cluster),
         Err(e) => return (vec![failed("API server", &e)], false),
@@ -47,7 +47,8 @@ pub async fn target(snapshot: &Snapshot, target: &KubernetesTarget) -> (Vec<Find
         })
     });
     let served = ask("API versions", &cluster, |cluster| async move { served(&cluster).await });
-    let (mut found, who, namespace, served) = futures::join!(version, who, namespace, served);
+    let (mut found, who, namespace, served) =
+        futures::join!(version.answer(within), who.answer(within), namespace.answer(within), served.answer(within));
     let unreachable = |found: &[Finding]| found.iter().any(|one| one.state == State::Unreachable);
     if unreachable(&found) {
         return (found, false);

@@ -1,5 +1,7 @@
 //! The command: which parts are asked for, and the exit code that their answers end in.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use futures::future::join_all;
 
@@ -7,12 +9,12 @@ use futures::future::join_all;
 use super::asked::{asked, failed};
 use super::{
     super::{Global, context::block_on},
-    asked::Row,
-    cluster, machine, service, store,
+    asked::{Row, patience},
+    cluster, database, machine, service, store,
 };
 use crate::{
     app::Snapshot,
-    document::{Loaded, Target},
+    document::{Database, Loaded, Target},
     error::{Error, Exit},
     operation::KINDS,
     ports::Footprint,
@@ -90,9 +92,12 @@ fn exit(found: &[Finding]) -> Exit {
 async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<Vec<Finding>, Error> {
     let mut found = vec![file(&loaded)];
     let snapshot = Snapshot::of(&loaded)?;
+    let within = patience(loaded.platform.defaults.answer_within.0);
     let (target, answers) = match &loaded.platform.target {
-        Target::Lab(_) => lab(&snapshot).await,
-        Target::Kubernetes(target) => cluster::target(&snapshot, target).await,
+        // There is nothing that all databases have in common, and that could be asked for.
+        Target::Hosts(_) => (Vec::new(), true),
+        Target::Lab(_) => lab(&snapshot, within).await,
+        Target::Kubernetes(target) => cluster::target(&snapshot, target, within).await,
     };
     found.extend(target);
     let mut rows: Vec<Row> = Vec::new();
@@ -104,12 +109,16 @@ async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<
         for name in loaded.platform.services.keys() {
             rows.extend(service::parts(&snapshot, &loaded, name, wanted));
         }
+        let by_address = |database: &Database| !matches!(database, Database::Lab(_));
+        for (name, _) in loaded.platform.databases.iter().filter(|(_, database)| by_address(database)) {
+            rows.push(database::part(&snapshot, name));
+        }
         rows.push(store::store(global, &snapshot));
     }
-    found.extend(join_all(rows).await.into_iter().flatten());
+    found.extend(join_all(rows.into_iter().map(|row| row.answer(within))).await.into_iter().flatten());
     found.extend(machine::slos(&loaded));
     found.extend(machine::receivers(&snapshot));
-    found.extend(machine::credentials(&snapshot.platform.credentials));
+    found.extend(machine::credentials(&snapshot.platform));
     found.extend(machine::parts());
     Ok(found)
 }
@@ -117,6 +126,12 @@ async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<
 fn file(loaded: &Loaded) -> Finding {
     let services = loaded.platform.services.len();
     let target = match &loaded.platform.target {
+        Target::Hosts(_) => {
+            let databases = loaded.platform.databases.len();
+            let plural = if databases == 1 { "" } else { "s" };
+            let found = format!("{}: {databases} database{plural} by address", loaded.file.display());
+            return Finding::fine("platform file", found);
+        }
         Target::Lab(_) => "a lab".to_owned(),
         Target::Kubernetes(target) => format!("namespace {} of a cluster", target.namespace),
     };
@@ -126,7 +141,7 @@ fn file(loaded: &Loaded) -> Finding {
 
 /// The lab, and whether it answers.
 #[cfg(feature = "lab")]
-async fn lab(snapshot: &Snapshot) -> (Vec<Finding>, bool) {
+async fn lab(snapshot: &Snapshot, within: Duration) -> (Vec<Finding>, bool) {
     let Target::Lab(target) = &snapshot.platform.target else { return (Vec::new(), false) };
     let folder = snapshot.folder.join(target.folder());
     let lab = match crate::lab::Lab::open(&folder) {
@@ -146,13 +161,13 @@ async fn lab(snapshot: &Snapshot) -> (Vec<Finding>, bool) {
         let found = format!("{} of {count} parts are not ready: {}", waiting.len(), waiting.join(", "));
         vec![Finding::not("lab", State::Missing, found, "`interlock lab status` shows them")]
     });
-    let found = row.await;
+    let found = row.answer(within).await;
     let answers = found.iter().all(|one| one.state != State::Unreachable);
     (found, answers)
 }
 
 #[cfg(not(feature = "lab"))]
-async fn lab(_: &Snapshot) -> (Vec<Finding>, bool) {
+async fn lab(_: &Snapshot, _: Duration) -> (Vec<Finding>, bool) {
     let (what, hint) = ("this binary was built without the lab", "build it with the feature `lab`");
     (vec![Finding::not("lab", State::Missing, what, hint)], false)
 }

@@ -1,13 +1,13 @@
 //! What this machine has: SLOs, receivers of notices, credentials, programs, this release.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
 use super::asked::failed;
 use crate::{
     app::Snapshot,
-    document::{Credential, Loaded},
+    document::{Credential, Database, Loaded, Platform},
     model::Timestamp,
     report::{Finding, State},
 };
@@ -85,9 +85,13 @@ pub fn receivers(snapshot: &Snapshot) -> Vec<Finding> {
     }]
 }
 
-/// Credentials by the names of their variables; their values are not looked at.
-pub fn credentials(all: &[Credential]) -> Vec<Finding> {
-    all.iter().map(credential).collect()
+/// Credentials and the databases' passwords by the names of their variables; their values are not looked at.
+pub fn credentials(platform: &Platform) -> Vec<Finding> {
+    let listed = &platform.credentials;
+    let passwords: BTreeSet<&str> = platform.databases.values().flat_map(Database::passwords).collect();
+    let beside = passwords.into_iter().filter(|name| listed.iter().all(|one| one.env != *name));
+    let beside = beside.map(|name| Credential { env: name.to_owned(), expires_env: None });
+    listed.iter().cloned().chain(beside).map(|one| credential(&one)).collect()
 }
 
 fn credential(document: &Credential) -> Finding {

@@ -3,6 +3,7 @@
 mod asked;
 mod cluster;
 mod command;
+mod database;
 mod machine;
 mod service;
 mod store;

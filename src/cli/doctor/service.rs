@@ -11,18 +11,18 @@ use crate::{
     document::{Loaded, Target},
     error::Error,
     model::{Slot, Timestamp},
-    operation::{Build, Platform as _, switchover::Ports},
+    operation::{
+        Build, Platform as _,
+        switchover::{Apart, Ports, Share, Standing, tell_apart},
+    },
     ports::{Footprint, PortError, Replica, Route},
     report::{Finding, State},
-    slo::{Objective, Side},
+    slo::{Matchers, Objective, Side, SlotNames},
 };
 
-/// How long a request of ours may take.
-const REPLY: Duration = Duration::from_secs(2);
 /// How far back a series may have its last sample.
 const RECENT: Duration = Duration::from_secs(120);
 
-/// The rows of a service.
 pub fn parts(snapshot: &Snapshot, loaded: &Loaded, name: &str, wanted: &[String]) -> Vec<Row> {
     let mut rows = Vec::new();
     if matches!(snapshot.platform.target, Target::Kubernetes(_)) {
@@ -40,17 +40,24 @@ pub fn parts(snapshot: &Snapshot, loaded: &Loaded, name: &str, wanted: &[String]
         }]
     }));
     let path = loaded.platform.services.get(name).map(|service| service.identity().0).unwrap_or_default();
+    let within = loaded.platform.defaults.answer_within.0;
     for at in Slot::ALL {
         let path = path.clone();
         rows.push(bound(snapshot, name, &format!("{name} {at}"), move |ports, part| async move {
-            slot(&ports, part, at, &path).await
+            slot(&ports, part, at, (&path, within)).await
         }));
     }
-    let slos = loaded.platform.services.get(name).map(|service| service.slos.clone()).unwrap_or_default();
+    let service = name.to_owned();
+    rows.push(bound(snapshot, name, &format!("{name} identity"), move |ports, part| async move {
+        vec![identity(&ports, part, &service, (&path, within)).await]
+    }));
+    let Some(service) = loaded.platform.services.get(name) else { return rows };
+    let names = service.names(name, &loaded.platform.target);
     // An SLO that cannot be decided on has a row of its own.
-    for objective in loaded.slos.objectives(&slos).unwrap_or_default() {
+    for objective in loaded.slos.objectives(&service.slos).unwrap_or_default() {
+        let (picks, names) = (Slot::ALL.map(|slot| service.matchers(name, slot)), names.clone());
         rows.push(bound(snapshot, name, &format!("series of {}", objective.name), move |ports, part| async move {
-            vec![series(&ports, part, &objective).await]
+            vec![series(&ports, part, &objective, &picks, &names).await]
         }));
     }
     rows
@@ -93,7 +100,7 @@ async fn permissions(ports: &Ports, part: String, footprint: &Footprint, needed:
 }
 
 /// A slot's replicas, and whether it answers past the live path. A slot that is scaled to nothing is at rest.
-async fn slot(ports: &Ports, part: String, slot: Slot, path: &str) -> Vec<Finding> {
+async fn slot(ports: &Ports, part: String, slot: Slot, (path, within): (&str, Duration)) -> Vec<Finding> {
     let (replicas, scale) = futures::join!(ports.workload.replicas(slot), ports.workload.scale(slot));
     let (replicas, scale) = match (replicas, scale) {
         (Ok(replicas), Ok(scale)) => (replicas, scale),
@@ -107,12 +114,12 @@ async fn slot(ports: &Ports, part: String, slot: Slot, path: &str) -> Vec<Findin
         return vec![Finding::not(part, State::Missing, told, ports.preflight.look())];
     }
     let preview = format!("{part} preview");
-    let answered = match ports.requests.get(Route::Preview(slot), path, REPLY).await {
+    let answered = match ports.requests.get(Route::Preview(slot), path, within).await {
         Ok(reply) if reply.status >= 500 => {
             let found = format!("GET {path} is answered with status {}", reply.status);
             Finding::not(preview, State::Missing, found, format!("mend {slot}, or the path of `identity`"))
         }
-        Ok(reply) if reply.slot.is_some_and(|served| served != slot) => {
+        Ok(reply) if reply.slot().is_some_and(|served| served != slot) => {
             let found = format!("GET {path} reaches the other slot");
             Finding::not(
                 preview,
@@ -137,21 +144,37 @@ fn standing(replicas: &[Replica], scale: u32) -> String {
     format!("{ready} of {scale} replicas are ready{releases}{}", trouble.unwrap_or_default())
 }
 
-/// Whether the metrics source answers, and has what the objective counts. Errors may never have happened yet.
-async fn series(ports: &Ports, part: String, objective: &Objective) -> Finding {
-    let since = Timestamp::now() - RECENT;
-    let source = ports.metrics.name();
+/// Whether the slots can be told apart by who answers; a slot that is at rest cannot be asked.
+async fn identity(ports: &Ports, part: String, service: &str, asked: (&str, Duration)) -> Finding {
+    for slot in Slot::ALL {
+        if matches!(ports.workload.scale(slot).await, Ok(0)) {
+            let hint = "a switchover asks both slots before it begins";
+            return Finding::not(part, State::Optional, format!("not asked: {slot} has no replicas"), hint);
+        }
+    }
+    let serving = ports.traffic.weights().await.ok().and_then(|weights| weights.sole());
+    match tell_apart(ports, service, asked, serving).await {
+        Ok(Apart::Told(found)) => Finding::fine(part, found),
+        Ok(Apart::Untold { why, hint }) => Finding::not(part, State::Missing, why, hint),
+        Err(e) => failed(&part, &Error::port(e, ports.preflight.look())),
+    }
+}
+
+/// Whether the metrics source answers, and which series of the objective belong to which slot.
+async fn series(
+    ports: &Ports,
+    part: String,
+    objective: &Objective,
+    [blue, green]: &[Matchers; 2],
+    names: &SlotNames,
+) -> Finding {
+    let (since, source) = (Timestamp::now() - RECENT, ports.metrics.name());
     let mut told = Vec::new();
     for (side, selector) in &objective.counting.selectors {
         match ports.metrics.samples(selector, since).await {
             // A service without traffic may have none yet: that is told apart from a wrong query by a person alone.
             Ok(found) if found.is_empty() && *side != Side::Bad => {
-                return Finding::not(
-                    part,
-                    State::Optional,
-                    format!("no series of {} at {source}", selector.metric),
-                    "there will be some once the service takes traffic, if the SLO's query names its metric and labels",
-                );
+                return unborn(part, format!("no series of {} at {source}", selector.metric));
             }
             Ok(found) => {
                 let side = match side {
@@ -164,7 +187,20 @@ async fn series(ports: &Ports, part: String, objective: &Objective) -> Finding {
             Err(e) => return unread(part, e),
         }
     }
-    Finding::fine(part, format!("{}, by {source}", told.join(", ")))
+    let serving = ports.traffic.weights().await.ok().and_then(|weights| weights.sole());
+    match Share::read(&*ports.metrics, objective, [blue, green], Timestamp::now()).await {
+        Ok(share) => match share.standing(&names.service, names, serving) {
+            Standing::Told(found) => Finding::fine(part, format!("{}, by {source}; {found}", told.join(", "))),
+            Standing::None(found) => unborn(part, format!("{found}, at {source}")),
+            Standing::Untold { why, hint } => Finding::not(part, State::Missing, why, hint),
+        },
+        Err(e) => unread(part, e),
+    }
+}
+
+fn unborn(part: String, found: String) -> Finding {
+    let hint = "there will be some once the service takes traffic, if the SLO's query names its metric and labels";
+    Finding::not(part, State::Optional, found, hint)
 }
 
 fn unread(part: String, error: PortError) -> Finding {

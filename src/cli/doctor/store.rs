@@ -17,7 +17,6 @@ use crate::{
 
 const PART: &str = "run store";
 
-/// The run store.
 pub fn store(global: &Global, snapshot: &Snapshot) -> Row {
     let (place, services) = (global.place(), snapshot.platform.services.keys().cloned().collect::<Vec<_>>());
     asked(PART, async move {

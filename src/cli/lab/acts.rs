@@ -8,12 +8,10 @@ use crate::{
 /// How a drill ends whose writers came too late to prove anything, as it is shown.
 pub const TOO_BUSY: &str = "exit 6, too busy";
 
-/// How a switch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The release is kept, and no user noticed.
     Kept,
-    /// The release is rolled back.
     RolledBack,
     /// The operator is killed, and the guardian puts traffic back.
     Killed,
@@ -26,7 +24,6 @@ pub struct Switch {
     pub faults: &'static [&'static str],
     /// Further arguments of the switch.
     pub args: &'static [&'static str],
-    /// How it has to end.
     pub end: End,
 }
 
@@ -35,7 +32,6 @@ pub struct Switch {
 pub struct Drill {
     /// The name of its document in the demo's folder.
     pub file: &'static str,
-    /// The document.
     pub text: &'static str,
     /// How many requests of users may fail.
     pub most_failed: u64,
@@ -44,20 +40,15 @@ pub struct Drill {
 /// What happens in an act.
 #[derive(Debug)]
 pub enum Play {
-    /// A switch.
     Switch(Switch),
-    /// A drill.
     Drill(Drill),
 }
 
-/// One act.
 #[derive(Debug)]
 pub struct Act {
-    /// What is shown.
     pub title: &'static str,
     /// Requests of users a second.
     pub rate: u32,
-    /// What happens.
     pub play: Play,
     /// How it has to end, for people.
     pub expected: &'static str,
@@ -66,7 +57,6 @@ pub struct Act {
 /// An unoptimised build, as `make demo` makes it, spends 2 ms of a core on each request, its sender's part included.
 const RATE: u32 = if cfg!(debug_assertions) { 200 } else { 1000 };
 
-/// The acts, in order.
 pub const ACTS: &[Act] = &[
     Act {
         title: "a good release",

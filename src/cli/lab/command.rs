@@ -1,25 +1,32 @@
 //! `interlock lab`: arguments in, a lab up, asked, loaded or down.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::Global,
+    super::{Global, context::path},
     database::{self, HostArgs},
-    demo, files, serve,
+    demo,
+    down::{self, DownArgs},
+    files, serve,
     services::{self, AlertsArgs, BreakArgs, TokenArgs},
     setup::Setup,
     show,
 };
 use crate::{
     error::{Error, Exit},
-    lab::{self, Fault, Lab, LabHosts, Release, Status, state::broken},
+    lab::{self, Fault, Folder, Lab, LabHosts, Release, Status, state::broken},
     model::{HumanDuration, Slot},
     ports::Hosts as _,
-    process::raise_file_limit,
+    process::{StopSignals, raise_file_limit},
     report::Format,
 };
 
@@ -63,14 +70,14 @@ enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
     /// The lab's folder; by default the one of the platform file, or .interlock/lab
-    #[arg(long, value_name = "DIR", env = "INTERLOCK_LAB")]
+    #[arg(long, value_name = "DIR", env = "INTERLOCK_LAB", value_parser = path())]
     folder: Option<PathBuf>,
 }
 
 impl Where {
     /// The folder that was named, or the platform file's, or the usual one here.
-    fn resolve(self, global: &Global) -> Result<At, Error> {
-        let folder = match self.folder {
+    pub(super) fn resolve(self, global: &Global) -> Result<At, Error> {
+        let folder = match self.folder.filter(|folder| !folder.as_os_str().is_empty()) {
             Some(folder) => folder,
             None => global.lab_folder()?,
         };
@@ -91,18 +98,12 @@ struct Up {
     #[command(flatten)]
     setup: Setup,
     /// How long everything may take to become ready
-    #[arg(long, default_value = "30s", value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_name = "TIME", allow_hyphen_values = true)]
     timeout: HumanDuration,
 }
 
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
-    #[command(flatten)]
-    at: Where,
-}
-
-#[derive(Debug, clap::Args)]
-struct DownArgs {
     #[command(flatten)]
     at: Where,
 }
@@ -117,14 +118,17 @@ struct LoadArgs {
 
 #[derive(Debug, clap::Args)]
 struct Offer {
-    /// Where to, instead of the lab's gateway; such as a Service in a cluster
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    address: Option<SocketAddr>,
+    /// Where to, instead of the lab's gateway: a name or an address, such as that of a Service in a cluster
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<String>,
+    /// What every request names as its host; that of --address unless given
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Requests a second
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
     /// For how long
-    #[arg(long, default_value = "10s", value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_name = "TIME", allow_hyphen_values = true)]
     duration: HumanDuration,
     /// Path of every request
     #[arg(long, default_value = "/tenants/7")]
@@ -139,7 +143,7 @@ struct Offer {
     #[arg(long, default_value_t = 1024)]
     in_flight: usize,
     /// How long an answer may take
-    #[arg(long, default_value = "10s", value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_name = "TIME", allow_hyphen_values = true)]
     timeout: HumanDuration,
 }
 
@@ -162,7 +166,7 @@ struct ReleaseArgs {
     #[arg(long)]
     fault: Vec<Fault>,
     /// How long its replicas may take to become ready
-    #[arg(long, default_value = "60s", value_name = "TIME")]
+    #[arg(long, default_value = "60s", value_name = "TIME", allow_hyphen_values = true)]
     timeout: HumanDuration,
 }
 
@@ -174,7 +178,7 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
     match args.command {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => block_on(demo::run(args)),
-        Command::Down(args) => down(&args.at.resolve(global)?),
+        Command::Down(args) => block_on(down::run(args, global)),
         Command::Up(args) => {
             let Up { at, setup, timeout } = *args;
             let at = at.resolve(global)?;
@@ -184,8 +188,11 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
             block_on(up(at, setup, timeout))
         }
         Command::Status(args) => block_on(status(args.at.resolve(global)?)),
-        Command::Load(LoadArgs { at, offer }) => match offer.address {
-            Some(address) => block_on(load(address, offer, global.output)),
+        Command::Load(LoadArgs { at, mut offer }) => match offer.address.clone() {
+            Some(address) => block_on(async {
+                offer.host.get_or_insert_with(|| address.clone());
+                load(resolved(&address).await?, offer, global.output).await
+            }),
             None => {
                 let At { folder, output } = at.resolve(global)?;
                 block_on(load(Lab::open(&folder)?.file.gateway, offer, output))
@@ -214,11 +221,31 @@ async fn up(at: At, setup: Setup, timeout: HumanDuration) -> Result<Exit, Error>
         crate::report::remark(&remark);
     }
     let waiting = spinner("starting the lab: waiting for gateway and replicas to be ready");
-    let lab = lab::start(&options, timeout.0).await?;
-    let settled = lab.settled(timeout.0).await;
+    let mut stop = StopSignals::new().map_err(|e| broken("signals", e))?;
+    let raised = tokio::select! {
+        raised = lab::raise(&options, timeout.0) => Ok(raised),
+        signal = stop.next() => Err(signal),
+    };
     waiting.finish_and_clear();
-    show_status(&lab, &settled?, at.output).await?;
-    Ok(Exit::Kept)
+    match raised {
+        Ok(raised) => {
+            let (lab, status) = raised?;
+            show_status(&lab, &status, at.output).await?;
+            Ok(Exit::Kept)
+        }
+        Err(signal) => {
+            crate::report::remark(&format!("{signal}: {}", left(&at.folder)));
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// What is left of a lab that was ended, and how that is ended.
+pub(super) fn left(folder: &Path) -> String {
+    match Folder::new(folder).lab().exists() {
+        false => "what was started is ended".to_owned(),
+        true => format!("something is left: `interlock lab down --folder {}` ends it", folder.display()),
+    }
 }
 
 async fn show_status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
@@ -239,12 +266,6 @@ async fn status(at: At) -> Result<Exit, Error> {
     Ok(if status.settled() { Exit::Kept } else { Exit::RolledBack })
 }
 
-fn down(at: &At) -> Result<Exit, Error> {
-    let left = lab::end(&at.folder)?;
-    show::down(&at.folder, &left, at.output)?;
-    Ok(if left.is_empty() { Exit::Kept } else { Exit::Stuck })
-}
-
 async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
     let lab = Lab::open(&at.folder)?;
     let release = Release { version: args.version, faults: args.fault };
@@ -259,12 +280,26 @@ async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
     Ok(Exit::Kept)
 }
 
+/// The address of a name with its port.
+async fn resolved(name: &str) -> Result<SocketAddr, Error> {
+    let hint = "write it as HOST:PORT, such as localhost:8080 or 10.0.0.1:80";
+    let found =
+        tokio::net::lookup_host(name).await.map_err(|e| Error::usage(format!("--address {name}: {e}"), hint))?;
+    // Where a name has several, a server on one machine most often listens on the older kind.
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| Error::usage(format!("--address {name}: it has no address"), hint))
+}
+
 async fn load(address: SocketAddr, args: Offer, output: Format) -> Result<Exit, Error> {
     let mut spec = lab::load::Spec::new(address, args.path, args.rate, args.duration.0);
     spec.new_connections = args.new_connections;
     spec.in_flight = args.in_flight;
     spec.timeout = args.timeout.0;
     spec.token = args.token;
+    if let Some(host) = args.host {
+        spec.host = host;
+    }
     // With the usual 1024 a load over new connections would meet the limit before the platform does.
     let _ = raise_file_limit();
     let bar = bar(args.duration.0);

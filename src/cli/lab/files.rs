@@ -2,21 +2,30 @@
 
 use std::path::Path;
 
-use crate::{error::Error, lab::state::broken};
+use crate::{
+    error::Error,
+    lab::{Folder, own},
+};
 
 const FILES: [(&str, &str); 2] = [
     ("interlock.yaml", include_str!("../../../scenarios/lab/interlock.yaml")),
     ("slo.yaml", include_str!("../../../scenarios/lab/slo.yaml")),
 ];
 
-/// Writes the files into a folder, which is made where it is missing.
+/// Writes the files into the lab's folder, where they are missing: people may have changed them.
+///
+/// # Errors
+/// Where the folder is somebody else's, or the system refuses.
+pub fn write(folder: &Path) -> Result<(), Error> {
+    let folder = Folder::create(folder)?;
+    let missing = FILES.iter().map(|(name, text)| (folder.path().join(name), text)).filter(|(path, _)| !path.exists());
+    missing.into_iter().try_for_each(|(path, text)| own::write_beside(&path, text))
+}
+
+/// Writes the files into a folder of the demo, which needs them as they are; others of these names stay beside them.
 ///
 /// # Errors
 /// Where the system refuses.
-pub fn write(folder: &Path) -> Result<(), Error> {
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        FILES.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
-    };
-    write().map_err(|e| broken("the platform file of the lab", format!("{}: {e}", folder.display())))
+pub fn write_anew(folder: &Path) -> Result<(), Error> {
+    FILES.iter().try_for_each(|(name, text)| own::write_beside(&folder.join(name), text))
 }

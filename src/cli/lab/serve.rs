@@ -137,7 +137,7 @@ struct Tenant {
     #[arg(long)]
     admin: Option<SocketAddr>,
     /// How long to go on once told to end
-    #[arg(long, default_value = "3s", value_name = "TIME")]
+    #[arg(long, default_value = "3s", value_name = "TIME", allow_hyphen_values = true)]
     drain: HumanDuration,
     /// The replica's name
     #[arg(long, env = "POD_NAME")]

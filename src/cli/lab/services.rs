@@ -30,7 +30,7 @@ pub(super) struct Wanted {
     #[arg(long, default_value = "user", value_name = "NAME")]
     subject: String,
     /// What its owner is: `viewer` may read, `admin` may write as well
-    #[arg(long, default_value = "admin")]
+    #[arg(long, default_value = "admin", value_parser = ["viewer", "admin"])]
     role: String,
     /// What its owner has agreed to; as often as needed, tenants:read and tenants:write unless given
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) struct Wanted {
     #[arg(long, default_value = AUDIENCE)]
     audience: String,
     /// How long it holds
-    #[arg(long, default_value = "1h", value_name = "TIME")]
+    #[arg(long, default_value = "1h", value_name = "TIME", allow_hyphen_values = true)]
     lifetime: HumanDuration,
 }
 

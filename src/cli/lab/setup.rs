@@ -25,10 +25,10 @@ pub(super) struct Setup {
     #[arg(long, value_name = "FAULT")]
     pub fault_green: Vec<Fault>,
     /// Replicas of each slot
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=16))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub replicas: u32,
     /// How long the gateway waits for a replica
-    #[arg(long, default_value = "10s", value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_name = "TIME", allow_hyphen_values = true)]
     pub upstream_timeout: HumanDuration,
     /// Start no Prometheus
     #[arg(long)]

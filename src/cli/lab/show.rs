@@ -198,6 +198,9 @@ fn text(report: &Report) -> String {
         latency.p999_ms,
         latency.max_ms,
     );
+    if let Some(busy) = report.busy() {
+        text += &format!("\n{busy}");
+    }
     for (at, second) in report.timeline.iter().enumerate().filter(|(_, second)| second.failed > 0).take(20) {
         text += &format!("\nsecond {at:>3}  {} failed, {} ok", second.failed, second.ok);
     }

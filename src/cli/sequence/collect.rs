@@ -36,10 +36,10 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "traces")]
     listen: Option<SocketAddr>,
     /// How long nothing of a trace may come before it is taken for whole
-    #[arg(long, default_value = "2s", value_name = "TIME")]
+    #[arg(long, default_value = "2s", value_name = "TIME", allow_hyphen_values = true)]
     quiet: HumanDuration,
     /// How long to listen at most, where something comes all the time; traces that were not quiet then are INCONCLUSIVE
-    #[arg(long, default_value = "60s", value_name = "TIME")]
+    #[arg(long, default_value = "60s", value_name = "TIME", allow_hyphen_values = true)]
     within: HumanDuration,
     /// Keep the spans there, as OTLP JSON lines
     #[arg(long, value_name = "FILE")]

@@ -46,7 +46,7 @@ impl Args {
         }
         let text = export(&spans).map_err(|e| Error::usage(e.to_string(), "choose fewer traces with `--trace`"))?;
         match (&self.to, global.output) {
-            (Some(file), _) => super::verify::write(file, &text)?,
+            (Some(file), _) => super::write(file, &text)?,
             (None, Format::Json) => report::print(&serde_json::json!({ "diagram": text })),
             (None, Format::Table) => report::say(text.trim_end()),
         }

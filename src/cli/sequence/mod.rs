@@ -1,5 +1,6 @@
 //! `interlock sequence`: diagrams in documents, what is wrong with them, and whether traces bear them out.
 
+mod baseline;
 #[cfg(feature = "otlp")]
 mod collect;
 mod command;
@@ -15,3 +16,10 @@ mod target;
 mod verify;
 
 pub use command::Command;
+
+fn write(file: &std::path::Path, text: &str) -> Result<(), crate::error::Error> {
+    std::fs::write(file, text).map_err(|e| {
+        let what = format!("cannot write `{}`: {e}", file.display());
+        crate::error::Error::usage(what, "name a file that can be written")
+    })
+}

@@ -1,13 +1,19 @@
 //! The documents on the disk: which there are, what stands in them, and what lies around them.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
+use ignore::gitignore::GitignoreBuilder;
+
 use crate::{
     error::Error,
-    sequence::lint::{Entry, Library, Source},
+    sequence::{
+        Code, Diagnostic, Span,
+        lint::{Entry, Library, Site, Source},
+    },
 };
 
 /// The largest document that is read, in bytes.
@@ -15,8 +21,16 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// How many entries of folders one pattern may look at.
 const MOST_ENTRIES: usize = 20_000;
 
-/// Reads the documents that were named, and those in the folders that were named, each once.
-pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
+/// A document that cannot be read, and why.
+pub(super) struct Unread {
+    /// Its path, and as much of its text as can be shown.
+    pub source: Source,
+    pub diagnostic: Diagnostic,
+}
+
+/// Reads the documents that were named, and those in the folders that were named, each once. One that cannot be read does
+/// not keep the others from being read.
+pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Unread>), Error> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -32,7 +46,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
                 let what = format!("`{}` holds no documents", path.display());
                 return Err(Error::usage(
                     what,
-                    "name a folder with *.md, *.markdown, *.mmd, *.mermaid or scenarios in it",
+                    "name a folder with *.md, *.mdx, *.markdown, *.mmd, *.mermaid or scenarios in it",
                 ));
             }
         } else if path.is_file() {
@@ -44,21 +58,52 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<Vec<Source>, Error> {
     }
     let mut seen = std::collections::HashSet::new();
     files.retain(|file| seen.insert(file.clone()));
-    files.into_iter().map(source).collect()
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
+    for path in files {
+        match text(&path) {
+            Ok(text) => read.push(Source { path, text }),
+            Err(Why { what, before }) => {
+                let span = Span::new(before.len(), before.len());
+                let diagnostic =
+                    Diagnostic::new(Code::Unread, span, what, "save it as UTF-8, mend it, or leave it out");
+                unread.push(Unread { source: Source { path, text: before }, diagnostic });
+            }
+        }
+    }
+    Ok((read, unread))
 }
 
 pub(super) fn source(path: PathBuf) -> Result<Source, Error> {
-    let cannot =
-        |why: String| Error::usage(format!("cannot read `{}`: {why}", path.display()), "mend it, or leave it out");
-    let size = fs::metadata(&path).map_err(|e| cannot(e.to_string()))?.len();
-    if size > LARGEST {
+    let text = text(&path).map_err(|Why { what, .. }| {
+        Error::usage(format!("cannot read `{}`: {what}", path.display()), "mend it, or leave it out")
+    })?;
+    Ok(Source { path, text })
+}
+
+/// Why a document cannot be read, and its text up to there.
+struct Why {
+    what: String,
+    before: String,
+}
+
+/// The text of a regular file; a device or a pipe may never end, and is not opened.
+fn text(path: &Path) -> Result<String, Why> {
+    let cannot = |what: String| Why { what, before: String::new() };
+    let found = fs::metadata(path).map_err(|e| cannot(e.to_string()))?;
+    if !found.is_file() {
+        return Err(cannot("it is no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| cannot(e.to_string()))?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| cannot(e.to_string()))?;
+    if bytes.len() as u64 > LARGEST {
         return Err(cannot(format!("it is longer than {LARGEST} bytes")));
     }
-    let bytes = fs::read(&path).map_err(|e| cannot(e.to_string()))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source { path, text }),
-        Err(e) => Err(cannot(format!("it is no UTF-8 from byte {} on", e.utf8_error().valid_up_to()))),
-    }
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = e.utf8_error().valid_up_to();
+        let before = e.as_bytes().get(..valid).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        Why { what: format!("it is no UTF-8 from byte {valid} on"), before: before.unwrap_or_default() }
+    })
 }
 
 /// Documents in a folder and below, by name; hidden folders and what builds leave behind are passed over.
@@ -81,7 +126,7 @@ fn search(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
 }
 
 fn is_document(name: &str) -> bool {
-    [".md", ".markdown", ".mmd", ".mermaid"].iter().any(|ending| name.ends_with(ending))
+    [".md", ".mdx", ".markdown", ".mmd", ".mermaid"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether a file is meant to be a scenario: YAML that says so.
@@ -91,11 +136,85 @@ pub(super) fn is_scenario(path: &Path) -> bool {
     yaml && source(path.to_owned()).is_ok_and(|source| says_so(source.text))
 }
 
-/// The disk.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sources;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sources {
+    /// The folder of the site that all documents are pages of, where that is said.
+    pub site: Option<PathBuf>,
+}
+
+/// The files by which generators of sites are known, and the folders that their links count from.
+const GENERATORS: &[(&[&str], &[&str])] = &[
+    (&["mkdocs.yml", "mkdocs.yaml", "zensical.toml"], &["docs"]),
+    (
+        &["docusaurus.config.js", "docusaurus.config.ts", "docusaurus.config.mjs", "docusaurus.config.cjs"],
+        &["", "docs", "blog", "static", "src/pages"],
+    ),
+    (
+        &["hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config/_default", "layouts/_default", "archetypes"],
+        &["content", "content/en", "static"],
+    ),
+    (&["_config.yml", "_config.yaml"], &["", "_docs", "_posts", "_pages"]),
+    (&[".vitepress", ".vuepress"], &["", "public", ".vuepress/public"]),
+    (&["book.toml"], &["src"]),
+    (
+        &["astro.config.mjs", "astro.config.ts", "astro.config.js"],
+        &["src/content/docs", "src/content", "src/pages", "public"],
+    ),
+    (
+        &["next.config.js", "next.config.mjs", "next.config.ts"],
+        &["content", "pages", "src/pages", "src/content", "app", "public"],
+    ),
+    (&["gatsby-config.js", "gatsby-config.ts", "gatsby-config.mjs"], &["content", "src/pages", "docs", "static"]),
+    (&[".eleventy.js", "eleventy.config.js", "eleventy.config.mjs"], &["", "src", "content"]),
+    (&[DOCSIFY], &[""]),
+    // Markdown beside the sources of a crate is a part of what rustdoc makes.
+    (&["lib.rs"], &[""]),
+    (&["conf.py", "myst.yml", "_quarto.yml", "docs.json", "mint.json", "SUMMARY.md", "antora.yml"], &[""]),
+];
+
+/// The page that docsify is loaded by.
+const DOCSIFY: &str = "index.html";
+
+/// Whether a generator's file is there.
+fn is_mark(path: &Path, mark: &str) -> bool {
+    if mark == DOCSIFY { text(path).is_ok_and(|page| page.contains("docsify")) } else { path.exists() }
+}
+
+/// The files of generators that find labels and objects of the whole project.
+const LABELS: &[&str] = &["conf.py", "myst.yml"];
 
 impl Library for Sources {
+    fn site(&self, document: &Path) -> Option<Site> {
+        if let Some(root) = &self.site {
+            let roots = ["", "docs", "content", "static", "public"].map(|folder| root.join(folder)).into();
+            return Some(Site { roots, named: true, labels: false });
+        }
+        self.folders(document).iter().find_map(|folder| {
+            let (_, roots) =
+                GENERATORS.iter().find(|(marks, _)| marks.iter().any(|mark| is_mark(&folder.join(mark), mark)))?;
+            let named = ["mkdocs.yml", "mkdocs.yaml"].iter().find_map(|config| docs_dir(&folder.join(config)));
+            let roots = roots.iter().map(|root| folder.join(root)).chain(named.map(|root| folder.join(root))).collect();
+            let labels = LABELS.iter().any(|mark| folder.join(mark).exists());
+            Some(Site { roots, named: false, labels })
+        })
+    }
+
+    fn ignored(&self, path: &Path) -> bool {
+        let root = path.ancestors().position(|folder| folder.join(".git").exists());
+        // The nearest file that speaks of it decides.
+        let mut said = path.ancestors().skip(1).take(root.unwrap_or_default()).filter_map(|folder| {
+            let lines = text(&folder.join(".gitignore")).ok()?;
+            let mut rules = GitignoreBuilder::new(folder);
+            for line in lines.lines() {
+                // Git passes over what it cannot read, too.
+                let _ = rules.add_line(None, line);
+            }
+            let found = rules.build().ok()?.matched_path_or_any_parents(path, false).map(|_| ());
+            (!found.is_none()).then(|| found.is_ignore())
+        });
+        said.next().unwrap_or(false)
+    }
+
     fn entry(&self, path: &Path) -> Entry {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Entry::Folder,
@@ -122,6 +241,13 @@ impl Library for Sources {
         let root = above.iter().position(|folder| folder.join(".git").exists()).unwrap_or(0);
         above.into_iter().take(root + 1).collect()
     }
+}
+
+/// The folder that a file of MkDocs names for its documents.
+fn docs_dir(config: &Path) -> Option<String> {
+    let text = text(config).ok()?;
+    let named = text.lines().find_map(|line| line.strip_prefix("docs_dir:"))?;
+    Some(named.split(" #").next()?.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 /// Whether anything below a folder matches the parts of a pattern; `**` stands for any number of folders.
@@ -201,12 +327,8 @@ mod tests {
 
     #[test]
     fn patterns_find_files_below() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        assert!(
-            Sources.any(root, "runbooks/*.md")
-                && Sources.any(root, "src/**/sources.rs")
-                && Sources.any(root, "runbooks/")
-        );
-        assert!(!Sources.any(root, "runbooks/*.txt") && !Sources.any(root, "nowhere/*.md"));
+        let (root, disk) = (Path::new(env!("CARGO_MANIFEST_DIR")), Sources::default());
+        assert!(disk.any(root, "runbooks/*.md") && disk.any(root, "src/**/sources.rs") && disk.any(root, "runbooks/"));
+        assert!(!disk.any(root, "runbooks/*.txt") && !disk.any(root, "nowhere/*.md"));
     }
 }

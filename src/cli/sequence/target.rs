@@ -20,7 +20,6 @@ use crate::{
 pub(super) struct Target {
     /// The name of the scenario, or of the diagram's place.
     pub name: String,
-    /// What is compared.
     pub what: What,
     document: Source,
     block: Block,
@@ -28,9 +27,7 @@ pub(super) struct Target {
 
 /// What traces are held against.
 pub(super) enum What {
-    /// The messages of a sequence diagram.
     Messages(Sequence, Binding),
-    /// The transitions of a state diagram.
     States(StateDiagram, StateSource),
 }
 

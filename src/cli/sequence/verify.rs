@@ -1,6 +1,6 @@
 //! `interlock sequence verify`: a diagram and traces in, a verdict out.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
     collect::TraceArgs,
@@ -65,14 +65,14 @@ impl Args {
 
     fn told(&self, drawn: &Drawn<'_>, found: &Report, global: &Global) -> Result<Exit, Error> {
         if let Some(file) = &self.junit {
-            write(file, &report::junit(drawn, found))?;
+            super::write(file, &report::junit(drawn, found))?;
         }
         if let Some(file) = &self.mermaid {
             let text = report::annotated(drawn, found).ok_or_else(|| {
                 let what = "mermaid does not draw this diagram as it stands, so nothing can be drawn into it";
                 Error::usage(what, "`interlock sequence lint --strict` says why")
             })?;
-            write(file, &text)?;
+            super::write(file, &text)?;
         }
         match global.output {
             Format::Json => report::print(&report::conformance_json(drawn, found)),
@@ -89,9 +89,4 @@ const fn exit(verdict: Verdict) -> Exit {
         Verdict::Fail => Exit::RolledBack,
         Verdict::Inconclusive | Verdict::Vacuous => Exit::Held,
     }
-}
-
-pub(super) fn write(file: &PathBuf, text: &str) -> Result<(), Error> {
-    fs::write(file, text)
-        .map_err(|e| Error::usage(format!("cannot write `{}`: {e}", file.display()), "name a file that can be written"))
 }

@@ -11,25 +11,20 @@ const KEPT: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// For the record.
     Info,
     /// A request has failed.
     Error,
 }
 
-/// What a service logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// Who logs.
     pub service: String,
-    /// Which of its processes.
     pub instance: String,
-    /// How bad it is.
     pub level: Level,
     /// The request that it belongs to.
     pub correlation_id: String,
-    /// What happened.
     pub message: String,
     /// What led to it, the first first; never shown to users.
     #[serde(default)]
@@ -46,7 +41,6 @@ pub struct Alert {
     pub service: String,
     /// The request that failed.
     pub correlation_id: String,
-    /// What happened.
     pub message: String,
 }
 

@@ -48,7 +48,6 @@ const REAP: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostStand {
-    /// Its state.
     pub state: HostState,
     /// Whether it sends its changes on.
     pub flow: Flow,
@@ -65,7 +64,6 @@ pub enum Refusal {
     Superseded(Epoch),
     /// This host cannot be brought there.
     Cannot(String),
-    /// It failed.
     Failed(String),
 }
 
@@ -106,7 +104,6 @@ impl Agent {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// How the host stands.
     pub fn stand(&self) -> Result<HostStand, Refusal> {
         Ok(HostStand {
             state: self.machine.state()?,

@@ -32,7 +32,6 @@ const ADMIN: &str = "interlock_admin";
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// Of the account of users.
     pub user: String,
     /// Of the account that may do everything.
     pub admin: String,
@@ -42,13 +41,10 @@ pub struct Secrets {
     pub superuser: String,
 }
 
-/// One host.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPlan {
-    /// Its name.
     pub name: String,
-    /// What runs on it.
     pub runs: Runs,
     /// Where its agent takes orders.
     pub agent: SocketAddr,
@@ -64,21 +60,16 @@ pub struct HostPlan {
     pub own: Option<SocketAddr>,
 }
 
-/// All of it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// The kind.
     pub kind: DatabaseKind,
     /// The folder of all hosts' folders: a short one, and one that other accounts reach.
     pub folder: PathBuf,
     /// The account of the system that the databases run as; ours if none is named.
     pub account: Option<String>,
-    /// What was set.
     pub settings: Settings,
-    /// The passwords.
     pub secrets: Secrets,
-    /// The hosts.
     pub hosts: Vec<HostPlan>,
 }
 
@@ -131,7 +122,6 @@ impl Cluster {
         self.account.as_deref().map(Account::named).transpose()
     }
 
-    /// One host.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&HostPlan> {
         self.hosts.iter().find(|host| host.name == name)
@@ -239,5 +229,5 @@ fn forward(
 fn short_folder() -> PathBuf {
     let temporary = env::temp_dir();
     let base = if temporary.as_os_str().len() <= LONGEST { &temporary } else { Path::new("/tmp") };
-    base.join(format!("interlock-db-{:016x}", rand::random::<u64>()))
+    base.join(format!("{}{:016x}", super::sweep::CLUSTER, rand::random::<u64>()))
 }

@@ -17,7 +17,6 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(1);
 const START: Duration = Duration::from_secs(30);
 
-/// One member.
 pub struct Etcd {
     site: Arc<Site>,
 }

@@ -14,7 +14,6 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// The state that it stands in.
     pub fn state(self) -> HostState {
         if (self.manager, self.database) == (None, None) {
             return HostState::Down;

@@ -20,7 +20,7 @@ use crate::{
         state::Folder,
     },
     model::Epoch,
-    ports::{Flow, HostState, Hosts, Permit, PortError},
+    ports::{Fencing, Flow, HostState, Hosts, Order, Permit, PortError},
 };
 
 /// How long a question may take.
@@ -69,7 +69,6 @@ impl LabHosts {
         Ok(Self::of(file.database()?, &file.token))
     }
 
-    /// The hosts of a database.
     #[must_use]
     pub fn of(database: &LabDatabase, token: &str) -> Self {
         let host = |(name, agent, runs): (&str, _, _)| Host {
@@ -127,16 +126,26 @@ impl Hosts for LabHosts {
         self.hosts.iter().map(|host| host.name.clone()).collect()
     }
 
-    fn can(&self, host: &str, state: HostState) -> bool {
-        self.host(host).is_ok_and(|host| host.runs.can(state, self.stallable))
+    fn can(&self, host: &str, order: Order) -> bool {
+        let able = |host: &Host| match order {
+            Order::State | Order::Run | Order::Free => true,
+            Order::Do(act) => host.runs.can(HostState::of(&[act]), self.stallable),
+            Order::Flow | Order::SetFlow(_) => host.runs.can_freeze(),
+            Order::Stop | Order::Follow => host.runs != Runs::Etcd,
+        };
+        self.host(host).is_ok_and(able)
     }
 
-    fn can_freeze(&self, host: &str) -> bool {
-        self.host(host).is_ok_and(|host| host.runs.can_freeze())
+    fn fencing(&self, _: &str) -> Fencing {
+        Fencing::Version
     }
 
     async fn state(&self, host: &str) -> Result<HostState, PortError> {
         Ok(self.stand(host).await?.state)
+    }
+
+    async fn epoch(&self, host: &str) -> Result<Epoch, PortError> {
+        Ok(self.stand(host).await?.epoch)
     }
 
     async fn fence(&self, host: &str, epoch: Epoch) -> Result<(), PortError> {

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::{Act, HostState};
 
-/// A kind of replicated database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseKind {
@@ -20,7 +19,6 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,7 +52,6 @@ impl fmt::Display for DatabaseKind {
     }
 }
 
-/// What runs on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runs {
@@ -65,7 +62,6 @@ pub enum Runs {
     /// A `MariaDB`.
     #[serde(rename = "mariadb")]
     MariaDb,
-    /// The etcd of the Patronis.
     Etcd,
 }
 

@@ -6,11 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{DatabaseKind, Runs};
 
-/// A lab's database.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabDatabase {
-    /// Its kind.
     pub kind: DatabaseKind,
     /// Its nodes; the first one is the primary at first.
     pub nodes: Vec<LabNode>,
@@ -32,11 +30,9 @@ pub struct LabDatabase {
     pub stallable: bool,
 }
 
-/// A node of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabNode {
-    /// Its name, and that of its host.
     pub name: String,
     /// Where clients reach it.
     pub sql: SocketAddr,
@@ -52,7 +48,6 @@ pub struct LabNode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabHost {
-    /// Its name.
     pub name: String,
     /// Where its clients reach it.
     pub service: SocketAddr,

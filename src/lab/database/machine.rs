@@ -35,7 +35,6 @@ const SERVES_WITHIN: Duration = Duration::from_secs(15);
 const CLEAN_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// One host.
 pub struct Machine {
     site: Arc<Site>,
     engine: Box<dyn Engine>,

@@ -49,7 +49,6 @@ const SETTINGS: [&str; 14] = [
     "--log-warnings=1",
 ];
 
-/// One node.
 pub struct MariaDb {
     site: Arc<Site>,
     /// Whether it is to take no writes although it does not replicate yet.

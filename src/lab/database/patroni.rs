@@ -30,7 +30,6 @@ const STEP: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// One node.
 pub struct Patroni {
     site: Arc<Site>,
 }

@@ -42,7 +42,6 @@ const SETTINGS: [(&str, &str); 7] = [
     ("max_wal_size", "256MB"),
 ];
 
-/// One node.
 pub struct Postgres {
     site: Arc<Site>,
 }
@@ -54,7 +53,6 @@ impl Postgres {
         Self { site }
     }
 
-    /// The primary at first.
     fn is_first(&self) -> bool {
         self.site.cluster.nodes().next().is_some_and(|first| first.name == self.site.plan.name)
     }

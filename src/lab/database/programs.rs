@@ -12,7 +12,6 @@ use crate::process::Account;
 /// Where Debian keeps the programs of each version of `PostgreSQL`.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// What one package has to bring.
 struct Package {
     name: &'static str,
     programs: &'static [&'static str],

@@ -28,7 +28,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 pub struct Forward {
     /// The address that others use.
     pub listen: SocketAddr,
-    /// Where it leads to.
     pub to: SocketAddr,
     /// What the other side tells of itself as its address, and what is told to be this one instead. A client that is told
     /// where else to go would leave this way.

@@ -19,11 +19,9 @@ use crate::{
     ports::{Flow, HostState},
 };
 
-/// An order for a state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetState {
-    /// The state.
     pub state: HostState,
     /// The writer's term.
     pub epoch: Epoch,
@@ -33,7 +31,6 @@ pub struct SetState {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetFlow {
-    /// What it should be.
     pub flow: Flow,
     /// The writer's term.
     pub epoch: Epoch,
@@ -47,11 +44,9 @@ pub struct FenceHost {
     pub epoch: Epoch,
 }
 
-/// An order to follow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Follow {
-    /// Whom.
     pub primary: String,
     /// The writer's term.
     pub epoch: Epoch,
@@ -67,7 +62,6 @@ pub struct StopCleanly {
 
 type Shared = Arc<Agent>;
 
-/// The routes of an agent.
 pub fn router(agent: Shared, token: String) -> Router {
     let asked = Router::new()
         .route("/host", get(stand))

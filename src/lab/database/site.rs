@@ -1,9 +1,17 @@
 //! Where one host's programs live and work: its folders, its account, and the programs that it runs.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, openat},
+    sys::stat::Mode,
+    unistd::{UnlinkatFlags, unlinkat},
 };
 
 use super::{
@@ -23,17 +31,13 @@ pub const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", 
 
 /// One host's place.
 pub struct Site {
-    /// The whole cluster.
     pub cluster: Cluster,
-    /// This host.
     pub plan: HostPlan,
-    /// The lab's folder.
     pub lab: Folder,
     /// Whom the programs run as, if not as we do.
     pub account: Option<Account>,
     /// The superuser of a fresh database: whoever made it.
     pub superuser: String,
-    /// Its own disk, if it has one.
     pub disk: Option<Disk>,
     /// The children that somebody waits for already.
     pub waited: Waited,
@@ -126,11 +130,7 @@ impl Site {
     /// # Errors
     /// Where the system refuses.
     pub fn write(&self, path: &Path, text: &str) -> io::Result<()> {
-        // Anew each time, so that neither mode nor owner stays from before.
-        absent_is_fine(fs::remove_file(path))?;
-        let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        self.give(path)
+        write_for(self.account.as_ref(), path, text)
     }
 
     fn give(&self, path: &Path) -> io::Result<()> {
@@ -161,10 +161,67 @@ impl Site {
     }
 }
 
+/// Writes a file anew, so that neither mode nor owner stays from before, and gives it to an account. The folder may be that
+/// account's own: neither it nor the file is reached through a link that the account has put there.
+fn write_for(account: Option<&Account>, path: &Path, text: &str) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other(format!("{} names no file", path.display())));
+    };
+    let only = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let folder = fs::File::options().read(true).custom_flags(only.bits()).open(folder)?;
+    match unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let fresh = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = fs::File::from(openat(&folder, name, fresh, Mode::S_IRUSR | Mode::S_IWUSR)?);
+    file.write_all(text.as_bytes())?;
+    account.map_or(Ok(()), |account| account.give_open(&file))
+}
+
 /// What is gone already needs no removing.
 pub fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn no_link_leads_a_write_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("run")).unwrap();
+        fs::create_dir(at("elsewhere")).unwrap();
+        fs::write(at("elsewhere/passwords"), "theirs").unwrap();
+        symlink(at("elsewhere/passwords"), at("run/passwords")).unwrap();
+        write_for(None, &at("run/passwords"), "ours").unwrap();
+        assert_eq!(fs::read_to_string(at("elsewhere/passwords")).unwrap(), "theirs");
+        let written = at("run/passwords").symlink_metadata().unwrap();
+        assert!(written.is_file());
+        assert_eq!((written.permissions().mode() & 0o777, written.nlink()), (0o600, 1));
+        symlink(at("elsewhere"), at("linked")).unwrap();
+        assert!(write_for(None, &at("linked/passwords"), "ours").is_err());
+        assert_eq!(fs::read_to_string(at("elsewhere/passwords")).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn what_is_given_to_an_account_is_not_followed() {
+        let Ok(account) = Account::named("nobody") else { panic!("this system has no account `nobody`") };
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        fs::write(&target, "ours").unwrap();
+        symlink(&target, &link).unwrap();
+        let before = target.metadata().unwrap().uid();
+        // Only root may give anything away; whoever may not is refused, and the target stays ours as well.
+        let given = account.give(&link);
+        assert_eq!(given.is_ok(), Account::is_ours_to_choose());
+        assert_eq!(target.metadata().unwrap().uid(), before);
     }
 }

@@ -48,15 +48,42 @@ fn kill(root: &Path, which: &impl Fn(&Path) -> bool) -> io::Result<Option<Below>
     Ok(found)
 }
 
-/// Ends all that a cluster's folder holds, and removes it; repeating the call changes nothing more. Blocks.
+/// How the name of the folder of a cluster begins, which is made anew for each.
+pub const CLUSTER: &str = "interlock-db-";
+
+/// Ends all that the folder of a cluster or of one of its hosts holds, and removes it; repeating the call changes nothing more.
+/// Blocks.
 ///
 /// # Errors
-/// Where the system refuses.
+/// Where the system refuses, or the folder is none of these.
 pub fn sweep(folder: &Path) -> io::Result<()> {
+    let is_cluster = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLUSTER));
+    if !is_cluster(folder) && !folder.parent().is_some_and(is_cluster) {
+        return Err(io::Error::other("this is no folder of a lab's database, and stays"));
+    }
     end_below(folder)?;
     disk::unmount_below(folder)?;
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_clusters_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (theirs, ours) = (dir.path().join("theirs"), dir.path().join(format!("{CLUSTER}0123456789abcdef")));
+        for folder in [&theirs, &ours, &ours.join("pg1"), &ours.join("pg2")] {
+            fs::create_dir(folder).unwrap();
+        }
+        assert!(sweep(&theirs).is_err());
+        sweep(&ours.join("pg1")).unwrap();
+        assert!(theirs.exists() && ours.join("pg2").exists() && !ours.join("pg1").exists());
+        sweep(&ours).unwrap();
+        assert!(!ours.exists());
     }
 }

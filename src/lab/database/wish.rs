@@ -41,7 +41,6 @@ impl Wished {
         Ok(Self { now: state::read(&file)?.unwrap_or(nothing), file })
     }
 
-    /// What it is meant to be.
     #[must_use]
     pub const fn now(&self) -> Wish {
         self.now

@@ -34,7 +34,6 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 pub struct Upstream {
     /// Its name, slot and address.
     pub backend: Backend,
-    /// Connections to it.
     pub pool: Pool<Outgoing>,
     health: Client,
     ready: AtomicBool,

@@ -17,7 +17,6 @@ const EDGES: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 /// How a request came to its slot; kept apart so that previews do not touch the figures of live traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// By the weights.
     Live,
     /// By naming the slot.
     Preview,
@@ -41,7 +40,6 @@ struct Histogram {
 
 #[derive(Default)]
 struct Tables {
-    /// By slot, way and status.
     requests: BTreeMap<(Slot, Way, u16), u64>,
     /// By slot, way and whether it was an error.
     durations: BTreeMap<(Slot, Way, bool), Histogram>,

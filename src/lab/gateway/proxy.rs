@@ -44,13 +44,9 @@ pub struct Shared {
     pub service: &'static str,
     /// How long a replica may take to begin its answer.
     pub upstream_timeout: Duration,
-    /// The weights.
     pub routing: Routing,
-    /// The replicas.
     pub backends: Backends,
-    /// What is in flight.
     pub flights: Flights,
-    /// What was measured.
     pub metrics: Metrics,
     /// Checks tokens, where requests have to show one.
     pub bearer: Option<Bearer>,

@@ -45,7 +45,6 @@ pub struct FenceWeights {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stand {
-    /// The weights.
     pub weights: Weights,
     /// The highest epoch that was seen.
     pub epoch: Epoch,

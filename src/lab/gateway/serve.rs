@@ -38,7 +38,6 @@ pub struct Options {
     pub folder: PathBuf,
     /// How long a replica may take to begin its answer.
     pub upstream_timeout: Duration,
-    /// What is wrong with it.
     pub defects: Vec<GatewayDefect>,
     /// Makes its spans.
     pub tracing: Tracing,

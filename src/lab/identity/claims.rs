@@ -20,7 +20,6 @@ pub struct Claims {
     pub iat: u64,
     /// Until when it holds, in seconds since 1970.
     pub exp: u64,
-    /// What its owner is.
     pub role: String,
     /// What its owner has agreed to, with blanks between.
     pub scope: String,
@@ -34,7 +33,6 @@ pub struct Order {
     pub subject: String,
     /// Whom it is meant for.
     pub audience: String,
-    /// What its owner is.
     pub role: String,
     /// What its owner has agreed to, with blanks between.
     pub scope: String,
@@ -48,7 +46,6 @@ pub struct Order {
 pub struct Token {
     /// The token itself; a secret.
     pub access_token: String,
-    /// How it is shown.
     pub token_type: String,
     /// How long it holds, in seconds.
     pub expires_in: u64,

@@ -4,5 +4,5 @@ mod pacer;
 mod report;
 mod run;
 
-pub use report::{Failures, Latency, Report, Second};
+pub use report::{Connections, Failures, Lag, Latency, Report, Second};
 pub use run::{Progress, Spec, run};

@@ -36,7 +36,6 @@ impl Failures {
 pub struct Second {
     /// Requests that were answered well.
     pub ok: u64,
-    /// Requests that were not.
     pub failed: u64,
     /// How many answers came from blue.
     pub blue: u64,
@@ -47,7 +46,6 @@ pub struct Second {
 /// Latency in milliseconds from when a request was due to the end of its answer; failed ones that ended count too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// The mean.
     pub mean_ms: f64,
     /// Half are faster.
     pub p50_ms: f64,
@@ -57,8 +55,44 @@ pub struct Latency {
     pub p99_ms: f64,
     /// 999 of 1000 are faster.
     pub p999_ms: f64,
-    /// The slowest.
     pub max_ms: f64,
+}
+
+/// How much later than they were due requests were begun, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// 99 of 100 were begun sooner.
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    pub made: u64,
+    /// How long the slowest took, in milliseconds.
+    pub slowest_ms: f64,
+}
+
+/// From where on lag or the making of a connection says that a machine is busy, in milliseconds.
+const BUSY_MS: f64 = 100.0;
+
+impl Report {
+    /// What says that this machine, or the one that was asked, had more to do than it could, if anything does.
+    #[must_use]
+    pub fn busy(&self) -> Option<String> {
+        let mut signs = Vec::new();
+        if self.failures.not_sent > 0 {
+            let not_sent = self.failures.not_sent;
+            signs.push(format!("{not_sent} requests were never sent, since too many were in flight"));
+        }
+        if self.lag.p99_ms > BUSY_MS {
+            signs.push(format!("1 % of the requests were begun more than {:.0} ms late", self.lag.p99_ms));
+        }
+        if self.connections.slowest_ms > BUSY_MS {
+            signs.push(format!("a connection took up to {:.0} ms", self.connections.slowest_ms));
+        }
+        (!signs.is_empty()).then(|| format!("busy: {}", signs.join("; ")))
+    }
 }
 
 /// What came of a load.
@@ -74,19 +108,22 @@ pub struct Report {
     pub offered: u64,
     /// Good answers: any status below 500.
     pub ok: u64,
-    /// The others.
     pub failed: u64,
     /// The others, by what happened.
     pub failures: Failures,
     /// How long answers took.
     pub latency: Latency,
-    /// Second by second.
+    /// How much later than they were due requests were begun; what is above some milliseconds is this machine's doing.
+    #[serde(default)]
+    pub lag: Lag,
+    #[serde(default)]
+    pub connections: Connections,
+    /// Second by second, as far as the load was offered.
     pub timeline: Vec<Second>,
     /// The first few failures, for people.
     pub examples: Vec<String>,
 }
 
-/// How one request ended.
 #[derive(Debug)]
 pub enum End {
     /// With an answer: its status and the slot that served.
@@ -95,13 +132,14 @@ pub enum End {
     Transport(String),
     /// Without a whole answer in time.
     Timeout,
-    /// Before it was sent.
     NotSent,
 }
 
 /// Adds up how requests end.
 pub struct Tally {
     histogram: Histogram<u64>,
+    lag: Histogram<u64>,
+    connections: Connections,
     timeline: Vec<Second>,
     ok: u64,
     failures: Failures,
@@ -114,9 +152,11 @@ impl Tally {
     /// # Errors
     /// Where the histogram cannot be made.
     pub fn new(seconds: usize) -> Result<Self, crate::error::Error> {
-        let histogram = Histogram::new_with_bounds(1, LONGEST, 3).map_err(|e| broken("the histogram", e))?;
+        let histogram = || Histogram::new_with_bounds(1, LONGEST, 3).map_err(|e| broken("the histogram", e));
+        let (histogram, lag) = (histogram()?, histogram()?);
         let timeline = vec![Second::default(); seconds.max(1)];
-        Ok(Self { histogram, timeline, ok: 0, failures: Failures::default(), examples: Vec::new() })
+        let connections = Connections::default();
+        Ok(Self { histogram, lag, connections, timeline, ok: 0, failures: Failures::default(), examples: Vec::new() })
     }
 
     /// Adds one request that was due `due` after the start and took `took` from then on.
@@ -164,14 +204,31 @@ impl Tally {
         }
     }
 
+    /// Adds how late a request was begun.
+    pub fn add_lag(&mut self, lag: Duration) {
+        self.lag.saturating_record(u64::try_from(lag.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST));
+    }
+
+    pub fn add_connection(&mut self, took: Duration) {
+        self.connections.made += 1;
+        self.connections.slowest_ms = self.connections.slowest_ms.max(took.as_secs_f64() * 1000.0);
+    }
+
     /// Good and failed ones so far.
     pub const fn counts(&self) -> (u64, u64) {
         (self.ok, self.failures.total())
     }
 
-    /// The sum of it all.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds and rates for people")]
-    pub fn report(mut self, rate: f64, offered: u64, dropped: u64, took: Duration) -> Report {
+    /// The sum of it all, of what was offered `until` then and took so long to be answered.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "milliseconds and rates for people, and the seconds of a day"
+    )]
+    pub fn report(mut self, rate: f64, (offered, dropped): (u64, u64), (until, took): (Duration, Duration)) -> Report {
+        // What was never offered has no seconds.
+        self.timeline.truncate(until.as_secs_f64().ceil().max(1.0) as usize);
         self.failures.not_sent += dropped;
         let ms = |micros: u64| micros as f64 / 1000.0;
         let at = |quantile| ms(self.histogram.value_at_quantile(quantile));
@@ -192,6 +249,8 @@ impl Tally {
             failed: self.failures.total(),
             failures: self.failures,
             latency,
+            lag: Lag { p99_ms: ms(self.lag.value_at_quantile(0.99)), max_ms: ms(self.lag.max()) },
+            connections: self.connections,
             timeline: self.timeline,
             examples: self.examples,
         }

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -29,13 +29,11 @@ const MOST: f64 = 1e9;
 /// What load to offer.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// Where to.
     pub address: SocketAddr,
     /// Path and query of every request.
     pub path: String,
     /// Requests a second.
     pub rate: f64,
-    /// For how long.
     pub duration: Duration,
     /// Whether every request has a connection of its own.
     pub new_connections: bool,
@@ -45,6 +43,8 @@ pub struct Spec {
     pub timeout: Duration,
     /// The token that every request shows.
     pub token: Option<String>,
+    /// What every request names as its host.
+    pub host: String,
 }
 
 impl Spec {
@@ -52,8 +52,8 @@ impl Spec {
     #[must_use]
     pub fn new(address: SocketAddr, path: impl Into<String>, rate: f64, duration: Duration) -> Self {
         let timeout = Duration::from_secs(10);
-        let path = path.into();
-        Self { address, path, rate, duration, new_connections: false, in_flight: 1024, timeout, token: None }
+        let (path, host) = (path.into(), "lab".to_owned());
+        Self { address, path, rate, duration, new_connections: false, in_flight: 1024, timeout, token: None, host }
     }
 }
 
@@ -107,6 +107,7 @@ pub async fn run(spec: Spec, stop: CancellationToken, mut progress: impl FnMut(P
                         Ok(slot) => {
                             let runner = runner.clone();
                             tasks.spawn(async move {
+                                runner.tally().add_lag(at.elapsed());
                                 let end = runner.request().await;
                                 runner.add(at, end);
                                 drop(slot);
@@ -118,6 +119,7 @@ pub async fn run(spec: Spec, stop: CancellationToken, mut progress: impl FnMut(P
         }
     }
     pace.stop.store(true, Ordering::Relaxed);
+    let until = start.elapsed();
     drop(arrivals);
     // The pacer looks at its flag every tenth of a second; its thread ends by itself.
     drop(pacer);
@@ -127,8 +129,8 @@ pub async fn run(spec: Spec, stop: CancellationToken, mut progress: impl FnMut(P
     let took = Instant::now().saturating_duration_since(start);
     let dropped = pace.dropped.load(Ordering::Relaxed);
     let empty = Tally::new(1)?;
-    let tally = std::mem::replace(&mut *runner.tally.lock().unwrap_or_else(PoisonError::into_inner), empty);
-    Ok(tally.report(rate, offered + dropped, dropped, took))
+    let tally = std::mem::replace(&mut *runner.tally(), empty);
+    Ok(tally.report(rate, (offered + dropped, dropped), (until, took)))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 1 to 1e9")]
@@ -156,8 +158,8 @@ impl Runner {
 
     async fn exchange(&self) -> Result<End, String> {
         let within = self.spec.timeout;
-        let mut request =
-            Request::get(&self.spec.path).header(header::HOST, "lab").body(Empty::new()).map_err(|e| e.to_string())?;
+        let request = Request::get(&self.spec.path).header(header::HOST, &self.spec.host).body(Empty::new());
+        let mut request = request.map_err(|e| e.to_string())?;
         if let Some(token) = &self.spec.token {
             let shown = header::HeaderValue::try_from(format!("Bearer {token}")).map_err(|e| e.to_string())?;
             request.headers_mut().insert(header::AUTHORIZATION, shown);
@@ -165,8 +167,12 @@ impl Runner {
         if self.spec.new_connections {
             request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }
+        let begun = Instant::now();
         let mut lease: Lease<_> =
             if self.spec.new_connections { self.pool.connect(within).await? } else { self.pool.lease(within).await? };
+        if !lease.reused {
+            self.tally().add_connection(begun.elapsed());
+        }
         let response = match lease.sender.try_send_request(request).await {
             Ok(response) => response,
             Err(mut e) => match e.take_message() {
@@ -192,11 +198,15 @@ impl Runner {
     fn add(&self, at: Instant, end: End) {
         let took = Instant::now().saturating_duration_since(at);
         let due = at.saturating_duration_since(self.start);
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(due, took, end);
+        self.tally().add(due, took, end);
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn progress(&self) -> Progress {
-        let (ok, failed) = self.tally.lock().unwrap_or_else(PoisonError::into_inner).counts();
+        let (ok, failed) = self.tally().counts();
         Progress { elapsed: Instant::now().saturating_duration_since(self.start), ok, failed }
     }
 }
@@ -243,12 +253,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_load_that_is_interrupted_lists_only_the_seconds_that_it_has_offered() {
+        let address = stalling(0, 0).await;
+        let spec = Spec::new(address, "/", 100.0, Duration::from_secs(900));
+        let stop = CancellationToken::new();
+        let report = run(spec, stop.clone(), |so_far| {
+            if so_far.ok >= 120 {
+                stop.cancel();
+            }
+        });
+        let report = report.await.unwrap();
+        let offered: u64 = report.timeline.iter().map(|second| second.ok + second.failed).sum();
+        assert_eq!(offered, report.offered);
+        assert!((2..60).contains(&report.timeline.len()), "{} seconds", report.timeline.len());
+        assert!(report.connections.made > 0 && report.lag.max_ms > 0.0);
+    }
+
+    #[tokio::test]
     async fn what_is_due_over_the_bound_counts_as_not_sent() {
         let address = stalling(0, 60_000).await;
         let mut spec = Spec::new(address, "/", 100.0, Duration::from_millis(500));
         (spec.in_flight, spec.timeout) = (5, Duration::from_secs(1));
         let report = run(spec, CancellationToken::new(), |_| {}).await.unwrap();
         assert_eq!((report.failures.timeout, report.failures.not_sent, report.ok), (5, 45, 0));
+        assert!(report.busy().unwrap().contains("45 requests were never sent"), "{:?}", report.busy());
     }
 
     #[tokio::test]

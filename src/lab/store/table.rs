@@ -20,11 +20,9 @@ const BUSY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
-    /// Its id.
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// What it pays for.
     pub plan: String,
     /// Whether it may use the platform.
     pub active: bool,

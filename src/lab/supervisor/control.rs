@@ -25,7 +25,6 @@ pub type SetRelease = Release;
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetScale {
-    /// How many.
     pub replicas: u32,
     /// How many the writer takes to be wanted now.
     pub from: u32,

@@ -34,24 +34,18 @@ const STEADY_AFTER: Duration = Duration::from_millis(1500);
 /// How often each process is asked whether it is ready, and how long it may take to say so.
 const ASK: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(1));
 
-/// What a process is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// The gateway.
     Gateway,
-    /// Prometheus.
     Prometheus,
     /// A service of a full lab.
     Service,
     /// The agent of one of the database's hosts.
     Host,
-    /// A replica of the service.
     Replica {
-        /// Its slot.
         slot: Slot,
         /// Its number in the slot.
         index: u32,
-        /// What it runs.
         release: Release,
     },
 }
@@ -67,11 +61,8 @@ enum Run {
 
 /// One process, its restarts counted.
 pub struct Part {
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub kind: Kind,
-    /// Where it listens.
     pub address: SocketAddr,
     /// How often it has ended by itself.
     pub exits: u64,
@@ -207,7 +198,6 @@ impl Part {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// How it stands.
     pub fn status(&self) -> PartStatus {
         let (standing, running) = match &self.run {
             Run::Up { running, .. } => (Standing::Up, Some(running)),

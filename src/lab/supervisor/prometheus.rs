@@ -54,7 +54,6 @@ pub fn set_targets(folder: &Path, backends: &[Backend]) -> Result<(), Error> {
     state::write(&folder.join("replicas.json"), &groups)
 }
 
-/// The arguments that it is started with.
 pub fn arguments(folder: &Path, listen: SocketAddr) -> Vec<String> {
     vec![
         format!("--config.file={}", folder.join("prometheus.yml").display()),

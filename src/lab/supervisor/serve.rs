@@ -46,18 +46,14 @@ pub struct Options {
     pub upstream_timeout: Duration,
     /// Whether Prometheus is started where its binary is found.
     pub prometheus: bool,
-    /// What there is beyond that.
     pub extent: Extent,
-    /// The database.
     pub database: Option<WithDatabase>,
 }
 
 /// The database that a lab is started with.
 #[derive(Debug, Clone)]
 pub struct WithDatabase {
-    /// Its kind.
     pub kind: DatabaseKind,
-    /// What is set about it.
     pub set: Vec<Setting>,
     /// Whether nothing else is started.
     pub only: bool,

@@ -38,13 +38,9 @@ pub enum Traces {
 /// Who makes spans.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The service.
     pub service: &'static str,
-    /// The release.
     pub version: String,
-    /// The process.
     pub instance: String,
-    /// The slot of a replica.
     pub slot: Option<Slot>,
 }
 

@@ -14,15 +14,11 @@ pub struct Peer {
     client: Client,
 }
 
-/// What is asked of it.
 pub struct Call<'a> {
-    /// The method.
     pub method: Method,
     /// The path with its variable parts named.
     pub template: &'static str,
-    /// The path.
     pub path: &'a str,
-    /// A JSON body.
     pub body: Option<serde_json::Value>,
     /// How often it was asked the same before.
     pub resent: u32,

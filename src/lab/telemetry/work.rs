@@ -17,7 +17,6 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracer};
 
-/// The headers of a trace.
 const HEADERS: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// Makes the spans of this process, or none.
@@ -27,7 +26,6 @@ pub enum Tracing {
     Pass,
     /// None; the headers of a trace end here.
     Silent,
-    /// With this tracer.
     On(SdkTracer),
 }
 

@@ -4,12 +4,10 @@ use http::HeaderMap;
 
 use crate::lab::{http::CLAIMS, telemetry::Work};
 
-/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// To see a tenant.
     Read,
-    /// To make one.
     Write,
 }
 

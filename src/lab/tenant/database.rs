@@ -38,7 +38,6 @@ const SELECT: &str = "select id, name, plan, active from tenant where id = $1";
 /// Does nothing the second time, so that it may be tried again by whoever does not know whether it was done.
 const INSERT: &str = "insert into tenant (id, name, plan, active) values ($1, $2, $3, $4) on conflict do nothing";
 
-/// The tenants in the database.
 pub struct Database {
     primary: Primary,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,6 +18,9 @@ use crate::lab::LabDatabase;
 const MOST: usize = 4;
 /// How long a node may take to let us in and to say that it takes writes.
 const CONNECT: Duration = Duration::from_millis(300);
+/// How long nobody asks again once no node would do: twice as long each time, and at most so long. Half of it is left to chance,
+/// so that the replicas do not come all at once.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
 
 /// A connection to a node that took writes when it was made; dropping it ends it.
 pub struct Line {
@@ -26,12 +29,21 @@ pub struct Line {
     _carried: AbortOnDropHandle<()>,
 }
 
+/// What the last try to connect has come to.
+#[derive(Default)]
+struct Latest {
+    /// The node that took writes last.
+    node: usize,
+    /// Until when nobody tries again, how long that is, and why the last try came to nothing.
+    away: Option<(Instant, Duration, String)>,
+}
+
 /// The nodes, and the connections to one of them.
 pub struct Primary {
     nodes: Vec<(String, Config)>,
     /// The node that took writes last. Locked while one connects: of many at once each would take the others' time, and a
     /// primary that is away would find a crowd at its door when it comes back.
-    latest: tokio::sync::Mutex<usize>,
+    latest: tokio::sync::Mutex<Latest>,
     idle: Mutex<Vec<Line>>,
     places: Semaphore,
 }
@@ -67,20 +79,29 @@ impl Primary {
         if let Some(line) = self.reused() {
             return Ok(line);
         }
+        if let Some((until, _, why)) = &latest.away
+            && Instant::now() < *until
+        {
+            return Err(why.clone());
+        }
         let mut causes = Vec::new();
-        for (at, (name, config)) in self.nodes.iter().enumerate().cycle().skip(*latest).take(self.nodes.len()) {
+        for (at, (name, config)) in self.nodes.iter().enumerate().cycle().skip(latest.node).take(self.nodes.len()) {
             match open(config).await {
                 Ok(line) => {
-                    if at != *latest {
+                    if at != latest.node {
                         tracing::info!(node = name, "the database's primary has moved");
-                        *latest = at;
                     }
+                    *latest = Latest { node: at, away: None };
                     return Ok(line);
                 }
                 Err(why) => causes.push(format!("{name}: {why}")),
             }
         }
-        Err(causes.join("; "))
+        let (first, longest) = BACK_OFF;
+        let pause = latest.away.as_ref().map_or(first, |(_, pause, _)| (*pause * 2).min(longest));
+        let why = causes.join("; ");
+        latest.away = Some((Instant::now() + pause.mul_f64(rand::random_range(0.5..1.0)), pause, why.clone()));
+        Err(why)
     }
 
     /// Takes back a connection on which all was answered.
@@ -139,5 +160,44 @@ pub fn said(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_at_a_database_that_is_away_makes_few_connections() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(listener.local_addr().unwrap().port()).user("me").ssl_mode(SslMode::Disable);
+        let made = Arc::new(AtomicUsize::new(0));
+        let counted = made.clone();
+        tokio::spawn(async move {
+            // Lets everybody in, and shuts the door at once.
+            while listener.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let primary = Primary {
+            nodes: vec![("pg1".to_owned(), config)],
+            latest: tokio::sync::Mutex::default(),
+            idle: Mutex::default(),
+            places: Semaphore::new(MOST),
+        };
+        let begun = Instant::now();
+        for _ in 0..20_000 {
+            let why = primary.line().await.err().unwrap();
+            assert!(why.starts_with("pg1: "), "{why}");
+        }
+        // The shortest pause that there can be is half of the first one.
+        let most = begun.elapsed().as_millis() / (BACK_OFF.0.as_millis() / 2) + 2;
+        assert!((made.load(Ordering::SeqCst) as u128) <= most, "{made:?} connections");
     }
 }

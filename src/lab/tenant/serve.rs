@@ -27,15 +27,12 @@ const LAST: Duration = Duration::from_millis(250);
 /// What a replica is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen for users.
     pub listen: SocketAddr,
     /// Where to listen for those who operate it; on the same listener where there is none.
     pub admin: Option<SocketAddr>,
     /// How long it goes on once it was told to end.
     pub drain: Duration,
-    /// Its name.
     pub replica: String,
-    /// Its slot.
     pub slot: Slot,
     /// The release that it runs.
     pub version: String,

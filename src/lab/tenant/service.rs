@@ -19,11 +19,8 @@ const SILENCE: Duration = Duration::from_secs(600);
 
 /// What all requests of a replica share.
 pub struct Service {
-    /// What it was started with.
     pub options: Options,
-    /// The slot as a header.
     pub slot: HeaderValue,
-    /// The version as a header.
     pub version: HeaderValue,
     /// Whether it drains or ends.
     pub lifecycle: Lifecycle,
@@ -35,7 +32,6 @@ pub struct Service {
     pub defects: Defects,
     /// The services behind it, where there are some.
     pub upstream: Option<Upstream>,
-    /// The database behind it, where there is one.
     #[cfg(feature = "sql")]
     pub database: Option<super::database::Database>,
     /// Business requests that were answered well.

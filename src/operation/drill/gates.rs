@@ -1,6 +1,6 @@
 //! The gates of a drill: all of them are asked, so that one run tells everything that stands in the way.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Drill, Method, Spec};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         faults::{Fault, said},
         preconditions::{self, Facts, History, Past, percent},
     },
-    ports::{Act, Finding, HostState, NodeSeen, PortError, Topology},
+    ports::{Act, Finding, HostState, NodeSeen, Order, PortError, Topology},
 };
 
 /// How often the cluster is looked at before it is said not to be whole, and the pause between.
@@ -206,30 +206,55 @@ fn waits(spec: &Spec, topology: &Topology) -> Gate {
     }
 }
 
+/// Nothing is begun that a missing command would leave half done: all that any step, or its way back, may call is there, and
+/// every host that it may touch runs.
 async fn hosts(drill: &Drill) -> Gate {
-    let spec = &drill.spec;
-    let hosts = &drill.ports.hosts;
-    if spec.freezes().is_some() && !hosts.can_freeze(&spec.primary) {
-        let why = format!("replication of {} cannot be stopped here", spec.primary);
-        return Gate::shut("hosts", why, "leave `fault.frozen` out");
+    let (spec, hosts) = (&drill.spec, &drill.ports.hosts);
+    let mut touched: BTreeMap<String, Vec<Order>> = BTreeMap::new();
+    for (host, order) in drill.orders() {
+        touched.entry(host).or_default().push(order);
     }
-    let Some(state) = spec.fault().map(Fault::state) else { return Gate::open("hosts", "no host is touched") };
-    if !hosts.can(&spec.on, state) || !hosts.can(&spec.on, HostState::Running) {
+    let missing = touched.iter().filter_map(|(host, orders)| {
+        let missing = orders.iter().filter(|order| !hosts.can(host, **order));
+        let missing: Vec<_> = missing.map(|order| format!("`{order}`")).collect();
+        (!missing.is_empty()).then(|| format!("{} for {host}", missing.join(", ")))
+    });
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        let names = hosts.names();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Gate::shut(
             "hosts",
-            format!("{} cannot be brought into the state `{state}`", spec.on),
-            format!("these hosts are known: {}; use another method, or another host", hosts.names().join(", ")),
+            format!("a step or its way back may need what is not there: {}", missing.join("; ")),
+            format!(
+                "add it to the commands under `hosts`, or use another method or host; hosts that are known: {known}"
+            ),
         );
     }
+    if touched.is_empty() {
+        return Gate::open("hosts", "no host is touched");
+    }
     // It would stay away for good: what has no power does not come back by itself.
-    if state.has(Act::PowerOff) && spec.method != Method::Promote && !spec.managed && spec.on == spec.primary {
+    let state = spec.fault().map(Fault::state);
+    let off = state.is_some_and(|state| state.has(Act::PowerOff));
+    if off && spec.method != Method::Promote && !spec.managed && spec.on == spec.primary {
         return Gate::shut("hosts", "nothing promotes a standby here by itself", "use the method `promote`");
     }
-    match hosts.state(&spec.on).await {
-        Err(e) => Gate::failed("hosts", &e, "is the host's agent up?"),
-        Ok(HostState::Running) => Gate::open("hosts", format!("{} runs, and can be {}", spec.on, said(state))),
-        Ok(other) => Gate::shut("hosts", format!("{} is {}", spec.on, said(other)), "bring it back first"),
+    for host in touched.keys() {
+        match hosts.state(host).await {
+            Err(e) => return Gate::failed("hosts", &e, "is the host's agent up?"),
+            Ok(HostState::Running) => {}
+            Ok(other) => return Gate::shut("hosts", format!("{host} is {}", said(other)), "bring it back first"),
+        }
     }
+    let names = |all: &BTreeMap<String, Vec<Order>>| all.keys().cloned().collect::<Vec<_>>().join(", ");
+    Gate::open(
+        "hosts",
+        match state {
+            Some(state) => format!("{} runs, and can be {}", spec.on, said(state)),
+            None => format!("{} run, and can be stopped and started as followers", names(&touched)),
+        },
+    )
 }
 
 /// A standby that is away makes its primary keep log, and one that is made anew takes all of its data a second time.

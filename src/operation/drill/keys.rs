@@ -19,7 +19,6 @@ pub enum Key {
     Ledger,
     /// Where the primary's role is.
     Primary,
-    /// How a host stands.
     Host(String),
     /// Whether a node sends its changes on.
     Replication(String),
@@ -44,7 +43,6 @@ pub enum Value {
     Ledger(bool),
     /// The node that had the role before the drill, or [`ELSEWHERE`].
     Primary(String),
-    /// The host's state.
     Host(HostState),
     /// Whether changes are sent on.
     Replication(Flow),

@@ -7,6 +7,7 @@ pub mod ledger;
 mod method;
 mod observe;
 mod operation;
+mod orders;
 mod plan;
 pub mod record;
 mod report;

@@ -1,18 +1,20 @@
 //! A drill bound to its database and hosts: how each key is read, written, and made ready to go back.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::{
     Evidence, Spec, Watch, gates,
     keys::{Key, Value},
     ledger::{Mark, Records},
-    observe, plan,
+    observe, orders, plan,
     record::Recorder,
     report,
 };
@@ -26,7 +28,8 @@ use crate::{
         faults::Fault,
         preconditions::{Facts, Remembered},
     },
-    ports::{Clock, Database, Flow, HostState, Hosts, Labels, Means, Metrics, Permit, PortError, Topology},
+    ports::{Clock, Database, Fencing, Flow, HostState, Hosts, Means, Metrics, Order, Permit, PortError, Topology},
+    slo::Matchers,
 };
 
 /// How often the cluster is looked at while something is awaited of it.
@@ -77,9 +80,25 @@ impl Drill {
         Self { spec, ports, present: Mutex::default() }
     }
 
+    /// Every order to a host that the drill, or what takes it back, may give.
+    #[must_use]
+    pub fn orders(&self) -> BTreeSet<(String, Order)> {
+        orders::orders(&self.spec, &self.ports.database.nodes())
+    }
+
     pub(super) async fn mark(&self, mark: Mark) {
         if let Some(recorder) = &self.present.lock().await.recorder {
             recorder.mark(mark);
+        }
+    }
+
+    /// The hosts that a key's writes give orders to. Table and role know no epochs: each act there is intended, and settled. Of
+    /// the hosts beneath them, the lab's do.
+    fn hosts_beneath(&self, key: &Key) -> Vec<String> {
+        match key {
+            Key::Host(host) | Key::Replication(host) => vec![host.clone()],
+            Key::Primary => self.ports.database.nodes(),
+            Key::Ledger => Vec::new(),
         }
     }
 
@@ -134,6 +153,19 @@ impl Drill {
                 Some(_) => clock.sleep(LOOK).await,
             }
         }
+    }
+
+    /// Captures what has to change where the primary is for its role to go back there.
+    async fn capture_primary(&self, permit: &dyn Permit) -> Result<(), PortError> {
+        let (hosts, primary) = (&self.ports.hosts, &self.spec.primary);
+        let (flow, state) = (hosts.flow(primary).await?, hosts.state(primary).await?);
+        if flow != Flow::Flowing {
+            permit.capture(&Key::Replication(primary.clone()).to_string(), &json!(flow), &json!(Flow::Flowing)).await?;
+        }
+        if state != HostState::Running {
+            permit.capture(&Key::Host(primary.clone()).to_string(), &json!(state), &json!(HostState::Running)).await?;
+        }
+        Ok(())
     }
 
     async fn set_host(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
@@ -234,11 +266,34 @@ impl Kind for Drill {
 
     fn remembered(&self) -> Option<Remembered<'_>> {
         let objectives = &self.spec.users.as_ref()?.objectives;
-        Some(Remembered { objectives, labels: Labels::new(), cap: 1.0 })
+        Some(Remembered { objectives, matchers: Matchers::default(), cap: 1.0 })
+    }
+
+    fn database(&self) -> Option<&str> {
+        Some(&self.spec.database)
     }
 
     async fn gates(&self, facts: &Facts) -> Vec<Gate> {
         gates::gates(self, facts).await
+    }
+
+    fn fencing(&self, key: &Key) -> Fencing {
+        let Ports { database, hosts, .. } = &self.ports;
+        match key {
+            Key::Ledger => Fencing::Session,
+            // Without a manager a role is handed over by orders to the hosts as well.
+            Key::Primary => {
+                let nodes = database.nodes();
+                let others = nodes.iter().filter(|_| !database.is_managed()).map(|node| hosts.fencing(node));
+                others.fold(database.fencing(), Ord::max)
+            }
+            Key::Host(host) | Key::Replication(host) => hosts.fencing(host),
+        }
+    }
+
+    fn prepares(&self) -> Vec<Key> {
+        let primary = &self.spec.primary;
+        vec![Key::Replication(primary.clone()), Key::Host(primary.clone())]
     }
 
     async fn read(&self, key: &Key) -> Result<Value, PortError> {
@@ -251,14 +306,20 @@ impl Kind for Drill {
         })
     }
 
+    async fn epoch(&self, key: &Key) -> Result<Epoch, PortError> {
+        let mut highest = Epoch(0);
+        for host in self.hosts_beneath(key) {
+            match self.ports.hosts.epoch(&host).await {
+                Ok(epoch) => highest = highest.max(epoch),
+                Err(PortError::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(highest)
+    }
+
     async fn fence(&self, key: &Key, epoch: Epoch) -> Result<Value, PortError> {
-        // Table and role know no epochs: each act there is intended, and settled. Of the hosts beneath them, the lab's do.
-        let hosts = match key {
-            Key::Host(host) | Key::Replication(host) => vec![host.clone()],
-            Key::Primary => self.ports.database.nodes(),
-            Key::Ledger => Vec::new(),
-        };
-        for host in hosts {
+        for host in self.hosts_beneath(key) {
             match self.ports.hosts.fence(&host, epoch).await {
                 // Nothing is ever done to a host that has no commands.
                 Ok(()) | Err(PortError::NotFound { .. }) => {}
@@ -275,7 +336,7 @@ impl Kind for Drill {
             (Key::Primary, _, Value::Primary(to)) => self.set_role(&to, permit).await,
             (Key::Host(host), Value::Host(from), Value::Host(to)) => {
                 if to != HostState::Running && from != HostState::Running {
-                    let said = |state: HostState| serde_json::json!(state);
+                    let said = |state: HostState| json!(state);
                     return Err(PortError::Conflict { found: said(from), expected: said(HostState::Running) });
                 }
                 self.set_host(host, to, permit).await
@@ -308,6 +369,7 @@ impl Kind for Drill {
             return Ok(());
         }
         let Ports { database, hosts, .. } = &self.ports;
+        self.capture_primary(permit).await.map_err(|e| e.to_string())?;
         database.take_role_back(&self.spec.primary, &**hosts, permit).await.map_err(|e| e.to_string())?;
         self.bring_back(&self.spec.primary, permit).await.map_err(|e| e.to_string())
     }
@@ -322,6 +384,10 @@ impl Kind for Drill {
 
     fn figures(_: &Spec, evidence: &Evidence) -> Option<Table> {
         (!evidence.cycles.is_empty()).then(|| report::figures(&evidence.cycles))
+    }
+
+    fn serves(spec: &Spec, left: &BTreeMap<String, serde_json::Value>) -> String {
+        report::serves(spec, left)
     }
 
     fn report(spec: &Spec, evidence: &Evidence, stored: &Stored, records: &[Record]) -> Option<Report> {

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::Spec;
 use crate::{
     model::Timestamp,
-    slo::{self, Tally},
+    slo::{self, Arms, Tally},
 };
+
+/// What is kept apart of the evidence: it grows with the series.
+pub(super) const APART: &[&str] = &["/counted/old", "/counted/new"];
 
 /// What the looks of a switchover have found so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,12 @@ pub struct Evidence {
     pub served_before: Duration,
     /// The looks of the present watch that have asked in vain.
     pub in_vain: u32,
+    /// Live requests of our own since the last counts came; they are no users.
+    #[serde(default)]
+    pub asked_live: u32,
+    /// When the present watch began, by a wall clock that does not jump.
+    #[serde(default)]
+    pub watched_since: Option<Timestamp>,
 }
 
 /// What the counters have told.
@@ -39,13 +48,25 @@ pub struct Counted {
     /// The evidence about the objectives.
     pub slo: slo::Evidence,
     /// The old slot's counters, one tally per objective.
+    #[serde(default)]
     pub old: Vec<Tally>,
     /// The new slot's counters, one tally per objective.
+    #[serde(default)]
     pub new: Vec<Tally>,
+    /// What the evidence has taken of them so far, one entry per objective; they may have been stored before that. Empty in journals
+    /// of earlier releases, which store both at once.
+    #[serde(default)]
+    pub taken: Vec<Arms>,
     /// When the newest sample was taken, by the source's clock.
     pub newest: Option<Timestamp>,
+    /// When the first sample was taken, by the source's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
     /// Time since a newer sample came.
     pub pending: Duration,
+    /// Up to when the new slot's samples have served the bake, by the source's clock.
+    #[serde(default)]
+    pub served_until: Option<Timestamp>,
 }
 
 impl Counted {
@@ -58,8 +79,33 @@ impl Counted {
             slo: slo::Evidence::new(&spec.rules),
             old: tallies(&spec.old_labels),
             new: tallies(&spec.new_labels),
+            taken: Vec::new(),
             newest: None,
+            first: None,
             pending: Duration::ZERO,
+            served_until: None,
         }
+    }
+
+    /// Goes on where the evidence stands, from tallies that may have been stored before.
+    pub(super) fn restore(&mut self) {
+        for (taken, (old, new)) in self.taken.iter().zip(self.old.iter_mut().zip(&mut self.new)) {
+            new.restore(taken.candidate);
+            old.restore(taken.baseline);
+        }
+    }
+
+    /// What was counted since the look before, one entry per objective.
+    pub(super) fn take(&mut self) -> Vec<Arms> {
+        let tallies = self.old.iter_mut().zip(&mut self.new);
+        let brought = tallies.map(|(old, new)| Arms { candidate: new.take(), baseline: old.take() }).collect();
+        let tallies = self.old.iter().zip(&self.new);
+        self.taken = tallies.map(|(old, new)| Arms { candidate: new.taken(), baseline: old.taken() }).collect();
+        brought
+    }
+
+    /// The time from the first sample to the newest: only what came in it was counted.
+    pub(super) fn lasted(&self) -> Option<Duration> {
+        Duration::try_from(self.newest?.duration_since(self.first?)).ok().filter(|lasted| !lasted.is_zero())
     }
 }

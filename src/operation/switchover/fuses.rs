@@ -1,4 +1,4 @@
-//! What puts a switchover back at once: exits, lost replicas, hanging requests, missing traffic. Outside of alpha.
+//! What puts a switchover back at once: exits, lost replicas, hanging requests, traffic that cannot get through. Outside of alpha.
 //!
 //! A port that does not answer blows no fuse: not seeing is not failing.
 
@@ -61,22 +61,25 @@ fn hanging(switch: &Switch, in_flight: &InFlight) -> Option<String> {
     })
 }
 
-/// Whether far less traffic arrives than before the switch; judged on fresh counts only.
-pub(super) fn missing_traffic(
-    switch: &Switch,
-    evidence: &mut Evidence,
-    read: &Read,
-    elapsed: Duration,
-) -> Option<String> {
-    let Read::Fresh { rate } = read else { return None };
+/// Whether far less traffic arrives than before the switch; judged on fresh counts only. Whether that is a pause of the
+/// users or a fault, our own live requests tell.
+pub(super) fn missing_traffic(switch: &Switch, evidence: &mut Evidence, read: &Read) -> Option<String> {
+    let Read::Fresh { rate, lasted } = read else { return None };
     let expected = evidence.expected_rate.filter(|rate| *rate >= EXPECTABLE)?;
+    let ours = f64::from(std::mem::take(&mut evidence.asked_live)) / lasted.as_secs_f64().max(0.001);
+    let rate = (rate - ours).max(0.0);
     if rate / expected >= switch.spec.fuses.traffic_floor {
         evidence.quiet = Duration::ZERO;
         return None;
     }
-    evidence.quiet += elapsed;
-    (evidence.quiet > QUIET)
+    evidence.quiet += *lasted;
+    is_quiet(evidence)
         .then(|| format!("{rate:.1} requests/s arrive at both slots together, where {expected:.0} were expected"))
+}
+
+/// Whether traffic has been missing for too long, as far as the counts tell that have come.
+pub(super) fn is_quiet(evidence: &Evidence) -> bool {
+    evidence.quiet > QUIET
 }
 
 /// Whether our own probes find the new slot dead and the old one alive; this sees without any metrics.
@@ -86,7 +89,7 @@ pub(super) fn dead(
     new: crate::slo::Counts,
     old: crate::slo::Counts,
 ) -> Option<String> {
-    let only_new_fails = new.total > 0 && new.bad == new.total && old.bad == 0;
+    let only_new_fails = new.total > 0 && new.bad == new.total && old.total > 0 && old.bad == 0;
     evidence.dead_looks = if only_new_fails { evidence.dead_looks + 1 } else { 0 };
     (evidence.dead_looks >= DEAD_LOOKS).then(|| {
         let (new, old) = (switch.spec.to, switch.spec.from());

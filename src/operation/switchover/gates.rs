@@ -1,8 +1,8 @@
 //! The gates of a switchover: all of them are asked, so that one run tells everything that stands in the way.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{Spec, Switch, probes, standing};
+use super::{Spec, Switch, identity, probes, share, standing};
 use crate::{
     guard::Gate,
     model::Weights,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The names of all gates, as `--override` takes them.
-pub const GATES: [&str; 12] = [
+pub const GATES: [&str; 14] = [
     "lock",
     "freeze",
     "credentials",
@@ -22,6 +22,8 @@ pub const GATES: [&str; 12] = [
     "replicas",
     "version",
     "smoke",
+    "identity",
+    "series",
     "slo",
     "budget",
 ];
@@ -36,6 +38,7 @@ pub(super) async fn gates(switch: &Switch, facts: &Facts) -> Vec<Gate> {
     ];
     let read = switch.ports.traffic.weights().await;
     let (answers, lets_look) = (!matches!(read, Err(ref e) if !is_forbidden(e)), read.is_ok());
+    let found = read.as_ref().ok().copied();
     gates.push(weights(switch, read));
     // What stands behind these would only repeat that the platform does not answer, or does not let us look.
     if answers {
@@ -46,13 +49,13 @@ pub(super) async fn gates(switch: &Switch, facts: &Facts) -> Vec<Gate> {
     if lets_look {
         gates.push(standing::managers(switch).await);
         let (replicas, version) = workloads(switch).await;
-        gates.extend([replicas, version, smoke(switch).await]);
+        gates.extend([replicas, version, smoke(switch).await, identity::gate(switch, found).await]);
     } else {
         let why = if answers { "it has to be allowed to look first" } else { "the platform has to answer first" };
         let not_asked = |name| Gate::not_asked(name, format!("{why}: see `weights`"));
-        gates.extend(["managers", "replicas", "version", "smoke"].map(not_asked));
+        gates.extend(["managers", "replicas", "version", "smoke", "identity"].map(not_asked));
     }
-    gates.extend([slo(&switch.spec, facts), budget(&switch.spec, facts)]);
+    gates.extend([share::gate(switch).await, slo(&switch.spec, facts), budget(&switch.spec, facts)]);
     gates
 }
 
@@ -169,7 +172,11 @@ fn slo(spec: &Spec, facts: &Facts) -> Gate {
                 Some(past) => {
                     Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "mend it first")
                 }
-                None => Gate::open("slo", pasts.iter().map(told).collect::<Vec<_>>().join(", ")),
+                None => {
+                    let remarks: BTreeSet<&String> = pasts.iter().flat_map(|past| &past.remarks).collect();
+                    let remarks = remarks.into_iter().map(|remark| format!("; {remark}")).collect::<String>();
+                    Gate::open("slo", pasts.iter().map(told).collect::<Vec<_>>().join(", ") + &remarks)
+                }
             }
         }
     }

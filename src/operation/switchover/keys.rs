@@ -31,7 +31,6 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// The shares.
     Weights(Weights),
     /// The number of replicas.
     Scale(u32),

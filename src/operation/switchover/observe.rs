@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Evidence, Spec, Switch, Watch, fuses, measure, measure::Read, probes};
+use super::{
+    Evidence, Spec, Switch, Watch, fuses,
+    identity::{self, Served},
+    measure,
+    measure::Read,
+    probes, reach,
+};
 use crate::{
     guard::{ObserveContext, Verdict},
     model::{HumanDuration, Slot, Weights},
-    ports::InFlight,
+    operation::preconditions::percent,
+    ports::{InFlight, PortError},
     slo::{self, Counts, freeze, freeze_without_baseline, judge, progress, smallest_excluded},
 };
 
@@ -16,8 +23,10 @@ const FUSE_POLL: Duration = Duration::from_millis(200);
 const ASKED: usize = 20;
 /// How many looks may ask in vain.
 const IN_VAIN: u32 = 5;
+/// How long a gateway may take to do what it has accepted: Traefik takes up to 2 s.
+const SETTLES: Duration = Duration::from_secs(5);
 /// How many times its planned length a measurement may last where traffic is scarce.
-const PATIENCE: u32 = 4;
+pub(super) const PATIENCE: u32 = 4;
 
 /// Takes one look.
 pub(super) async fn observe(
@@ -30,17 +39,20 @@ pub(super) async fn observe(
     if look.first {
         evidence.served_before = served(evidence);
         evidence.in_vain = 0;
+        evidence.watched_since = Some(switch.steady_now());
     }
     if look.held {
         return held(switch, evidence).await;
     }
     match watch {
         Watch::Baseline { length } => baseline(switch, evidence, look.spent, length.0).await,
-        Watch::WarmUp { requests } => match probes::warm_up(switch, *requests).await {
-            Ok(()) => (pass(), format!("{} answered {requests} requests", switch.spec.to)),
-            Err(why) => (Verdict::Unfit { why: format!("{} fails its warm-up: {why}", switch.spec.to) }, why),
-        },
-        Watch::Served => asked(switch, evidence).await,
+        Watch::WarmUp { requests, .. } => {
+            match probes::warm_up(switch, *requests, probes::tolerated(&switch.spec, Some(evidence))).await {
+                Ok(line) => (pass(), line),
+                Err(why) => (Verdict::Unfit { why: format!("{} fails its warm-up: {why}", switch.spec.to) }, why),
+            }
+        }
+        Watch::Served => asked(switch, evidence, look.spent).await,
         Watch::Drain { within } => drain(switch, evidence, look.spent, within.0).await,
         Watch::Bake { share, length, max } => {
             let weights = Weights::giving(switch.spec.to, *share);
@@ -62,10 +74,16 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
     let begun = switch.ports.clock.now();
     switch.ports.clock.sleep(switch.spec.look.0).await;
     let elapsed = switch.ports.clock.now().since(&begun);
-    let reading = measure::Reading { elapsed, control: Counts::default(), switched: false, both_live: false };
+    let reading = measure::Reading {
+        elapsed,
+        control: Counts::default(),
+        switched: false,
+        both_live: false,
+        watched_since: None,
+    };
     let read = measure::read(switch, evidence, reading).await;
     let spent = spent + elapsed;
-    if let Read::Fresh { rate } = read {
+    if let Read::Fresh { rate, .. } = read {
         // The first counts of a source only say where counting begins.
         evidence.expected_rate =
             Some(evidence.expected_rate.filter(|known| *known > 0.0).map_or(rate, |known| (known + rate) / 2.0));
@@ -73,17 +91,53 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
     let Some(counted) = &mut evidence.counted else { return (Verdict::Wait, String::new()) };
     let (total, bad) =
         counted.slo.baselines().fold((0, 0), |(t, b), (counts, _)| (t.max(counts.total), b + counts.bad));
-    let line = format!("{total} requests, {bad} bad; {} of {}", HumanDuration(whole(spent)), HumanDuration(length));
+    let line = format!("{total} requests, {bad} bad; {}", passed(spent, length));
     if spent < length {
         return (Verdict::Wait, line);
     }
+    if let Some(late) = measure::late(switch, counted, switch.spec.from()) {
+        let verdict = if spent < length * PATIENCE { Verdict::Wait } else { Verdict::NoData { why: late.clone() } };
+        return (verdict, format!("{line}; {late}"));
+    }
     match (freeze(&switch.spec.rules, &mut counted.slo), read) {
-        (Ok(()), _) => (pass(), line),
+        (Ok(()), _) => {
+            let more = counted.slo.tolerated_more(&switch.spec.rules);
+            let more = more.map(|(name, p0)| {
+                format!(
+                    "; {} is seen to be worse than {name} allows, so {} are tolerated",
+                    switch.spec.from(),
+                    percent(p0)
+                )
+            });
+            let mut line = line + &more.collect::<String>();
+            // Over all that was counted: single looks are uneven, and before the first sample nothing was.
+            let rate = Some(total as f64 / counted.lasted().unwrap_or(spent).as_secs_f64());
+            let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
+            let length = (switch.spec.look.0, switch.spec.max_bake.0);
+            let weight = switch.spec.shares.first().copied().unwrap_or(100);
+            let users = rate.map(|rate| reach::Users { rate, weight });
+            if let Some(reach) = users.and_then(|users| reach::told(&switch.spec.rules, &counted.slo, users, length)) {
+                line += &format!("; {reach}");
+            }
+            (pass(), line)
+        }
         (Err(refusal @ slo::BaselineRefusal::NotHealthy { .. }), _) => {
             (Verdict::Unfit { why: refusal.to_string() }, line)
         }
         (Err(_), _) if spent < length * PATIENCE => (Verdict::Wait, line),
         (Err(_), Read::Silent(why)) => (Verdict::NoData { why }, line),
+        // It is silent still, and only not yet for another deadline: what is missing is the source, not the traffic.
+        (Err(_), Read::Pending) if !counted.slo.blind().is_zero() => {
+            (Verdict::NoData { why: measure::silence(switch, counted) }, line)
+        }
+        (Err(refusal @ slo::BaselineRefusal::NoTraffic { .. }), _) => {
+            let (from, service) = (switch.spec.from(), &switch.spec.service);
+            let why = format!(
+                "{refusal}; does {from} take traffic, and are these its series? `interlock doctor` asks the source; \
+                 services.{service}.selectors of the platform file pick them"
+            );
+            (Verdict::Unfit { why }, line)
+        }
         (Err(refusal), _) => {
             let why =
                 format!("{refusal}; measure for longer with --baseline, or go without: --override slo --reason TEXT");
@@ -96,16 +150,15 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
 struct Ground {
     read: Read,
     elapsed: Duration,
+    /// Why nothing can be said of the new slot's health now, though counts may have come.
+    doubt: Option<String>,
 }
 
 /// Waits for one interval with the fuses watched, and reads everything that every such look reads.
 async fn stand(switch: &Switch, evidence: &mut Evidence, expected: Weights) -> Result<Ground, Verdict> {
     let begun = switch.ports.clock.now();
-    let (blown, control, new) = futures::join!(
-        pace(switch, evidence),
-        probes::probe(switch, switch.spec.from()),
-        probes::probe(switch, switch.spec.to)
-    );
+    let (blown, control, new) =
+        futures::join!(pace(switch, evidence), probes::control(switch), probes::probe(switch, switch.spec.to));
     let breach = |why: String| Verdict::Breach { why };
     if let Some(why) = blown.or_else(|| fuses::dead(switch, evidence, new, control)) {
         return Err(breach(why));
@@ -117,18 +170,26 @@ async fn stand(switch: &Switch, evidence: &mut Evidence, expected: Weights) -> R
     }
     let elapsed = switch.ports.clock.now().since(&begun);
     if switch.spec.objectives.is_empty() {
-        return Ok(Ground { read: Read::Pending, elapsed });
+        return Ok(Ground { read: Read::Pending, elapsed, doubt: None });
     }
-    let reading = measure::Reading { elapsed, control, switched: true, both_live: expected.sole().is_none() };
+    let (both_live, watched_since) = (expected.sole().is_none(), evidence.watched_since);
+    let reading = measure::Reading { elapsed, control, switched: true, both_live, watched_since };
     ensure_frozen(switch, evidence);
     let read = measure::read(switch, evidence, reading).await;
-    if let Some(why) = fuses::missing_traffic(switch, evidence, &read, elapsed) {
-        return Err(breach(why));
+    let late = evidence.counted.as_ref().and_then(|counted| measure::late(switch, counted, switch.spec.to));
+    let paused = fuses::missing_traffic(switch, evidence, &read);
+    if let Some(why) = &paused {
+        // Users who pause and users who cannot get through look alike from here, so our own live requests tell.
+        evidence.asked_live = probes::LIVE;
+        probes::is_served(switch, both_live).await.map_err(|failed| breach(format!("{why}; {failed}")))?;
     }
+    let paused = paused.map(|why| format!("{why}; our own live requests are answered"));
+    // Between two scrapes nothing is known that would end a pause.
+    let paused = paused.or_else(|| fuses::is_quiet(evidence).then(|| "users stay away so far".to_owned()));
     // A breach counts in whatever step it shows, also while the old slot drains.
     match evidence.counted.as_ref().map(|counted| judge(&switch.spec.rules, &counted.slo, Duration::MAX)) {
         Some(slo::Verdict::Breach { why, .. }) => Err(breach(why)),
-        _ => Ok(Ground { read, elapsed }),
+        _ => Ok(Ground { read, elapsed, doubt: paused.or(late) }),
     }
 }
 
@@ -160,19 +221,24 @@ async fn pace(switch: &Switch, evidence: &mut Evidence) -> Option<String> {
     }
 }
 
-async fn asked(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
-    match probes::ask_who_serves(switch, ASKED).await {
-        Ok(()) => (pass(), format!("{ASKED} of {ASKED} live requests were served by {}", switch.spec.to)),
-        Err(why) => {
-            evidence.in_vain += 1;
-            if evidence.in_vain >= IN_VAIN {
-                return (Verdict::Breach { why: why.clone() }, why);
-            }
-            match stand(switch, evidence, Weights::all(switch.spec.to)).await {
-                Ok(_) => (Verdict::Wait, why),
-                Err(breach) => (breach, why),
-            }
+async fn asked(switch: &Switch, evidence: &mut Evidence, spent: Duration) -> (Verdict, String) {
+    let (last, why) = match identity::ask_who_serves(switch, ASKED).await {
+        Served::New(found) => return (pass(), found),
+        Served::Recorded(found) if spent >= SETTLES => return (pass(), found),
+        Served::Recorded(found) => (None, found),
+        Served::Not(why) => (Some(Verdict::Breach { why: why.clone() }), why),
+        Served::Untold(why) => {
+            let why = format!("who serves cannot be told, which weighs nothing: {why}");
+            (Some(Verdict::Pass { warning: Some(why.clone()) }), why)
         }
+    };
+    evidence.in_vain += u32::from(last.is_some());
+    if let Some(last) = last.filter(|_| evidence.in_vain >= IN_VAIN) {
+        return (last, why);
+    }
+    match stand(switch, evidence, Weights::all(switch.spec.to)).await {
+        Ok(_) => (Verdict::Wait, why),
+        Err(breach) => (breach, why),
     }
 }
 
@@ -198,7 +264,14 @@ async fn drain(switch: &Switch, evidence: &mut Evidence, spent: Duration, within
             return (pass(), format!("nothing is in flight on {old}"));
         }
         Ok(in_flight) => left(old, &in_flight),
-        Err(e) => format!("what {old} has in flight cannot be seen: {e}"),
+        Err(e) => {
+            let line = format!("what {old} has in flight cannot be seen: {e}");
+            if matches!(e, PortError::NotFound { .. }) {
+                // Nothing tells it, and waiting for it would not change that.
+                return (Verdict::Pass { warning: Some(format!("{old} stays as it is: {line}")) }, line);
+            }
+            line
+        }
     };
     if spent >= within {
         let warning = format!("{old} stays as it is: after {} {line}", HumanDuration(within));
@@ -228,23 +301,25 @@ async fn bake(
     let Some(counted) = &evidence.counted else {
         // No objective decides: the fuses and the clock do, and the gate has said so.
         let verdict = if spent >= length { pass() } else { Verdict::Wait };
-        return (verdict, format!("no SLO decides; {} of {}", HumanDuration(whole(spent)), HumanDuration(length)));
+        return (verdict, format!("no SLO decides; {}", passed(spent, length)));
     };
-    let verdict = judge(&switch.spec.rules, &counted.slo, evidence.served_before + length);
+    let before = evidence.served_before;
+    let verdict = judge(&switch.spec.rules, &counted.slo, before + length).since(before);
     let awaited = match (&verdict, &ground.read) {
-        (_, Read::Silent(why)) => why.clone(),
+        (_, Read::Silent(why) | Read::Absent(why)) => why.clone(),
+        _ if ground.doubt.is_some() => ground.doubt.clone().unwrap_or_default(),
         // Silent before, and nothing new since: what is missing is the source, not the time.
         (slo::Verdict::Gathering { .. }, Read::Pending) if !counted.slo.blind().is_zero() => {
             measure::silence(switch, counted)
         }
-        // The verdict counts from the first look of the run, a reader from the beginning of this bake.
         (slo::Verdict::Gathering { why: slo::Wanting::Bake { .. } }, _) => {
-            let served = counted.slo.served().saturating_sub(evidence.served_before);
-            format!("{} of {} served", HumanDuration(whole(served)), HumanDuration(length))
+            let is_unseen = counted.new.iter().all(|tally| tally.newest().is_none());
+            let unseen = if is_unseen { format!(", no series of {} so far", switch.spec.to) } else { String::new() };
+            format!("{} served{unseen}", passed(counted.slo.served().saturating_sub(before), length))
         }
         _ => verdict.to_string(),
     };
-    if let slo::Verdict::Healthy { .. } = verdict {
+    if matches!(verdict, slo::Verdict::Healthy { .. }) && ground.doubt.is_none() {
         return (pass(), format!("{awaited}; {figures}"));
     }
     let line = format!("{awaited}; {figures}; at most {left} more");
@@ -263,12 +338,7 @@ async fn keep(switch: &Switch, evidence: &mut Evidence, spent: Duration, length:
         Err(breach) => (breach, figures(&switch.spec, evidence)),
         Ok(ground) => {
             let spent = spent + ground.elapsed;
-            let line = format!(
-                "{} of {}; {}",
-                HumanDuration(whole(spent)),
-                HumanDuration(length),
-                figures(&switch.spec, evidence)
-            );
+            let line = format!("{}; {}", passed(spent, length), figures(&switch.spec, evidence));
             (if spent >= length { pass() } else { Verdict::Wait }, line)
         }
     }
@@ -276,11 +346,8 @@ async fn keep(switch: &Switch, evidence: &mut Evidence, spent: Duration, length:
 
 /// A held run: only what acts at once counts.
 async fn held(switch: &Switch, evidence: &mut Evidence) -> (Verdict, String) {
-    let (blown, control, new) = futures::join!(
-        pace(switch, evidence),
-        probes::probe(switch, switch.spec.from()),
-        probes::probe(switch, switch.spec.to)
-    );
+    let (blown, control, new) =
+        futures::join!(pace(switch, evidence), probes::control(switch), probes::probe(switch, switch.spec.to));
     let line = "held; the fuses and our own probes still act".to_owned();
     match blown.or_else(|| fuses::dead(switch, evidence, new, control)) {
         Some(why) => (Verdict::Breach { why }, line),
@@ -298,11 +365,36 @@ fn figures(spec: &Spec, evidence: &Evidence) -> String {
 }
 
 fn excluded(spec: &Spec, evidence: &slo::Evidence) -> String {
-    let all = smallest_excluded(&spec.rules, evidence);
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    // Whoever decides about a held run has to know what its users see, before any bounds.
+    let failing = progress(&spec.rules, evidence).into_iter().filter(|p| p.bad > 0);
+    let failing = failing.map(|p| format!("{}: {:.1} % of {} requests are bad", p.name, p.share * 100.0, p.total));
+    let bounds = smallest_excluded(&spec.rules, evidence);
+    failing.chain(bounds.iter().map(ToString::to_string)).collect::<Vec<_>>().join(", ")
+}
+
+/// How much of a time has passed; where it took longer, how long was planned.
+fn passed(spent: Duration, length: Duration) -> String {
+    let (spent, length) = (whole(spent), HumanDuration(length));
+    if spent > length.0 {
+        return format!("{}, where {length} were planned", HumanDuration(spent));
+    }
+    format!("{} of {length}", HumanDuration(spent))
 }
 
 /// Whole seconds, for people.
 const fn whole(length: Duration) -> Duration {
     Duration::from_secs(length.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_took_longer_is_no_share_of_what_was_planned() {
+        let told = |spent, length| passed(Duration::from_millis(spent), Duration::from_secs(length));
+        assert_eq!(told(4_900, 5), "4s of 5s");
+        assert_eq!(told(5_900, 5), "5s of 5s");
+        assert_eq!(told(12_000, 5), "12s, where 5s were planned");
+    }
 }

@@ -1,10 +1,14 @@
 //! Turns a switchover into steps.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Spec, Switch,
     keys::{Key, Value},
+    observe::PATIENCE,
+    probes,
 };
 use crate::{
     error::Error,
@@ -21,10 +25,13 @@ pub enum Watch {
         /// For how long.
         length: HumanDuration,
     },
-    /// The new slot answers all of these requests.
+    /// The new slot answers these requests, and fails no more of them than is tolerated.
     WarmUp {
         /// How many.
         requests: u32,
+        /// The failing share that so many find, in percent, for people; not in journals of earlier releases.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finds: Option<u8>,
     },
     /// What is served is the new slot: asked, not assumed.
     Served,
@@ -60,7 +67,9 @@ pub(super) fn plan(spec: &Spec, steps: &mut Steps<Switch>) -> Result<(), Error> 
         steps.watch(format!("measure {old}"), &Watch::Baseline { length: spec.baseline })?;
     }
     if spec.warm_up > 0 {
-        steps.watch(format!("warm up {new}"), &Watch::WarmUp { requests: spec.warm_up })?;
+        let finds = probes::warm_up_finds(spec.warm_up, probes::tolerated(spec, None));
+        let finds = finds.map(|share| (share * 100.0).ceil() as u8);
+        steps.watch(format!("warm up {new}"), &Watch::WarmUp { requests: spec.warm_up, finds })?;
     }
     let drain = format!("drain {old}");
     for share in &spec.shares {
@@ -80,6 +89,13 @@ pub(super) fn plan(spec: &Spec, steps: &mut Steps<Switch>) -> Result<(), Error> 
         steps.change_if_clean(format!("scale {old} down"), &Key::Scale(old), &Value::Scale(0), &drain)?;
     }
     Ok(())
+}
+
+/// How long the steps of a switchover may look, each of them.
+pub(super) fn lengths(spec: &Spec) -> Vec<Duration> {
+    let Spec { shares, baseline, drain, max_bake, keep_old, .. } = spec;
+    let bakes = std::iter::repeat_n(max_bake.0, shares.len());
+    [baseline.0 * PATIENCE, drain.0, keep_old.0].into_iter().chain(bakes).collect()
 }
 
 /// Checks what a switchover is to do, before the platform is asked for anything.
@@ -107,7 +123,10 @@ impl std::fmt::Display for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Baseline { length } => write!(f, "count for {length}, touch nothing, and freeze what is tolerated"),
-            Self::WarmUp { requests } => write!(f, "{requests} requests through the preview path have to pass"),
+            Self::WarmUp { requests, finds } => {
+                write!(f, "{requests} requests through the preview path")?;
+                finds.map_or(Ok(()), |share| write!(f, "; finds releases that fail {share} % of them"))
+            }
             Self::Served => f.write_str("live requests have to be answered by the new slot"),
             Self::Drain { within } => write!(f, "wait until nothing is in flight, for {within} at most"),
             Self::Bake { share, length, max } => {

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{HumanDuration, Slot},
-    ports::Labels,
-    slo::{Objective, Rules},
+    slo::{Matchers, Objective, Rules, SlotNames},
 };
 
 /// One switchover, resolved.
@@ -40,16 +39,27 @@ pub struct Spec {
     pub smoke: Vec<Smoke>,
     /// The path whose answer says which slot serves.
     pub identity: String,
+    /// How long a request of our own may take.
+    #[serde(default = "one_second")]
+    pub answer_within: HumanDuration,
     /// What acts at once.
     pub fuses: Fuses,
     /// What decides: the objectives, with the labels that pick each slot's series.
     pub objectives: Vec<Objective>,
-    /// Labels that pick the old slot's series.
-    pub old_labels: Labels,
-    /// Labels that pick the new slot's series.
-    pub new_labels: Labels,
+    /// What picks the old slot's series.
+    pub old_labels: Matchers,
+    /// What picks the new slot's series.
+    pub new_labels: Matchers,
+    /// What series may be named after; only the gates want to know.
+    #[serde(skip)]
+    pub names: SlotNames,
     /// How evidence becomes a verdict.
     pub rules: Rules,
+}
+
+/// What journals of earlier releases do not say.
+const fn one_second() -> HumanDuration {
+    HumanDuration::secs(1)
 }
 
 /// A request that has to pass.

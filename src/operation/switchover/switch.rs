@@ -1,9 +1,10 @@
 //! A switchover bound to its platform: how each key is read, written, and made ready to go back.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use serde_json::json;
 
 use super::{
     Evidence, Spec, Watch, gates,
@@ -12,21 +13,25 @@ use super::{
 };
 use crate::{
     error::Error,
-    guard::{Gate, NoData, ObserveContext, Verdict},
-    model::{Epoch, Slot, Target},
+    guard::{Gate, NoData, ObserveContext, Verdict, recorded_looks},
+    model::{Epoch, Moment, Slot, Target, Timestamp},
     operation::{
         Build, Kind, Platform, Steps, Table,
         preconditions::{Facts, Remembered},
     },
-    ports::{Clock, Fence, Footprint, Metrics, Permit, PortError, Preflight, Requests, Route, Traffic, Workload},
+    ports::{
+        Clock, Fence, Fencing, Footprint, Metrics, Permit, PortError, Preflight, Requests, Route, Traffic, Workload,
+    },
 };
 
 /// How long a slot that was scaled up again may take to become ready.
 const REVIVE: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
 const REVIVE_LOOK: Duration = Duration::from_millis(100);
-/// How long the old slot may take to answer one request before traffic goes back to it.
-const ALIVE: Duration = Duration::from_secs(2);
+
+/// The most bytes of a look's record, and those that each objective adds.
+const RECORD: u64 = 2 * 1024;
+const OBJECTIVE: u64 = 2 * 1024;
 
 /// What a switchover needs of its platform.
 #[derive(Clone)]
@@ -49,13 +54,22 @@ pub struct Ports {
 pub struct Switch {
     pub(super) spec: Spec,
     pub(super) ports: Ports,
+    /// When this process bound it, by both clocks.
+    begun: Moment,
 }
 
 impl Switch {
     /// Binds a switchover to its platform.
     #[must_use]
-    pub const fn new(spec: Spec, ports: Ports) -> Self {
-        Self { spec, ports }
+    pub fn new(spec: Spec, ports: Ports) -> Self {
+        let begun = ports.clock.now();
+        Self { spec, ports, begun }
+    }
+
+    /// The wall time as it would be had nobody set the clock since this process began; samples are compared with it.
+    pub(super) fn steady_now(&self) -> Timestamp {
+        let since = self.ports.clock.now().since(&self.begun);
+        self.begun.wall.checked_add(since).unwrap_or(self.begun.wall)
     }
 
     /// The counters that decide.
@@ -66,10 +80,11 @@ impl Switch {
 
     /// Whether a slot can take traffic: a replica says that it is ready, and a request of ours is answered.
     async fn is_alive(&self, slot: Slot) -> Result<(), String> {
-        let route = Route::Preview(slot);
+        // Twice as long as usual: it is to get the traffic back.
+        let (route, within) = (Route::Preview(slot), self.spec.answer_within.0 * 2);
         let (replicas, reply) = futures::join!(
             self.ports.workload.replicas(slot),
-            self.ports.requests.get(route, &self.spec.identity, ALIVE)
+            self.ports.requests.get(route, &self.spec.identity, within)
         );
         if !replicas.map_err(|e| e.to_string())?.iter().any(|replica| replica.ready) {
             return Err(format!("no replica of {slot} is ready"));
@@ -103,6 +118,7 @@ impl Switch {
 #[async_trait]
 impl Kind for Switch {
     const NAME: &'static str = "switchover";
+    const APART: &'static [&'static str] = super::evidence::APART;
     const NO_DATA: NoData = NoData::Hold;
 
     type Spec = Spec;
@@ -112,6 +128,12 @@ impl Kind for Switch {
 
     fn target(spec: &Spec) -> Result<Target, Error> {
         Target::parse(&spec.service).map_err(|what| Error::usage(what, "rename the service"))
+    }
+
+    fn writes(spec: &Spec) -> u64 {
+        let watches = plan::lengths(spec);
+        let records: u64 = watches.into_iter().map(|length| recorded_looks(length, spec.look.0)).sum();
+        records * (RECORD + OBJECTIVE * spec.objectives.len() as u64)
     }
 
     fn title(spec: &Spec) -> String {
@@ -137,11 +159,19 @@ impl Kind for Switch {
 
     fn remembered(&self) -> Option<Remembered<'_>> {
         let Spec { objectives, old_labels, rules, .. } = &self.spec;
-        Some(Remembered { objectives, labels: old_labels.clone(), cap: rules.cap })
+        Some(Remembered { objectives, matchers: old_labels.clone(), cap: rules.cap })
     }
 
     async fn gates(&self, facts: &Facts) -> Vec<Gate> {
         gates::gates(self, facts).await
+    }
+
+    fn fencing(&self, _: &Key) -> Fencing {
+        Fencing::Version
+    }
+
+    fn prepares(&self) -> Vec<Key> {
+        vec![Key::Scale(self.spec.from())]
     }
 
     async fn read(&self, key: &Key) -> Result<Value, PortError> {
@@ -149,6 +179,27 @@ impl Kind for Switch {
             Key::Weights => Value::Weights(self.ports.traffic.weights().await?),
             Key::Scale(slot) => Value::Scale(self.ports.workload.scale(*slot).await?),
         })
+    }
+
+    async fn epoch(&self, key: &Key) -> Result<Epoch, PortError> {
+        match key {
+            Key::Weights => self.ports.traffic.weights_epoch().await,
+            Key::Scale(slot) => self.ports.workload.scale_epoch(*slot).await,
+        }
+    }
+
+    async fn object(&self, key: &Key) -> Result<Option<String>, PortError> {
+        match key {
+            Key::Weights => self.ports.traffic.weights_object().await,
+            Key::Scale(slot) => self.ports.workload.scale_object(*slot).await,
+        }
+    }
+
+    fn bind(&self, key: &Key, object: &str, marked: bool) {
+        match key {
+            Key::Weights => self.ports.traffic.bind_weights(object, marked),
+            Key::Scale(slot) => self.ports.workload.bind_scale(*slot, object, marked),
+        }
     }
 
     async fn fence(&self, key: &Key, epoch: Epoch) -> Result<Value, PortError> {
@@ -191,10 +242,15 @@ impl Kind for Switch {
         let epoch = permit.epoch();
         let Value::Weights(prior) = prior else { return Ok(()) };
         for slot in Slot::ALL.into_iter().filter(|slot| prior.of(*slot) > 0 && *slot != self.spec.to) {
+            // What is made anew while we write is not ours to write.
+            if let Some(object) = self.ports.workload.scale_object(slot).await.map_err(|e| e.to_string())? {
+                self.ports.workload.bind_scale(slot, &object, false);
+            }
             if self.ports.workload.fence_scale(slot, epoch).await.map_err(|e| e.to_string())? == 0 {
                 // Somebody has scaled it to nothing meanwhile; as many as carry the traffic now can carry it there.
                 let replicas = self.ports.workload.scale(self.spec.to).await.map_or(1, |scale| scale.max(1));
-                let fence = Fence { epoch, from: 0 };
+                let (key, fence) = (Key::Scale(slot).to_string(), Fence { epoch, from: 0 });
+                permit.capture(&key, &json!(0), &json!(replicas)).await.map_err(|e| e.to_string())?;
                 self.ports.workload.set_scale(slot, replicas, &fence).await.map_err(|e| e.to_string())?;
                 self.revive(slot, replicas).await?;
             }
@@ -209,6 +265,10 @@ impl Kind for Switch {
 
     async fn pause(&self) {
         self.ports.clock.sleep(self.spec.look.0).await;
+    }
+
+    fn serves(_: &Spec, left: &BTreeMap<String, serde_json::Value>) -> String {
+        report::serves(left.get(&Key::Weights.to_string()))
     }
 
     fn figures(spec: &Spec, evidence: &Evidence) -> Option<Table> {

@@ -11,7 +11,6 @@ use crate::sequence::{
 pub struct Drawn<'a, D = Sequence> {
     /// The scenario's name, or the diagram's place.
     pub name: &'a str,
-    /// The document.
     pub file: String,
     /// The document's text.
     pub text: &'a str,
@@ -19,7 +18,6 @@ pub struct Drawn<'a, D = Sequence> {
     pub source: &'a str,
     /// Where in the document it begins, in bytes.
     pub start: usize,
-    /// What it says.
     pub diagram: &'a D,
 }
 

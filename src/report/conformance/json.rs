@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::drawn::Drawn;
 use crate::sequence::conform::{Deviation, Instance, Report, SpanRef, StepState};
 
-/// The report as one JSON value.
 #[must_use]
 pub fn conformance_json(drawn: &Drawn<'_>, report: &Report) -> Value {
     let (line, _) = drawn.place(crate::sequence::Span::default());

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::drawn::Drawn;
 use crate::sequence::selftest::{Score, Survivor};
 
-/// The score for people.
 #[must_use]
 pub fn selftest(drawn: &Drawn<'_>, score: &Score) -> String {
     let mut text = format!("{}: {} changes, {} noticed\n\n", drawn.name, score.made(), score.killed());
@@ -33,7 +32,6 @@ pub fn selftest(drawn: &Drawn<'_>, score: &Score) -> String {
     text
 }
 
-/// The score as one JSON value.
 #[must_use]
 pub fn selftest_json(drawn: &Drawn<'_>, score: &Score) -> Value {
     let ways = score

@@ -13,7 +13,6 @@ use crate::sequence::{
 /// How many transitions are told in full.
 const TOLD: usize = 50;
 
-/// The report for people.
 #[must_use]
 pub fn states(drawn: &Drawn<'_, StateDiagram>, report: &StateReport) -> String {
     let mut text = format!(
@@ -40,7 +39,6 @@ pub fn states(drawn: &Drawn<'_, StateDiagram>, report: &StateReport) -> String {
     text + report.verdict.word() + "\n"
 }
 
-/// The report as one JSON value.
 #[must_use]
 pub fn states_json(drawn: &Drawn<'_, StateDiagram>, report: &StateReport) -> Value {
     let strays = report.strays.iter().map(|stray| {

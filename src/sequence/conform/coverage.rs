@@ -25,7 +25,6 @@ pub(super) struct Sum<'a> {
     pub taken: BTreeSet<(usize, usize)>,
 }
 
-/// Counts it.
 pub(super) fn coverage(sum: &Sum<'_>) -> Coverage {
     let messages = sum.diagram.messages();
     let happened = |at: usize| {
@@ -65,6 +64,7 @@ fn bound(plan: &Plan, parties: &Parties, messages: usize) -> BTreeSet<usize> {
                 StepKind::Call { to, .. } | StepKind::Return { to, .. } => {
                     parties.is_seen(frame.owner) || parties.is_seen(to)
                 }
+                StepKind::Answer => false,
                 StepKind::Own { required } => required && parties.is_seen(frame.owner),
             };
             found.extend(shown.then_some(step.message));

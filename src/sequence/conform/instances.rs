@@ -17,7 +17,6 @@ use crate::{
 /// The attribute by which traces of one run of a scenario are known for belonging together.
 const RUN: &str = "interlock.run";
 
-/// One part that was played.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Played {
     /// The part of the plan.
@@ -232,7 +231,6 @@ pub(super) fn traces(played: &[Played], used: impl Iterator<Item = usize>, fores
     traces.into_iter().map(|(_, trace)| trace).collect()
 }
 
-/// The ids of a span.
 pub(super) fn reference(forest: &Forest<'_>, at: usize) -> SpanRef {
     let span = forest.nodes[at].span;
     SpanRef { trace: span.trace, span: span.id }

@@ -8,11 +8,11 @@ mod coverage;
 mod fit;
 mod instances;
 mod judge;
-mod observe;
+pub(in crate::sequence) mod observe;
 mod parties;
 mod report;
 mod states;
-mod texts;
+pub(in crate::sequence) mod texts;
 
 pub use binding::{Binding, Expectation, Party, Repeat};
 pub use check::check;

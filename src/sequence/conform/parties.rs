@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     binding::{Binding, Party},
     report::Problem,
-    texts::{is_bus, plain, words},
+    texts::{is_bus, letters, plain, shown, words},
 };
 use crate::{
     model::trace::Attributes,
@@ -51,7 +51,7 @@ impl Parties {
     /// The participant of that name, as spans name their peers; also by the first label of a host's name.
     pub fn of_name(&self, name: &str) -> Option<Who> {
         let short = name.split(['.', ':']).next().unwrap_or_default();
-        [name, short].into_iter().find_map(|name| self.by_name.get(&plain(name)).copied())
+        [name, short].into_iter().find_map(|name| self.by_name.get(&letters(name)).copied())
     }
 
     /// Whether it is the name of a service that is no participant.
@@ -100,10 +100,17 @@ pub(super) fn bind(diagram: &Sequence, binding: &Binding, services: &BTreeSet<&s
         binding.participants.keys().filter(|id| diagram.who(id).is_none()).map(|id| unknown(diagram, id)).collect();
     let mut by_plain: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for service in services {
-        by_plain.entry(plain(service)).or_default().push(service);
+        by_plain.entry(letters(service)).or_default().push(service);
     }
     let mut parties = Parties { services: services.iter().map(|s| (*s).to_owned()).collect(), ..Parties::default() };
     let first_senders = first_mentioned_as_sender(diagram);
+    // Names that participants have to the letter are theirs, also where others are alike.
+    let exact: BTreeSet<String> = diagram
+        .participants
+        .iter()
+        .flat_map(|p| [shown(&p.id), shown(&p.label)])
+        .map(|name| name.into_owned())
+        .collect();
     for (who, participant) in diagram.participants.iter().enumerate() {
         let standing = match binding.participants.get(&participant.id) {
             Some(Party::Service(name)) if services.contains(name.as_str()) => Standing::Seen(name.clone()),
@@ -112,7 +119,7 @@ pub(super) fn bind(diagram: &Sequence, binding: &Binding, services: &BTreeSet<&s
             Some(Party::Stimulus) => Standing::Stimulus,
             Some(Party::Uninstrumented) => Standing::Unseen,
             None if participant.role == Role::Actor => Standing::Stimulus,
-            None => by_name(participant, &by_plain)
+            None => by_name(participant, &by_plain, &exact)
                 .unwrap_or_else(|problem| {
                     problems.push(problem);
                     Some(Standing::Unseen)
@@ -132,7 +139,7 @@ pub(super) fn bind(diagram: &Sequence, binding: &Binding, services: &BTreeSet<&s
                     parties.by_service.insert(service.clone(), who);
                 }
             }
-            parties.by_name.entry(plain(service)).or_insert(who);
+            parties.by_name.entry(letters(service)).or_insert(who);
         }
         let queue = participant.role == Role::Typed("queue".to_owned());
         let messaging = matches!(&standing, Standing::Peer(a) if a.keys().any(|key| key.starts_with("messaging.")));
@@ -149,10 +156,23 @@ pub(super) fn bind(diagram: &Sequence, binding: &Binding, services: &BTreeSet<&s
 }
 
 /// The service that is named as the participant is; none where there is no such one.
-fn by_name(participant: &Participant, services: &BTreeMap<String, Vec<&str>>) -> Result<Option<Standing>, Problem> {
+fn by_name(
+    participant: &Participant,
+    services: &BTreeMap<String, Vec<&str>>,
+    exact: &BTreeSet<String>,
+) -> Result<Option<Standing>, Problem> {
     let mut found: Vec<&str> = Vec::new();
     for name in [&participant.id, &participant.label] {
         found.extend(services.get(&plain(name)).into_iter().flatten());
+    }
+    // Of several that are alike, the one that is written so is meant.
+    let (id, label) = (shown(&participant.id), shown(&participant.label));
+    if found.contains(&label.as_ref()) {
+        found.retain(|name| *name == label);
+    } else if found.contains(&id.as_ref()) {
+        found.retain(|name| *name == id);
+    } else {
+        found.retain(|name| !exact.contains(*name));
     }
     found.sort_unstable();
     found.dedup();

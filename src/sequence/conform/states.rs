@@ -57,7 +57,6 @@ pub struct StateReport {
     pub untaken: Vec<usize>,
 }
 
-/// A transition as it was told.
 struct Told<'a> {
     from: Option<String>,
     to: String,

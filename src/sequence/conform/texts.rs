@@ -1,6 +1,6 @@
 //! What texts of a diagram mean to a check: names, endpoints, statuses, how often.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 
@@ -9,7 +9,7 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a regular expression")
 }
 
-static MARKUP: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)<br\s*/?>|#\w+;"));
+static MARKUP: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)<br\s*/?>|#(\d{1,7});|#\w+;"));
 static ENDPOINT: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\s+(?:https?://[^/\s]+)?(/\S*)"));
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
@@ -36,16 +36,29 @@ const UNITS: &[&str] = &[
 const BUSES: &[&str] =
     &["bus", "broker", "queue", "topic", "stream", "kafka", "rabbitmq", "eventbridge", "nats", "pubsub", "sns", "sqs"];
 
-/// A name as names are compared: its letters and digits in lower case.
+/// A text as it is drawn: entities are characters, and what else is markup is a blank.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    MARKUP.replace_all(text, |groups: &regex::Captures<'_>| {
+        let number = groups.get(1).and_then(|number| number.as_str().parse().ok()).and_then(char::from_u32);
+        number.unwrap_or(' ').to_string()
+    })
+}
+
+/// A name of a diagram as names are compared.
 pub(super) fn plain(name: &str) -> String {
-    MARKUP.replace_all(name, " ").chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    letters(&shown(name))
+}
+
+/// A name of a span, which has no markup, as names are compared: its letters and digits in lower case.
+pub(super) fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// The words of a name, in lower case; also those that only capitals tell apart.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
-    for c in MARKUP.replace_all(name, " ").chars() {
+    for c in shown(name).chars() {
         if !c.is_alphanumeric() || (c.is_uppercase() && before.is_lowercase()) {
             words.push(String::new());
         }
@@ -60,7 +73,6 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a name is that of a bus.
 pub(super) fn is_bus(name: &str) -> bool {
     words(name).iter().any(|word| BUSES.contains(&word.as_str()))
 }
@@ -86,10 +98,16 @@ pub(super) struct Endpoint {
     pub path: Vec<String>,
 }
 
-/// The endpoint that a text names, such as `GET /tenants/{id} (token)`.
+/// The endpoint that a text names, such as `GET /tenants/{id} (token)`; none where it is cut off.
 pub(super) fn endpoint(text: &str) -> Option<Endpoint> {
-    let text = MARKUP.replace_all(text, " ");
-    let groups = ENDPOINT.captures(&text)?;
+    named_endpoint(&shown(text))
+}
+
+pub(super) fn named_endpoint(name: &str) -> Option<Endpoint> {
+    let groups = ENDPOINT.captures(name)?;
+    if groups.get(2)?.as_str().ends_with('…') {
+        return None;
+    }
     Some(Endpoint { method: groups.get(1)?.as_str().to_owned(), path: segments(groups.get(2)?.as_str()) })
 }
 
@@ -106,8 +124,8 @@ pub(super) fn same_path(a: &[String], b: &[String]) -> bool {
 }
 
 /// The status of HTTP that a reply's text names, such as `Return 503 + Retry-After`.
-pub(super) fn status(text: &str) -> Option<u16> {
-    let text = MARKUP.replace_all(text, " ");
+pub(in crate::sequence) fn status(text: &str) -> Option<u16> {
+    let text = shown(text);
     STATUS.captures_iter(&text).find_map(|groups| {
         let behind = groups.get(2).map_or("", |m| m.as_str()).trim_end_matches(|c: char| !c.is_alphanumeric());
         let number = groups.get(1)?.as_str().parse().ok()?;
@@ -202,6 +220,7 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
         }
+        assert_eq!(shown("GET /a/#60;id#62;#nbsp;b<br/>c"), "GET /a/<id> b c");
         assert_eq!(plain("Public Web<br/>Application"), "publicwebapplication");
         assert!(is_bus("EventBus") && is_bus("event-bus") && is_bus("Kafka") && !is_bus("Business"));
         assert!(STATUS.is_match("200") && RANGE.is_match("1-2 times") && LEAST.is_match("min 1"));

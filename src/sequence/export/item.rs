@@ -11,7 +11,6 @@ pub(super) enum Who<'a> {
     Peer(&'a str),
 }
 
-/// An arrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Arrow {
     Call,
@@ -32,7 +31,6 @@ impl Arrow {
     }
 }
 
-/// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Message<'a> {
     pub from: Who<'a>,
@@ -49,6 +47,38 @@ pub(super) enum Item<'a> {
     Par(Vec<Vec<Self>>),
     /// So many times the same.
     Loop(usize, Vec<Self>),
+    /// What runs beside all that stands behind it.
+    Beside(Vec<Self>),
+}
+
+/// How many branches are put beside what follows them, one within the other; what is more stands in line.
+const BESIDE: usize = 16;
+
+/// Makes a `par` of what runs beside something and of what that is.
+pub(super) fn settled(items: Vec<Item<'_>>) -> Vec<Item<'_>> {
+    let mut behind: Vec<Item<'_>> = Vec::new();
+    let mut nested = 0;
+    // From the end, and in reverse.
+    for item in items.into_iter().rev() {
+        match item {
+            Item::Message(_) => behind.push(item),
+            Item::Par(branches) => behind.push(Item::Par(branches.into_iter().map(settled).collect())),
+            Item::Loop(times, body) => behind.push(Item::Loop(times, settled(body))),
+            Item::Beside(inner) => {
+                let mut inner = settled(inner);
+                if behind.is_empty() || nested >= BESIDE {
+                    inner.reverse();
+                    behind.extend(inner);
+                } else {
+                    nested += 1;
+                    behind.reverse();
+                    behind = vec![Item::Par(vec![inner, behind])];
+                }
+            }
+        }
+    }
+    behind.reverse();
+    behind
 }
 
 /// Visits every message, from top to bottom.
@@ -57,7 +87,7 @@ pub(super) fn messages<'a, 'b>(items: &'b mut [Item<'a>], visit: &mut impl FnMut
         match item {
             Item::Message(message) => visit(message),
             Item::Par(branches) => branches.iter_mut().for_each(|branch| messages(branch, visit)),
-            Item::Loop(_, body) => messages(body, visit),
+            Item::Loop(_, body) | Item::Beside(body) => messages(body, visit),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
+    draw::Drawer,
     forest::Forest,
     item::{Item, Who, messages},
     write::Unfit,
@@ -25,9 +26,10 @@ const TRIED: usize = 64;
 pub(super) fn exchanges<'a>(forest: &Forest<'a>) -> Result<Vec<Item<'a>>, Unfit> {
     let mut chains: Vec<Chain<'a>> = Vec::new();
     let mut equal: HashMap<Vec<Item<'a>>, Vec<usize>> = HashMap::new();
+    let drawer = Drawer::new(forest);
     for root in &forest.roots {
-        let span = forest.spans[*root];
-        let items = forest.exchange(*root)?;
+        let span = forest.span(*root);
+        let items = drawer.exchange(*root)?;
         let known = equal.entry(items.clone()).or_default();
         let after = known.iter().rev().take(TRIED).copied().find(|at| chains[*at].end <= span.start);
         match after {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     forest::forest,
-    item::Item,
+    item::{Item, settled},
     names::{Names, escaped},
     units::exchanges,
 };
@@ -34,11 +34,13 @@ pub enum Unfit {
 
 /// Draws spans as a Mermaid sequence diagram.
 ///
-/// A span that serves a call is a message from whose span is its parent, and its end is the reply; where that parent is not
-/// there, the call comes from an actor `Client`. A call that nobody here served goes to whom its attributes name, work within
-/// a service is a message to itself, and what is sent and received by way of a queue is an asynchronous message to it and
-/// one from it. Siblings that overlap in time are a `par`; equal steps that follow each other are a `loop N times`. Exchanges
-/// that no span causes are branches of one `par`, for only clocks could order them.
+/// Spans are read as a check reads them, so that a check of the drawing against them passes. A span that serves a call is a
+/// message from whose span is its parent, and its end is the reply; where that parent is not there, the call comes from an
+/// actor `Client`. A call that nobody here served goes to whom its attributes name, work within a service is a message to
+/// itself, and what is sent and received by way of a queue is an asynchronous message to it and one from it. Siblings that
+/// overlap in time are a `par`, and so is what somebody does behind its reply or with a message, and what others go on with
+/// meanwhile; equal steps that follow each other are a `loop N times`. Exchanges that no span causes are branches of one
+/// `par`, for only clocks could order them.
 ///
 /// The text does not depend on the order of the spans. Of spans with the same id one is drawn, and spans that are their own
 /// ancestors are not.
@@ -51,7 +53,7 @@ pub fn export(spans: &[Span]) -> Result<String, Unfit> {
         return Err(Unfit::TooMany { spans: spans.len() });
     }
     let forest = forest(spans);
-    let items = exchanges(&forest)?;
+    let items = settled(exchanges(&forest)?);
     let mut names = Names::default();
     let mut body = String::new();
     write(&items, 1, &mut names, &mut body)?;
@@ -92,6 +94,7 @@ fn write<'a>(items: &[Item<'a>], depth: usize, names: &mut Names<'a>, text: &mut
                 write(body, depth + 1, names, text)?;
                 _ = writeln!(text, "{pad}end");
             }
+            Item::Beside(inner) => write(inner, depth, names, text)?,
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ mod report;
 mod run;
 mod stimuli;
 
-pub use library::{Entry, Library};
+pub use library::{Entry, Library, Site};
 pub use report::{Finding, Report, Summary};
 pub use run::{Source, lint};
 pub(in crate::sequence) use stimuli::PEOPLE;

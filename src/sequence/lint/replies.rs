@@ -10,7 +10,6 @@ use crate::sequence::{
 /// How many open calls are remembered; older ones are forgotten, so that the work stays linear.
 const REMEMBERED: usize = 64;
 
-/// A call, from one to the other.
 type Call = (Who, Who);
 
 #[derive(Debug, Clone, Default)]
@@ -55,11 +54,23 @@ impl Checker<'_> {
             return;
         }
         let before = calls.clone();
-        for (i, operand) in fragment.operands.iter().enumerate() {
+        let mut branches = Vec::new();
+        for operand in &fragment.operands {
             let mut branch = before.clone();
             self.items(&operand.items, &mut branch);
-            if i == 0 || branch.open.len() < calls.open.len() {
-                *calls = branch;
+            branches.push(branch);
+        }
+        calls.open.retain(|call| branches.iter().all(|branch| branch.open.contains(call)));
+        for branch in branches {
+            for call in branch.open.into_iter().filter(|call| !before.open.contains(call)) {
+                if !calls.open.contains(&call) {
+                    remember(&mut calls.open, call);
+                }
+            }
+            for call in branch.answered {
+                if !calls.answered.contains(&call) {
+                    remember(&mut calls.answered, call);
+                }
             }
         }
     }
@@ -67,13 +78,14 @@ impl Checker<'_> {
     fn message(&mut self, message: &Message, calls: &mut Calls) {
         let (call, back) = ((message.from, message.to), (message.to, message.from));
         let open = calls.open.iter().rposition(|known| *known == back);
-        let dotted = message.arrow.stroke == Stroke::Dotted;
+        // An asynchronous arrow is not waited for, and answers nobody.
+        let dotted = message.arrow.stroke == Stroke::Dotted && !message.arrow.is_async();
         match open {
             Some(at) if dotted || self.is_answer(message, &calls.open[at..]) => {
                 if !dotted {
                     self.solid(message);
                 }
-                calls.open.truncate(at);
+                close(&mut calls.open, at);
                 remember(&mut calls.answered, back);
             }
             _ if dotted && calls.answered.contains(&back) => self.second(message),
@@ -128,6 +140,19 @@ impl Checker<'_> {
         };
         let fix = format!("draw the call before it, or a solid arrow if this is one: `{from}->>{to}`");
         self.found.push(Diagnostic::new(Code::ReplyWithoutCall, message.span, what, fix));
+    }
+}
+
+/// Closes a call and all that were opened within it; one that its caller made beside it stays open.
+fn close(open: &mut Vec<Call>, at: usize) {
+    let later = open.split_off(at);
+    let mut within = Vec::new();
+    for (from, to) in later {
+        if within.is_empty() || within.contains(&from) {
+            within.push(to);
+        } else {
+            open.push((from, to));
+        }
     }
 }
 

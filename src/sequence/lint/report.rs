@@ -41,6 +41,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Leaves out what does not count, also of the numbers.
+    pub fn retain(&mut self, mut counts: impl FnMut(&Finding) -> bool) {
+        self.findings.retain(|finding| counts(finding));
+        self.summary.findings.clear();
+        for finding in &self.findings {
+            *self.summary.findings.entry(finding.diagnostic.severity()).or_default() += 1;
+        }
+    }
+
     /// Takes up a finding that was made elsewhere, in one more document.
     pub fn add(&mut self, finding: Finding) {
         *self.summary.findings.entry(finding.diagnostic.severity()).or_default() += 1;

@@ -31,8 +31,8 @@ pub struct Source {
 pub fn lint(sources: &[Source], library: &dyn Library, mode: Mode) -> Report {
     let mut summary = Summary { files: sources.len(), ..Summary::default() };
     let mut findings = Vec::new();
-    let mut references = References::new(library);
     let documents: Vec<Document> = sources.iter().map(read).collect();
+    let mut references = References::new(library, &documents);
     for (index, (source, document)) in sources.iter().zip(&documents).enumerate() {
         let mut found = document.found.clone();
         for block in &document.blocks {
@@ -44,6 +44,9 @@ pub fn lint(sources: &[Source], library: &dyn Library, mode: Mode) -> Report {
         findings.extend(found.into_iter().map(|diagnostic| Finding { document: index, diagnostic }));
     }
     findings.extend(identifiers::check(sources, &documents));
+    findings.retain(|finding| {
+        !documents.get(finding.document).is_some_and(|document| document.allowed.contains(&finding.diagnostic.code))
+    });
     findings.sort_by_key(|f| (f.document, f.diagnostic.span.start, f.diagnostic.code));
     for finding in &findings {
         *summary.findings.entry(finding.diagnostic.severity()).or_default() += 1;
@@ -54,7 +57,8 @@ pub fn lint(sources: &[Source], library: &dyn Library, mode: Mode) -> Report {
 fn read(source: &Source) -> Document {
     if is_diagram(&source.path) {
         let block = Block { source: source.text.clone(), start: 0, inline: false };
-        return Document { blocks: vec![block], ..Document::default() };
+        let (allowed, found) = markdown::allowed(&source.text);
+        return Document { blocks: vec![block], allowed, found, ..Document::default() };
     }
     markdown::read(&source.text)
 }

@@ -18,6 +18,12 @@ pub struct Document {
     pub paths: Vec<PathName>,
     /// The texts that a reader sees, code left out.
     pub prose: Vec<Span>,
+    /// The codes that the document says are allowed in it.
+    pub allowed: Vec<Code>,
+    /// Whether it begins with front matter, as the pages of sites do.
+    pub front_matter: bool,
+    /// Whether other files are put into it, so that not all of its anchors can be seen.
+    pub includes: bool,
     /// What is wrong with the document itself.
     pub found: Vec<Diagnostic>,
 }

@@ -1,6 +1,29 @@
-//! Metadata at the top of a document that lack their `---` lines: Markdown then draws them as text.
+//! Metadata at the top of a document: front matter, and `key: value` lines that lack its `---` and are drawn as text.
 
 use crate::sequence::{Code, Diagnostic, Span};
+
+/// The byte behind the front matter; 0 where there is none.
+///
+/// Front matter begins on the very first line, with no blank line behind its mark, and is closed. Any other `---` is a
+/// thematic break, or underlines a heading.
+pub(super) fn front_matter(text: &str) -> usize {
+    let begin = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut lines = text[begin..].split_inclusive('\n');
+    let mark = lines.next().map(str::trim_end).filter(|mark| matches!(*mark, "---" | "+++"));
+    let Some(mark) = mark else { return 0 };
+    let mut end = begin + mark.len() + text[begin + mark.len()..].find('\n').map_or(0, |feed| feed + 1);
+    for (number, line) in lines.enumerate() {
+        end += line.len();
+        let written = line.trim_end();
+        if written == mark || (mark == "---" && written == "...") {
+            return end;
+        }
+        if number == 0 && written.is_empty() {
+            return 0;
+        }
+    }
+    0
+}
 
 /// The finding, where a document begins with `key: value` lines.
 pub(super) fn bare(text: &str) -> Option<Diagnostic> {
@@ -45,6 +68,24 @@ fn key(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn front_matter_is_at_the_very_beginning() {
+        for (text, front) in [
+            ("---\na: b\n---\n# A\n", "---\na: b\n---\n"),
+            ("\u{feff}---\r\na: b\r\n...\r\n# A\n", "\u{feff}---\r\na: b\r\n...\r\n"),
+            ("+++\na = 1\n+++\n# A\n", "+++\na = 1\n+++\n"),
+            ("---\n---\nx", "---\n---\n"),
+            ("---\na: b\n---", "---\na: b\n---"),
+            ("---\n\n# A\n\n---\n", ""),
+            ("---\na: b\n", ""),
+            ("# A\n---\na: b\n---\n", ""),
+            ("\n---\na: b\n---\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(&text[..front_matter(text)], front, "{text:?}");
+        }
+    }
 
     #[test]
     fn only_what_looks_like_metadata_is_taken_for_it() {

@@ -24,6 +24,9 @@ pub(super) fn clean(source: &str) -> Clean {
     if marked(b'\r') {
         line_feeds(&mut bytes);
     }
+    if marked(b'<') {
+        attributes(&mut bytes);
+    }
     let front = front_matter(source);
     if let Some((whole, _)) = front {
         blank(&mut bytes, whole);
@@ -49,6 +52,26 @@ fn blank(bytes: &mut [u8], span: Span) {
 fn line_feeds(bytes: &mut [u8]) {
     for byte in bytes.iter_mut().filter(|byte| **byte == b'\r') {
         *byte = b'\n';
+    }
+}
+
+/// The quotes around the values of HTML attributes become single ones: `/<(\w+)([^>]*)>/` and `/="([^"]*)"/`.
+fn attributes(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(open) = find(bytes, at, b"<") {
+        let word = skip_word(bytes, open + 1);
+        at = open + 1;
+        if word == open + 1 {
+            continue;
+        }
+        let Some(close) = find(bytes, word, b">") else { return };
+        at = close + 1;
+        let mut value = word;
+        while let Some(begin) = find(&bytes[..close], value, b"=\"") {
+            let Some(end) = find(&bytes[..close], begin + 2, b"\"") else { break };
+            (bytes[begin + 1], bytes[end]) = (b'\'', b'\'');
+            value = end + 1;
+        }
     }
 }
 

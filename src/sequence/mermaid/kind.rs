@@ -32,6 +32,10 @@ impl fmt::Display for Kind {
 /// First words of the kinds that are not read here.
 const OTHERS: &[&str] = &[
     "C4Context",
+    "C4Container",
+    "C4Component",
+    "C4Dynamic",
+    "C4Deployment",
     "architecture",
     "block",
     "classDiagram",

@@ -17,7 +17,6 @@ pub(super) fn map(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The text at a key.
 pub(super) fn get(map: &Value, key: &str) -> Option<String> {
     map.get(key).and_then(Value::as_str).map(str::to_owned)
 }

@@ -207,7 +207,6 @@ impl<'a> Tree<'a> {
         SpanId(bytes)
     }
 
-    /// The spans of a call, each changed.
     fn changed(&self, which: &BTreeSet<usize>, change: impl Fn(&mut Span)) -> Vec<Span> {
         let mut spans = self.spans.to_vec();
         which.iter().for_each(|i| change(&mut spans[*i]));

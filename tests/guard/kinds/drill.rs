@@ -1,19 +1,25 @@
 //! The drill, on a database in memory: as planned handover, promoted by us, and left to a manager.
 
-use std::{marker::PhantomData, path::Path, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    path::Path,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use interlock::{
     guard::{Operation, Plan, Strength},
     model::{HumanDuration, Restore, Victim},
     operation::{
-        self,
+        self, FencedKey,
         drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
+        fenced_keys,
     },
     ports::Clock,
 };
 
 use super::{Effort, Subject};
-use crate::database::{Failure, MemoryDatabase};
+use crate::database::{Failure, MemoryDatabase, OnlyAsked, Unasked};
 
 /// One way to drill.
 pub trait Way {
@@ -61,6 +67,7 @@ pub struct Drilled<W> {
     database: MemoryDatabase,
     folder: tempfile::TempDir,
     ledger: tempfile::TempDir,
+    unasked: Unasked,
     way: PhantomData<W>,
 }
 
@@ -99,6 +106,20 @@ impl<W: Way> Drilled<W> {
         }
     }
 
+    fn drill(&self) -> Drill {
+        let database = Arc::new(self.database.clone());
+        let ports = Ports { database: database.clone(), hosts: database.clone(), metrics: None, clock: self.clock() };
+        // No order is ever given that the gate has not asked for.
+        let asked = Drill::new(self.spec(), ports.clone()).orders();
+        let hosts = Arc::new(OnlyAsked { hosts: self.database.clone(), asked, unasked: self.unasked.clone() });
+        Drill::new(self.spec(), Ports { hosts, ..ports })
+    }
+
+    fn asked_for_all(&self) -> Result<(), String> {
+        let unasked = self.unasked.lock().unwrap_or_else(PoisonError::into_inner);
+        unasked.first().map_or(Ok(()), |order| Err(format!("no gate has asked for {order}")))
+    }
+
     /// What comes by itself has come after a while.
     fn settled(&self) -> &MemoryDatabase {
         for _ in 0..3 {
@@ -116,7 +137,13 @@ impl<W: Way> Subject for Drilled<W> {
 
     fn fresh() -> Self {
         let [folder, ledger] = [tempfile::tempdir(), tempfile::tempdir()].map(Result::unwrap);
-        Self { database: MemoryDatabase::new(W::MANAGED), folder, ledger, way: PhantomData }
+        Self {
+            database: MemoryDatabase::new(W::MANAGED),
+            folder,
+            ledger,
+            unasked: Unasked::default(),
+            way: PhantomData,
+        }
     }
 
     fn plan(&self) -> Plan {
@@ -125,9 +152,11 @@ impl<W: Way> Subject for Drilled<W> {
     }
 
     fn operation(&self) -> Arc<dyn Operation> {
-        let database = Arc::new(self.database.clone());
-        let ports = Ports { database: database.clone(), hosts: database, metrics: None, clock: self.clock() };
-        Arc::new(Drill::new(self.spec(), ports))
+        Arc::new(self.drill())
+    }
+
+    fn keys(&self) -> Option<Vec<FencedKey>> {
+        Some(fenced_keys(&self.drill(), &self.plan()))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -159,14 +188,14 @@ impl<W: Way> Subject for Drilled<W> {
     }
 
     fn stand(&self) -> String {
-        self.settled().stand()
+        self.asked_for_all().map_or_else(|unasked| unasked, |()| self.settled().stand())
     }
 
     fn is_as_before(&self) -> Result<(), String> {
-        self.settled().is_whole("a")
+        self.asked_for_all().and_then(|()| self.settled().is_whole("a"))
     }
 
     fn is_as_planned(&self, _: Option<&str>) -> Result<(), String> {
-        self.settled().is_whole(W::PRIMARY)
+        self.asked_for_all().and_then(|()| self.settled().is_whole(W::PRIMARY))
     }
 }

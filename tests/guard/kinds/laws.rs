@@ -5,9 +5,9 @@ use std::{cell::Cell, fmt::Debug, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream};
 use interlock::{
     adapters::store::FolderStore,
-    guard::{Action, Context, Mode, Outcome, Role, begin, drive, load, milestone, recover},
+    guard::{Action, Context, Entry, Mode, Outcome, Role, Start, begin, drive, load, milestone, recover},
     model::Epoch,
-    ports::{ByHand, Store},
+    ports::{ByHand, Fencing, Store},
 };
 
 use super::Subject;
@@ -32,14 +32,14 @@ fn bound<S: Subject>(subject: &S, store: Arc<dyn Store>) -> Context {
 /// Runs it to its end.
 async fn run<S: Subject>(subject: &S) -> Outcome {
     let store = open(subject);
-    let grant = begin(&*store, &run_id(), &subject.plan(), &[], &[]).await.unwrap();
+    let grant = begin(&*store, &run_id(), &subject.plan(), &Start::default()).await.unwrap();
     drive(&bound(subject, store), &grant).await.unwrap()
 }
 
 /// Runs it until it ends or is cut; says how many records were written.
 async fn run_until<S: Subject>(subject: &S, cut: Option<(u64, Cut)>) -> u64 {
     let store = Arc::new(CutStore::new(subject.folder().to_owned(), subject.clock(), cut));
-    if let Ok(grant) = begin(&*store, &run_id(), &subject.plan(), &[], &[]).await {
+    if let Ok(grant) = begin(&*store, &run_id(), &subject.plan(), &Start::default()).await {
         let _ = drive(&bound(subject, store.clone()), &grant).await;
     }
     store.appends()
@@ -130,6 +130,37 @@ pub async fn failing_once<S: Subject>() {
         let outcome = run(&subject).await;
         needs_nobody::<S>(&outcome)?;
         stands(&subject, &outcome)
+    })
+    .await;
+}
+
+/// Who reads the plan is told which keys have no fence: at those, and only there, may a single call that failed need a person.
+/// The plan's keys are declared all of them.
+pub async fn what_has_no_fence_is_declared<S: Subject>() {
+    let subject = S::fresh();
+    let Some(keys) = subject.keys() else { return };
+    let is_open = keys.iter().any(|key| key.fence == Fencing::None);
+    assert_eq!(is_open, S::NEEDS_PERSON.is_some(), "{keys:?}");
+    for step in subject.plan().steps {
+        if let Action::Change { key, .. } = step.action {
+            assert!(keys.iter().any(|known| known.key == key && known.planned), "{key} among {keys:?}");
+        }
+    }
+    let calls = calls_of_a_run::<S>().await;
+    let cases = sample("calls of the platform", (0..calls).collect(), S::EFFORT.calls);
+    each::<S, _>(cases, async |at| {
+        let subject = S::fresh();
+        subject.fail_after(at, 1, Failure::Undone);
+        run(&subject).await;
+        let entries = load(&*open(&subject), &run_id()).await.unwrap().entries;
+        let mut prepared = entries.iter().filter_map(|entry| match entry {
+            Entry::Prepared { key, .. } => Some(key),
+            _ => None,
+        });
+        match prepared.find(|key| !keys.iter().any(|known| known.key == **key)) {
+            Some(key) => Err(format!("{key} is written to go back, and is not declared")),
+            None => Ok(()),
+        }
     })
     .await;
 }

@@ -11,6 +11,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use interlock::{
     guard::{Operation, Plan},
+    operation::FencedKey,
     ports::Clock,
 };
 
@@ -31,6 +32,10 @@ pub trait Subject: Sized {
     fn plan(&self) -> Plan;
     /// The operation as a process that has just begun makes it.
     fn operation(&self) -> Arc<dyn Operation>;
+    /// All keys that it says it may write, with what holds back there what is under way; `None` where it is no kind.
+    fn keys(&self) -> Option<Vec<FencedKey>> {
+        None
+    }
     /// The platform's time.
     fn clock(&self) -> Arc<dyn Clock>;
     /// Lets time pass.
@@ -90,6 +95,11 @@ macro_rules! laws {
             #[tokio::test]
             async fn a_platform_that_stays_away_ends_stuck_until_it_is_back() {
                 laws::gone_for_good::<$subject>().await;
+            }
+
+            #[tokio::test]
+            async fn a_person_may_be_needed_only_where_a_key_has_no_fence() {
+                laws::what_has_no_fence_is_declared::<$subject>().await;
             }
 
             #[tokio::test]

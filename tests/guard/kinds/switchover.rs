@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use interlock::{
     guard::{Operation, Plan},
     model::HumanDuration,
-    operation::switchover::Spec,
+    operation::{FencedKey, fenced_keys, switchover::Spec},
     ports::{Clock, PortError},
 };
 
@@ -36,6 +36,10 @@ impl Subject for World {
 
     fn operation(&self) -> Arc<dyn Operation> {
         Arc::new(self.switch())
+    }
+
+    fn keys(&self) -> Option<Vec<FencedKey>> {
+        Some(fenced_keys(&self.switch(), &Self::plan(self)))
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

@@ -3,7 +3,7 @@
 use interlock::{
     lab::DatabaseKind,
     model::Epoch,
-    ports::{ByHand, HostState, Hosts as _},
+    ports::{Act, ByHand, HostState, Hosts as _, Order},
 };
 
 use super::stage::Stage;
@@ -37,7 +37,7 @@ impl Stage {
         until("two standbys that stream", || {
             let writable = self.writable();
             leader = writable.first().copied().unwrap_or_default().to_owned();
-            writable.len() == 1 && self.admin(&leader, STREAMS) == "2"
+            writable.len() == 1 && self.try_admin(&leader, STREAMS).as_deref() == Ok("2")
         });
         leader
     }
@@ -89,7 +89,7 @@ fn a_paused_etcd_takes_the_leader_away_and_gives_one_back() {
     let stage = Stage::up(DatabaseKind::Patroni, &["ttl=5", "retry_timeout=2"]);
     // Whoever leads: on a busy machine so short a lease may have changed hands already.
     stage.until_whole();
-    assert!(!stage.hosts.can("etcd", HostState::Orphaned) && !stage.hosts.can_freeze("etcd"));
+    assert!(!stage.hosts.can("etcd", Order::Do(Act::KillManager)) && !stage.hosts.can("etcd", Order::Flow));
     stage.bring("etcd", HostState::Paused);
     until("nobody to take writes", || stage.writable().is_empty());
     stage.bring("etcd", HostState::Running);

@@ -127,6 +127,11 @@ impl Stage {
         self.ask(node, true, statement, ANSWER).unwrap_or_else(|e| panic!("{node}: {statement}: {e}"))
     }
 
+    /// Tries a statement as the administrator: whoever leads may be started anew meanwhile.
+    pub fn try_admin(&self, node: &str, statement: &str) -> Result<String, String> {
+        self.ask(node, true, statement, ANSWER)
+    }
+
     pub fn answers(&self, node: &str) -> bool {
         self.tries(node, "select 1")
     }

@@ -1,5 +1,7 @@
 //! What a stage knows of its runs: waited for, read, and held against what has to be true of each that is over.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use interlock::{
     adapters::store::FolderStore,
     guard::{Entry, Mode, Outcome, Stored, load, milestone},
@@ -9,6 +11,7 @@ use interlock::{
 };
 
 use super::{Stage, until};
+use crate::traces;
 
 impl Stage {
     pub fn store(&self) -> FolderStore {
@@ -79,8 +82,16 @@ impl Stage {
         of_run.map_or_else(|| "missing".to_owned(), |one| one["state"].as_str().unwrap().to_owned())
     }
 
-    /// What has to be true of every run that is over: its journal is whole, its target free, its guardian gone.
+    /// What has to be true of every run that is over: its journal is whole, its target free, its guardian gone, and nothing of it
+    /// is for others to read.
     pub fn is_clean(&self, run: &RunId) {
+        for path in traces::files(&self.runs_folder()) {
+            for place in path.ancestors().take_while(|place| place.starts_with(self.runs_folder())) {
+                // One of a guardian that has just ended may be gone again.
+                let Ok(meta) = place.metadata() else { continue };
+                assert_eq!(meta.permissions().mode() & 0o077, 0, "{}", place.display());
+            }
+        }
         let verified = self.ask(&["runs", "verify", run.as_str()]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
         assert!(self.is_free(), "{run} still holds its target: {:?}", self.mode(run));

@@ -1,6 +1,6 @@
 //! What is long or deep is aligned, what is too much is given up, and what was aligned before is looked up.
 
-use interlock::sequence::conform::align::{Aligner, Budget, Exhausted, Label, Steps, Tree};
+use interlock::sequence::conform::align::{Aligner, Budget, Event, Exhausted, Label, Steps, Tree};
 
 use super::{
     check::Model,
@@ -151,4 +151,102 @@ fn equal_sequences_are_looked_up() {
         assert_eq!(few.align(&labels(letters)).unwrap().cost, 3 - letters.len() as u64);
     }
     assert_eq!(few.len(), 1, "there is room for one");
+}
+
+/// So many copies of the same steps beside each other, and the classes by which they are known for the same.
+fn copies(letters: &str, count: usize) -> (Tree, Model, Vec<u32>) {
+    let mut model = Model::default();
+    let tree = Tree::Par((0..count).map(|_| model.seq(letters)).collect());
+    let classes = (0..count).flat_map(|_| letters.chars().map(|letter| letter as u32)).collect();
+    (tree, model, classes)
+}
+
+/// Operands of a `par` that stand for each other are not tried in every order: the states that are held grow with a power of
+/// their number, and not with all of their subsets.
+#[test]
+fn operands_that_are_alike_cost_a_few_states() {
+    let (tree, model, classes) = copies("abcd", 14);
+    let labels: Vec<Label> = ["a".repeat(14), "bc".repeat(7), "b".repeat(7), "c".repeat(7), "d".repeat(14)]
+        .concat()
+        .chars()
+        .map(|c| c as Label)
+        .collect();
+    let budget = Budget { states: 100_000 };
+    let aligner = Aligner::with_classes(&tree, &model.steps, &classes);
+    let found = align_plain(&aligner, &labels, budget).unwrap();
+    assert_eq!(found.cost, 0);
+    let mut steps = super::check::run(&found);
+    steps.sort_unstable();
+    assert_eq!(steps, (0..14 * 4).collect::<Vec<_>>(), "each step of each operand, once");
+    assert_eq!(align_plain(&Aligner::new(&tree, &model.steps), &labels, budget), Err(Exhausted));
+}
+
+/// The same where the events do not fit: what follows the `par` begins before all of its operands have ended. Were every
+/// distribution of the events over the operands tried, two million states would not suffice.
+#[test]
+fn operands_that_are_alike_cost_a_few_states_where_events_do_not_fit() {
+    let (par, mut model, mut classes) = copies("crcrcrcr", 14);
+    let tree = Tree::Seq(vec![par, model.seq("cr")]);
+    classes.extend("cr".chars().map(|letter| letter as u32));
+    let labels: Vec<Label> = ["c".repeat(10), "rc".repeat(46), "rrrrr".to_owned(), "c".to_owned(), "rrrrrr".to_owned()]
+        .concat()
+        .chars()
+        .map(|c| c as Label)
+        .collect();
+    let aligner = Aligner::with_classes(&tree, &model.steps, &classes);
+    let found = align_plain(&aligner, &labels, Budget { states: 10_000 }).unwrap();
+    assert_eq!(found.cost, 2);
+    let mut steps = super::check::run(&found);
+    steps.sort_unstable();
+    assert_eq!(steps, (0..14 * 8 + 2).collect::<Vec<_>>(), "each step of each operand, once");
+}
+
+/// A `par` within operands of a `par`, as work is drawn that spans of one name tell of.
+#[test]
+fn operands_within_operands_cost_a_few_states() {
+    let mut model = Model::default();
+    let mut tree = model.seq("ww");
+    for _ in 0..6 {
+        let operands = vec![model.step('w'), Tree::Seq(vec![model.step('w'), tree]), model.seq("ww")];
+        tree = Tree::Par(operands);
+        tree = Tree::Seq(vec![model.step('w'), tree]);
+    }
+    let operands = vec![tree, model.seq("ww")];
+    let tree = Tree::Par(operands);
+    let count = model.steps.labels.len();
+    let aligner = Aligner::with_classes(&tree, &model.steps, &vec![0; count]);
+    let found = align_plain(&aligner, &vec!['w' as Label; count], Budget { states: 20_000 }).unwrap();
+    assert_eq!((found.cost, super::check::run(&found).len()), (0, count));
+}
+
+/// Of several orders the one that fits best is found, and the first of those that fit as well.
+#[test]
+fn the_order_that_fits_best_is_taken() {
+    let mut model = Model::default();
+    let tree = model.seq("abcd");
+    let aligner = Aligner::new(&tree, &model.steps);
+    let events: Vec<Event> = "abdc".chars().map(|letter| Event { label: letter as Label, extra: 1 }).collect();
+    let aligned = |orders: &[Vec<usize>]| {
+        aligner.align_any(&events, orders, &|_, _| Some(0), Budget::default()).map(|(at, found)| (at, found.cost))
+    };
+    assert_eq!(aligned(&[vec![0, 1, 2, 3], vec![0, 1, 3, 2], vec![0, 1, 3, 2]]), Ok((1, 0)));
+    assert_eq!(aligned(&[vec![1, 0, 2, 3], vec![0, 1, 2, 3], vec![1, 0, 3, 2]]), Ok((1, 2)));
+    assert_eq!(aligned(&[]), Err(Exhausted));
+}
+
+#[test]
+fn operands_that_are_alike_are_aligned_as_cheaply_as_others() {
+    for letters in ["ab", "aba", "abc"] {
+        for count in [2, 3] {
+            let (tree, model, classes) = copies(letters, count);
+            let (plain, alike) =
+                (Aligner::new(&tree, &model.steps), Aligner::with_classes(&tree, &model.steps, &classes));
+            for number in 0..1_024_u32 {
+                let labels: Vec<Label> =
+                    (0..6).map(|at| ['a', 'b', 'c', 'x'][(number >> (2 * at) & 3) as usize] as Label).collect();
+                let cost = |aligner: &Aligner| align_plain(aligner, &labels, Budget::default()).unwrap().cost;
+                assert_eq!(cost(&alike), cost(&plain), "{letters} {count} {labels:?}");
+            }
+        }
+    }
 }

@@ -56,31 +56,31 @@ sequenceDiagram
     participant orders
     participant mailer
     participant smtp
+    Client->>shop_front: POST /orders
+    shop_front->>shop_front: check cart
+    shop_front->>prices: GET /prices/{id}
+    prices->>postgresql: SELECT prices
+    postgresql-->>prices: ok
+    prices-->>shop_front: 200
     par
-        Client->>shop_front: POST /orders
-        shop_front->>shop_front: check cart
-        shop_front->>prices: GET /prices/{id}
-        prices->>postgresql: SELECT prices
-        postgresql-->>prices: ok
-        prices-->>shop_front: 200
-        par
-            shop_front->>postgresql: INSERT orders
-            postgresql-->>shop_front: ok
-        and
-            shop_front->>tills: POST /charges
-            tills-->>shop_front: 402
-        end
-        loop 3 times
-            shop_front->>packing: POST /packs
-            packing-->>shop_front: 202
-        end
-        shop_front-xscores_example: POST /score
-        shop_front-)orders: publish order
-        shop_front-->>Client: 201
+        shop_front->>postgresql: INSERT orders
+        postgresql-->>shop_front: ok
     and
+        shop_front->>tills: POST /charges
+        tills-->>shop_front: 402
+    end
+    loop 3 times
+        shop_front->>packing: POST /packs
+        packing-->>shop_front: 202
+    end
+    shop_front-xscores_example: POST /score
+    shop_front-)orders: publish order
+    par
         orders-)mailer: process order
         mailer->>smtp: SEND mail
         smtp-->>mailer: ok
+    and
+        shop_front-->>Client: 201
     end
 ");
 }

@@ -8,6 +8,7 @@ use std::{
 use interlock::{
     model::trace::{Attributes, Kind, Link, Resource, Span, SpanId, Status, TraceId, Value},
     sequence::{
+        Code,
         export::export,
         lint::{Entry, Library, Source, lint},
         mermaid::{Diagram, Mode, parse, sequence::Sequence},
@@ -102,6 +103,20 @@ pub fn read_back(text: &str) -> Sequence {
         let report = lint(&[source], &Nothing, mode);
         assert!(report.findings.is_empty(), "{:?}\n{text}", report.findings);
     }
+    let Diagram::Sequence(sequence) = parse(text, Mode::Strict).diagram else { panic!("{text}") };
+    sequence
+}
+
+/// The diagram, of which nothing worse is said than what no lifeline enforces.
+pub fn lint_clean(text: &str) -> Sequence {
+    let source = Source { path: PathBuf::from("traces.mmd"), text: text.to_owned() };
+    let report = lint(&[source], &Nothing, Mode::Strict);
+    let worse: Vec<_> = report.findings.iter().filter(|finding| finding.diagnostic.code != Code::Race).collect();
+    assert!(worse.is_empty(), "{worse:?}\n{text}");
+    sequence(text)
+}
+
+pub fn sequence(text: &str) -> Sequence {
     let Diagram::Sequence(sequence) = parse(text, Mode::Strict).diagram else { panic!("{text}") };
     sequence
 }

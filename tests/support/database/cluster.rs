@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use interlock::ports::{
-    Clock as _, Database, Finding, Follows, Hosts, Means, NodeSeen, Permit, PortError, Session, Topology, Unit,
+    Clock as _, Database, Fencing, Finding, Follows, Hosts, Means, NodeSeen, Permit, PortError, Session, Topology, Unit,
 };
 
 use super::{MemoryDatabase, failing::Fate, node::What, roles::PAUSE, session::Connection, state::State};
@@ -17,6 +17,10 @@ impl Database for MemoryDatabase {
 
     fn is_managed(&self) -> bool {
         self.lock().manager.is_some()
+    }
+
+    fn fencing(&self) -> Fencing {
+        if self.is_managed() { Fencing::None } else { Fencing::Session }
     }
 
     fn unit(&self) -> Unit {

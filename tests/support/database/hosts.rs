@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use interlock::{
     model::Epoch,
-    ports::{Flow, HostState, Hosts, Permit, PortError},
+    ports::{Act, Fencing, Flow, HostState, Hosts, Order, Permit, PortError},
 };
 
 use super::MemoryDatabase;
@@ -14,12 +14,12 @@ impl Hosts for MemoryDatabase {
         self.lock().nodes.iter().map(|node| node.name.clone()).collect()
     }
 
-    fn can(&self, _: &str, state: HostState) -> bool {
-        matches!(state, HostState::Running | HostState::Down)
+    fn can(&self, _: &str, order: Order) -> bool {
+        !matches!(order, Order::Do(act) if act != Act::PowerOff)
     }
 
-    fn can_freeze(&self, _: &str) -> bool {
-        true
+    fn fencing(&self, _: &str) -> Fencing {
+        Fencing::Version
     }
 
     async fn state(&self, host: &str) -> Result<HostState, PortError> {
@@ -36,7 +36,7 @@ impl Hosts for MemoryDatabase {
     }
 
     async fn set_state(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
-        if !self.can(host, to) {
+        if !matches!(to, HostState::Running | HostState::Down) {
             return Err(PortError::NotFound { what: format!("the state {to} of {host}") });
         }
         self.act(permit, |state| {

@@ -11,12 +11,14 @@ mod failing;
 mod hosts;
 mod manager;
 mod node;
+mod only_asked;
 mod roles;
 mod session;
 mod state;
 
 pub use clock::SharedClock;
 pub use failing::Failure;
+pub use only_asked::{OnlyAsked, Unasked};
 
 use std::{
     fmt::Write as _,
@@ -118,6 +120,12 @@ impl MemoryDatabase {
         }
         let order: Vec<u64> = state.effects.iter().map(|(epoch, _)| *epoch).collect();
         if order.is_sorted() { Ok(()) } else { Err(format!("an owner of old has acted: {:?}", state.effects)) }
+    }
+
+    /// How a host stands, without a call that could fail.
+    fn stands(&self, host: &str) -> Result<HostState, PortError> {
+        let state = self.lock();
+        state.index(host).map(|index| state.host(index))
     }
 
     fn names(&self, index: usize) -> String {

@@ -10,13 +10,15 @@ use interlock::{
 /// What one object remembers of its writers; each object fences for itself, as those of real platforms do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
+    /// Which of the objects of this name it is.
+    pub uid: u64,
     pub epoch: Epoch,
     pub version: u64,
 }
 
 impl Default for Mark {
     fn default() -> Self {
-        Self { epoch: Epoch(0), version: 0 }
+        Self { uid: 1, epoch: Epoch(0), version: 0 }
     }
 }
 
@@ -26,14 +28,19 @@ impl Mark {
         if epoch < self.epoch {
             return Err(PortError::Superseded { ours: epoch.0, theirs: self.epoch.0 });
         }
-        *self = Self { epoch, version: self.version + 1 };
+        *self = Self { epoch, version: self.version + 1, ..*self };
         Ok(())
+    }
+
+    /// Somebody makes the object anew, without our mark.
+    pub fn make_anew(&mut self) {
+        *self = Self { uid: self.uid + 1, ..Self::default() };
     }
 
     /// Whether a write holds that was made for `version` and takes `from` to stand where `found` does.
     pub fn admit<T: PartialEq + serde::Serialize>(
         &mut self,
-        version: u64,
+        (uid, version): (u64, u64),
         found: &T,
         to: &T,
         fence: &Fence<T>,
@@ -41,7 +48,7 @@ impl Mark {
         if fence.epoch < self.epoch {
             return Err(PortError::Superseded { ours: fence.epoch.0, theirs: self.epoch.0 });
         }
-        if version != self.version || (*found != fence.from && found != to) {
+        if (uid, version) != (self.uid, self.version) || (*found != fence.from && found != to) {
             return Err(PortError::Conflict { found: json!(found), expected: json!(fence.from) });
         }
         self.raise(fence.epoch)

@@ -3,12 +3,14 @@
 
 mod clock;
 mod mark;
+mod meddling;
 mod order;
 mod ports;
 
 pub use clock::MemoryClock;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -29,7 +31,8 @@ struct SlotState {
     mark: Mark,
     status: u16,
     took: Duration,
-    in_flight: InFlight,
+    /// `None` where nothing tells it.
+    in_flight: Option<InFlight>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,33 @@ struct State {
     waits: bool,
     managers: Vec<Manager>,
     missing: Vec<Missing>,
+    /// Nobody gets through to the slots by the live path.
+    live_cut: bool,
+    /// What answers say of who gave them.
+    names: Names,
+    /// How many answers have named their own request.
+    asked: u64,
+    /// Where live requests go, whatever the weights say.
+    stray: Option<Slot>,
+    /// Whether the platform knows by itself who serves.
+    has_record: bool,
+    /// Of the requests to green by the preview path every so many fail; how many there were.
+    stumbles: (u64, u64),
+}
+
+/// What answers say of who gave them.
+#[derive(Debug, Clone)]
+pub enum Names {
+    /// The slot.
+    Slots,
+    /// Nothing.
+    Nothing,
+    /// A text of each slot.
+    Texts([String; 2]),
+    /// The slot, which the live path takes out.
+    Stripped,
+    /// Another text each time.
+    Requests,
 }
 
 /// Which of the next calls fail.
@@ -60,9 +90,12 @@ struct Failing {
     with: Option<PortError>,
 }
 
-/// Implements the ports in memory. Clones share one platform.
+/// Implements the ports in memory. Clones share one platform, and what they are bound to.
 #[derive(Debug, Clone)]
-pub struct MemoryPlatform(Arc<Mutex<State>>);
+pub struct MemoryPlatform(Arc<Mutex<State>>, Arc<Mutex<Bound>>);
+
+/// The uids to which a process is bound, by what they are of, and whether it has left a mark there.
+type Bound = BTreeMap<Option<Slot>, (u64, bool)>;
 
 impl Default for MemoryPlatform {
     fn default() -> Self {
@@ -78,7 +111,7 @@ fn slot_state(slot: Slot, version: &str) -> SlotState {
         mark: Mark::default(),
         status: 200,
         took: Duration::from_millis(5),
-        in_flight: InFlight::default(),
+        in_flight: Some(InFlight::default()),
     };
     state.fill(slot);
     state
@@ -98,7 +131,7 @@ impl MemoryPlatform {
     /// A platform with two ready replicas in each slot: blue runs 1.0.0 and has all traffic, green runs 1.1.0.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             weights: Weights::all(Slot::Blue),
             traffic: Mark::default(),
             slots: [slot_state(Slot::Blue, "1.0.0"), slot_state(Slot::Green, "1.1.0")],
@@ -113,7 +146,52 @@ impl MemoryPlatform {
             waits: false,
             managers: Vec::new(),
             missing: Vec::new(),
-        })))
+            live_cut: false,
+            names: Names::Slots,
+            asked: 0,
+            has_record: false,
+            stray: None,
+            stumbles: (0, 0),
+        };
+        Self(Arc::new(Mutex::new(state)), Arc::default())
+    }
+
+    /// The same platform, as a process has it that has just begun.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self(self.0.clone(), Arc::default())
+    }
+
+    /// The epoch and the version of the object that routes.
+    #[must_use]
+    pub fn traffic_mark(&self) -> (Epoch, u64) {
+        let state = self.lock();
+        (state.traffic.epoch, state.traffic.version)
+    }
+
+    fn bind(&self, what: Option<Slot>, object: &str, marked: bool) {
+        let uid = object.parse().unwrap_or_default();
+        let mut bound = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        bound.entry(what).or_insert((uid, false)).1 |= marked;
+    }
+
+    /// Whether an object is the one that this process is bound to, and bears a mark where it did.
+    fn admits(&self, what: Option<Slot>, mark: Mark) -> Result<(), PortError> {
+        let bound = self.1.lock().unwrap_or_else(PoisonError::into_inner).get(&what).copied();
+        match bound {
+            Some((uid, marked)) if uid != mark.uid || (marked && mark.epoch == Epoch(0)) => {
+                let why = "somebody has made it anew, or taken our mark from it".to_owned();
+                Err(PortError::Replaced { what: "the object".to_owned(), why })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A write of this process was taken.
+    fn marked(&self, what: Option<Slot>) {
+        if let Some((_, marked)) = self.1.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&what) {
+            *marked = true;
+        }
     }
 
     /// How many writes have changed something.
@@ -125,28 +203,6 @@ impl MemoryPlatform {
     /// Sets the count of writes.
     pub fn set_writes(&self, writes: u64) {
         self.lock().writes = writes;
-    }
-
-    /// Sets the weights as somebody else would, behind interlock's back.
-    pub fn meddle(&self, weights: Weights) {
-        self.lock().weights = weights;
-    }
-
-    /// Sets who else manages the platform.
-    pub fn set_managers(&self, managers: Vec<Manager>) {
-        self.lock().managers = managers;
-    }
-
-    /// Sets what we may not do.
-    pub fn set_missing(&self, missing: Vec<Missing>) {
-        self.lock().missing = missing;
-    }
-
-    /// Pretends that a later owner has written.
-    pub fn supersede(&self, epoch: Epoch) {
-        let mut state = self.lock();
-        state.traffic.epoch = epoch;
-        state.slots.iter_mut().for_each(|slot| slot.mark.epoch = epoch);
     }
 
     /// Lets the next `calls` calls of any port fail before they do anything.
@@ -212,27 +268,6 @@ impl MemoryPlatform {
         held.len()
     }
 
-    /// Ends a replica by itself; it stays unready until [`MemoryPlatform::hint`].
-    pub fn crash(&self, slot: Slot, index: usize) {
-        if let Some(replica) = self.lock().slot(slot).replicas.get_mut(index) {
-            replica.ready = false;
-            replica.exits += 1;
-        }
-    }
-
-    /// Makes all replicas of a slot ready.
-    pub fn repair(&self, slot: Slot) {
-        self.lock().slot(slot).replicas.iter_mut().for_each(|replica| replica.ready = true);
-    }
-
-    /// Sets the release of a slot, at once on all its replicas.
-    pub fn deploy(&self, slot: Slot, version: &str) {
-        let mut state = self.lock();
-        let slot = state.slot(slot);
-        version.clone_into(&mut slot.version);
-        slot.replicas.iter_mut().for_each(|replica| version.clone_into(&mut replica.version));
-    }
-
     /// Sets what requests to a slot come back with.
     pub fn answer(&self, slot: Slot, status: u16, took: Duration) {
         let mut state = self.lock();
@@ -240,9 +275,24 @@ impl MemoryPlatform {
         (slot.status, slot.took) = (status, took);
     }
 
+    /// Lets every so many of the requests to green by the preview path fail.
+    pub fn stumble(&self, every: u64) {
+        self.lock().stumbles = (every, 0);
+    }
+
+    /// Lets no live request through to the slots.
+    pub fn cut_live(&self) {
+        self.lock().live_cut = true;
+    }
+
     /// Sets what a slot has in flight.
     pub fn set_in_flight(&self, slot: Slot, in_flight: InFlight) {
-        self.lock().slot(slot).in_flight = in_flight;
+        self.lock().slot(slot).in_flight = Some(in_flight);
+    }
+
+    /// Lets nothing tell what a slot has in flight.
+    pub fn hide_in_flight(&self, slot: Slot) {
+        self.lock().slot(slot).in_flight = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -294,16 +344,16 @@ impl State {
     /// Takes a write that has arrived.
     fn take(&mut self, order: Order) -> Result<(), PortError> {
         match order {
-            Order::Weights { to, fence, version } => {
+            Order::Weights { to, fence, made_for } => {
                 let found = self.weights;
-                self.traffic.admit(version, &found, &to, &fence)?;
+                self.traffic.admit(made_for, &found, &to, &fence)?;
                 self.weights = to;
                 self.landed(found != to)
             }
-            Order::Scale { slot, to, fence, version } => {
+            Order::Scale { slot, to, fence, made_for } => {
                 let of_slot = self.slot(slot);
                 let found = of_slot.scale;
-                of_slot.mark.admit(version, &found, &to, &fence)?;
+                of_slot.mark.admit(made_for, &found, &to, &fence)?;
                 of_slot.scale = to;
                 of_slot.fill(slot);
                 self.landed(found != to)

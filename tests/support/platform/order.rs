@@ -5,11 +5,11 @@ use interlock::{
     ports::{Fence, PortError},
 };
 
-/// A write on its way: it was made for one version of one object.
+/// A write on its way: it was made for one version of one object, by its uid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Order {
-    Weights { to: Weights, fence: Fence<Weights>, version: u64 },
-    Scale { slot: Slot, to: u32, fence: Fence<u32>, version: u64 },
+    Weights { to: Weights, fence: Fence<Weights>, made_for: (u64, u64) },
+    Scale { slot: Slot, to: u32, fence: Fence<u32>, made_for: (u64, u64) },
 }
 
 /// What the sender of a write hears.

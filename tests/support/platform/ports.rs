@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use interlock::{
     model::{Epoch, Slot, Weights},
     ports::{
-        Fence, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route, Traffic,
-        Workload,
+        Fence, Field, Footprint, InFlight, Manager, Missing, PortError, Preflight, Replica, Reply, Requests, Route,
+        Routed, Traffic, Workload,
     },
 };
 
 use super::{
-    MemoryPlatform,
+    MemoryPlatform, Names,
     order::{Order, heard},
 };
 
@@ -22,9 +22,23 @@ impl Traffic for MemoryPlatform {
         Ok(self.call()?.weights)
     }
 
+    async fn weights_epoch(&self) -> Result<Epoch, PortError> {
+        Ok(self.call()?.traffic.epoch)
+    }
+
+    async fn weights_object(&self) -> Result<Option<String>, PortError> {
+        Ok(Some(self.call()?.traffic.uid.to_string()))
+    }
+
+    fn bind_weights(&self, object: &str, marked: bool) {
+        self.bind(None, object, marked);
+    }
+
     async fn fence_weights(&self, epoch: Epoch) -> Result<Weights, PortError> {
         let mut state = self.call()?;
+        self.admits(None, state.traffic)?;
         state.traffic.raise(epoch)?;
+        self.marked(None);
         Ok(state.weights)
     }
 
@@ -32,12 +46,27 @@ impl Traffic for MemoryPlatform {
         if !to.is_whole() {
             return Err(PortError::unexpected("the platform", "weights add up to 100"));
         }
-        let sent = self.call()?.send(|state| Order::Weights { to: *to, fence: *fence, version: state.traffic.version });
+        let sent = {
+            let mut state = self.call()?;
+            self.admits(None, state.traffic)?;
+            let made_for = (state.traffic.uid, state.traffic.version);
+            state.send(|_| Order::Weights { to: *to, fence: *fence, made_for })
+        };
         heard(sent).await
     }
 
+    async fn routed(&self) -> Result<Routed, PortError> {
+        let state = self.call()?;
+        Ok(match state.weights.sole().filter(|_| state.has_record) {
+            Some(slot) => Routed::To { slot, by: "it is on record".to_owned() },
+            None => Routed::Unknown { why: "nothing is on record".to_owned() },
+        })
+    }
+
     async fn in_flight(&self, slot: Slot, older_than: Duration) -> Result<InFlight, PortError> {
-        let mut in_flight = self.call()?.slot(slot).in_flight.clone();
+        let told = self.call()?.slot(slot).in_flight.clone();
+        let mut in_flight =
+            told.ok_or_else(|| PortError::NotFound { what: "count of what is in flight".to_owned() })?;
         if in_flight.oldest <= older_than {
             in_flight.older = 0;
         }
@@ -55,18 +84,34 @@ impl Workload for MemoryPlatform {
         Ok(self.call()?.slot(slot).scale)
     }
 
+    async fn scale_epoch(&self, slot: Slot) -> Result<Epoch, PortError> {
+        Ok(self.call()?.slot(slot).mark.epoch)
+    }
+
+    async fn scale_object(&self, slot: Slot) -> Result<Option<String>, PortError> {
+        Ok(Some(self.call()?.slot(slot).mark.uid.to_string()))
+    }
+
+    fn bind_scale(&self, slot: Slot, object: &str, marked: bool) {
+        self.bind(Some(slot), object, marked);
+    }
+
     async fn fence_scale(&self, slot: Slot, epoch: Epoch) -> Result<u32, PortError> {
         let mut state = self.call()?;
         let of_slot = state.slot(slot);
+        self.admits(Some(slot), of_slot.mark)?;
         of_slot.mark.raise(epoch)?;
+        self.marked(Some(slot));
         Ok(of_slot.scale)
     }
 
     async fn set_scale(&self, slot: Slot, to: u32, fence: &Fence<u32>) -> Result<(), PortError> {
-        let sent = self.call()?.send(|state| {
-            let version = state.slot(slot).mark.version;
-            Order::Scale { slot, to, fence: *fence, version }
-        });
+        let sent = {
+            let mut state = self.call()?;
+            let mark = state.slot(slot).mark;
+            self.admits(Some(slot), mark)?;
+            state.send(|_| Order::Scale { slot, to, fence: *fence, made_for: (mark.uid, mark.version) })
+        };
         heard(sent).await
     }
 }
@@ -76,7 +121,18 @@ impl Requests for MemoryPlatform {
     async fn get(&self, route: Route, _path: &str, within: Duration) -> Result<Reply, PortError> {
         let mut state = self.call()?;
         let slot = match route {
-            Route::Preview(slot) => slot,
+            Route::Preview(slot) => {
+                let (every, asked) = state.stumbles;
+                state.stumbles.1 += u64::from(slot == Slot::Green);
+                if slot == Slot::Green && every > 0 && (asked + 1).is_multiple_of(every) {
+                    return Err(PortError::unreachable("the platform", "connection reset"));
+                }
+                slot
+            }
+            Route::Live if state.live_cut => {
+                return Err(PortError::unreachable("the platform", "no route to it"));
+            }
+            Route::Live if state.stray.is_some() => state.stray.unwrap_or(Slot::Blue),
             Route::Live => {
                 state.turn += 1;
                 // As the gateway does it: every hundred in a row hold each residue once.
@@ -89,8 +145,22 @@ impl Requests for MemoryPlatform {
             return Err(PortError::unreachable("the platform", format!("no answer within {within:?}")));
         }
         let ready = of_slot.replicas.iter().any(|replica| replica.ready);
-        let version = ready.then(|| of_slot.version.clone());
-        Ok(Reply { status: if ready { of_slot.status } else { 503 }, slot: Some(slot), version, took: of_slot.took })
+        let (status, took) = (if ready { of_slot.status } else { 503 }, of_slot.took);
+        let by = match (&state.names, route) {
+            (Names::Slots, _) => Some(slot.to_string()),
+            (Names::Texts([blue, green]), _) => Some(if slot == Slot::Blue { blue } else { green }.clone()),
+            (Names::Stripped, Route::Preview(_)) => Some(slot.to_string()),
+            (Names::Nothing, _) | (Names::Stripped, Route::Live) => None,
+            (Names::Requests, _) => {
+                state.asked += 1;
+                Some(format!("request-{}", state.asked))
+            }
+        };
+        Ok(Reply { status, by, took })
+    }
+
+    fn field(&self) -> Field {
+        Field::Header("x-slot".to_owned())
     }
 }
 

@@ -32,6 +32,14 @@ impl Route for HttpRouteTraffic {
         ["spec", "rules"].map(str::to_owned).into()
     }
 
+    fn backing(&self, slot: Slot) -> &str {
+        self.backends.of(slot)
+    }
+
+    fn accepted(&self, object: &DynamicObject) -> Result<String, String> {
+        accepted(object).map(|generation| format!("generation {generation} of the HTTPRoute is accepted"))
+    }
+
     fn live(&self) -> Entry {
         Entry::Address { url: self.address.clone(), header: None }
     }
@@ -42,6 +50,33 @@ impl Route for HttpRouteTraffic {
             None => Entry::Service(self.backends.of(slot).clone()),
         }
     }
+}
+
+/// The generation that every gateway of a route has accepted with its references, which has to be the present one.
+fn accepted(route: &DynamicObject) -> Result<i64, String> {
+    let generation = route.metadata.generation.unwrap_or_default();
+    let parents = route.data.pointer("/status/parents").and_then(Value::as_array).filter(|parents| !parents.is_empty());
+    let parents = parents.ok_or_else(|| "no gateway reports on the HTTPRoute".to_owned())?;
+    for parent in parents {
+        let gateway = parent.pointer("/parentRef/name").and_then(Value::as_str).unwrap_or("?");
+        let conditions = parent.get("conditions").and_then(Value::as_array);
+        for wanted in ["Accepted", "ResolvedRefs"] {
+            let is_it = |one: &&Value| one.get("type").and_then(Value::as_str) == Some(wanted);
+            let found = conditions.into_iter().flatten().find(is_it);
+            let seen = found.and_then(|one| one.get("observedGeneration")?.as_i64()).unwrap_or_default();
+            let status = found.and_then(|one| one.get("status")?.as_str());
+            if seen < generation {
+                return Err(format!(
+                    "the gateway {gateway} has not reported on generation {generation} of the HTTPRoute"
+                ));
+            }
+            if status != Some("True") {
+                let status = status.unwrap_or("nothing");
+                return Err(format!("the gateway {gateway} says {wanted}={status} of the HTTPRoute"));
+            }
+        }
+    }
+    Ok(generation)
 }
 
 /// Where the two backends stand in a route.
@@ -182,6 +217,34 @@ mod tests {
             json!([{ "name": "tenant-blue", "port": 80, "weight": 0 },
                    { "name": "tenant-green", "port": 80, "weight": 100 }])
         );
+    }
+
+    #[test]
+    fn a_route_is_accepted_once_every_gateway_says_so_of_its_present_generation() {
+        let parent = |accepted: &str, resolved: &str, seen: i64| {
+            let condition =
+                |kind: &str, status: &str| json!({ "type": kind, "status": status, "observedGeneration": seen });
+            json!({ "parentRef": { "name": "edge" },
+                    "conditions": [condition("Accepted", accepted), condition("ResolvedRefs", resolved)] })
+        };
+        let told = |parents: Vec<Value>| {
+            let mut route = route(json!([]));
+            route.metadata.generation = Some(7);
+            route.data["status"] = json!({ "parents": parents });
+            accepted(&route)
+        };
+        assert_eq!(told(vec![parent("True", "True", 7), parent("True", "True", 8)]), Ok(7));
+        for parents in [
+            vec![],
+            vec![parent("True", "True", 6)],
+            vec![parent("True", "True", 7), parent("True", "True", 6)],
+            vec![parent("False", "True", 7)],
+            vec![parent("True", "False", 7)],
+            vec![json!({ "parentRef": { "name": "edge" } })],
+        ] {
+            assert!(told(parents.clone()).is_err(), "{parents:?}");
+        }
+        assert!(accepted(&route(json!([]))).is_err());
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Server {
 fn router(traffic: &Traffic, object: Value) -> (Router, Arc<Mutex<Server>>) {
     let mut object = object;
     object["metadata"]["resourceVersion"] = json!("41");
+    object["metadata"]["uid"] = json!("first");
     let server = Arc::new(Mutex::new(Server { object, asked: Vec::new() }));
     let kept = server.clone();
     let service = service_fn(move |request: Request<Body>| {
@@ -119,7 +120,44 @@ pub async fn keeps_the_laws(traffic: &Traffic, object: Value) {
     let too_much = router.set(&Weights { blue: 50, green: 60 }, &fence(5, weights().await)).await;
     assert!(matches!(too_much, Err(PortError::UnexpectedResponse { .. })), "{:?}", too_much.err());
 
+    is_somebody_elses_once_made_anew(&router, &server).await;
     asks_for_what_is_permitted(&router, traffic, &server.lock().unwrap().asked);
+}
+
+/// Once it was captured, an object that others make anew, or take the mark from, is written no more.
+async fn is_somebody_elses_once_made_anew(router: &Router, server: &Mutex<Server>) {
+    let captured = server.lock().unwrap().object.clone();
+    let found = router.weights(&router.read().await.unwrap()).unwrap();
+    router.object.bind("first", false);
+    router.fence(Epoch(6)).await.unwrap();
+    let refuses = async |what: &str| {
+        let before = server.lock().unwrap().object.clone();
+        for refused in [
+            router.fence(Epoch(7)).await.map(drop),
+            router.set(&Weights::all(Slot::Blue), &fence(7, found)).await.map(drop),
+        ] {
+            assert!(matches!(refused, Err(PortError::Replaced { .. })), "{what}: {refused:?}");
+        }
+        assert_eq!(server.lock().unwrap().object, before, "{what}");
+    };
+    let unmarked = || {
+        let mut object = captured.clone();
+        object["metadata"].as_object_mut().unwrap().remove("annotations");
+        object["metadata"]["resourceVersion"] = json!("200");
+        object
+    };
+    server.lock().unwrap().object = unmarked();
+    refuses("without a mark").await;
+    let mut anew = unmarked();
+    anew["metadata"]["uid"] = json!("second");
+    server.lock().unwrap().object = anew;
+    refuses("made anew").await;
+    let mut anew = captured.clone();
+    anew["metadata"]["uid"] = json!("third");
+    server.lock().unwrap().object = anew;
+    refuses("made anew, with a mark").await;
+    server.lock().unwrap().object = captured;
+    router.fence(Epoch(8)).await.unwrap();
 }
 
 /// An object without the field that is said to be written, the epoch, and the server's count.

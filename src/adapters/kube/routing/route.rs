@@ -43,6 +43,15 @@ pub trait Route: Send + Sync {
         None
     }
 
+    /// The Service whose addresses take a slot's live traffic, where that slot has all of it.
+    fn backing(&self, slot: Slot) -> &str;
+
+    /// What says that whoever routes has accepted the object as it stands.
+    ///
+    /// # Errors
+    /// Says why nothing does.
+    fn accepted(&self, object: &DynamicObject) -> Result<String, String>;
+
     /// What it is that gives one slot everything, for people; `None` where the traffic is shared.
     fn undivided(&self) -> Option<&'static str> {
         None

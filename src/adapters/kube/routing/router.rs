@@ -21,14 +21,12 @@ use crate::{
 /// The object that routes, and how it is read.
 pub struct Router {
     routing: Routing,
-    /// The object.
     pub object: Theirs,
     /// The object as it was read last: a write right after a read needs no second one.
     last: Mutex<Option<DynamicObject>>,
 }
 
 impl Router {
-    /// Binds a routing to the cluster.
     pub fn new(cluster: &Cluster, routing: Routing) -> Self {
         let (kind, name) = routing.0.object();
         let object = Theirs::new(cluster, &ApiResource::from_gvk(&kind), name);
@@ -48,6 +46,19 @@ impl Router {
     /// Where requests enter that are meant for one slot.
     pub fn preview(&self, slot: Slot) -> Entry {
         self.routing.0.preview(slot)
+    }
+
+    /// The Service whose addresses take a slot's live traffic, where that slot has all of it.
+    pub fn backing(&self, slot: Slot) -> &str {
+        self.routing.0.backing(slot)
+    }
+
+    /// What says that whoever routes has accepted the object as it stands.
+    ///
+    /// # Errors
+    /// Says why nothing does.
+    pub fn accepted(&self, object: &DynamicObject) -> Result<String, String> {
+        self.routing.0.accepted(object)
     }
 
     /// The Services that are asked through the API server.

@@ -57,6 +57,15 @@ impl Route for SelectorTraffic {
         Some(&self.service)
     }
 
+    fn backing(&self, _: Slot) -> &str {
+        &self.service
+    }
+
+    /// Nobody has to accept a selector: the addresses follow it.
+    fn accepted(&self, _: &DynamicObject) -> Result<String, String> {
+        Ok(format!("the selector of the Service {} names it", self.service))
+    }
+
     fn undivided(&self) -> Option<&'static str> {
         Some("the selector of a Service")
     }

@@ -14,12 +14,10 @@ use crate::{
     model::trace::{Attributes, Resource},
 };
 
-/// What an object was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// One with traces, metrics, logs, or nothing at all.
     Otlp,
-    /// Another one.
     Other,
 }
 
@@ -36,8 +34,16 @@ pub(in crate::adapters::otlp) fn one(text: &str, batch: &mut Batch<'_>) -> Resul
 /// # Errors
 /// Where something else is among them.
 pub(in crate::adapters::otlp) fn several(text: &str, batch: &mut Batch<'_>) -> Result<(), Broken> {
-    for object in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let object = object.map_err(|e| broken(text, text, &e))?.get();
+    for (read, object) in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().enumerate() {
+        let object = match object {
+            Ok(object) => object.get(),
+            // Its writer is not done yet; what it has written before is whole.
+            Err(e) if e.is_eof() && read > 0 => {
+                batch.reject(Invalid::Cut);
+                return Ok(());
+            }
+            Err(e) => return Err(broken(text, text, &e)),
+        };
         if document(text, object, batch)? == Found::Other {
             return Err(Broken::new("an object without `resourceSpans`", place(text, object)));
         }
@@ -49,7 +55,7 @@ fn document<'a>(whole: &'a str, part: &'a str, batch: &mut Batch<'_>) -> Result<
     let mut inner = None;
     let mut json = serde_json::Deserializer::from_str(part);
     let mut each = |raw: &'a RawValue| note(&mut inner, resource_spans(whole, raw.get(), batch));
-    let read = Document(&mut each).deserialize(&mut json).and_then(|found| json.end().map(|()| found));
+    let read = Document(&mut each, WRAPPED).deserialize(&mut json).and_then(|found| json.end().map(|()| found));
     match (inner, read) {
         (Some(inner), _) => Err(inner),
         (None, read) => read.map_err(|e| broken(whole, part, &e)),
@@ -73,15 +79,26 @@ fn resource_spans(whole: &str, part: &str, batch: &mut Batch<'_>) -> Result<(), 
         Some(resource) => attributes(whole, resource.get())?,
         None => Attributes::default(),
     };
-    let resource = batch.share(resource);
-    let Some(scopes) = parts.scope_spans else { return Ok(()) };
-    list(whole, scopes.get(), |scope| {
-        let scope: ScopeSpans<'_> = object(whole, scope, "an element of `scopeSpans`")?;
-        match scope.spans {
-            Some(spans) => list(whole, spans.get(), |span| one_span(whole, span, &resource, batch)),
-            None => Ok(()),
-        }
-    })
+    let mut shared: Option<Arc<Resource>> = None;
+    // The latter is what it was called before OTLP 0.19.
+    for scopes in [parts.scope_spans, parts.instrumentation_library_spans].into_iter().flatten() {
+        list(whole, scopes.get(), |part| {
+            let scope: ScopeSpans<'_> = object(whole, part, "an element of `scopeSpans`")?;
+            let mut spans = 0;
+            if let Some(all) = scope.spans {
+                list(whole, all.get(), |span| {
+                    let shared = match &shared {
+                        Some(known) => known.clone(),
+                        None => shared.insert(batch.share(resource.clone())).clone(),
+                    };
+                    spans += 1;
+                    one_span(whole, span, &shared, batch)
+                })?;
+            }
+            if spans == 0 { batch.empty(place(whole, part)) } else { Ok(()) }
+        })?;
+    }
+    if shared.is_none() { batch.empty(place(whole, part)) } else { Ok(()) }
 }
 
 fn attributes(whole: &str, part: &str) -> Result<Attributes, Broken> {
@@ -100,18 +117,21 @@ fn attributes(whole: &str, part: &str) -> Result<Attributes, Broken> {
 fn one_span(whole: &str, part: &str, resource: &Arc<Resource>, batch: &mut Batch<'_>) -> Result<(), Broken> {
     if part.len() > LONGEST {
         batch.reject(Invalid::Length);
-        return Ok(());
+        return batch.empty(place(whole, part));
     }
     match object::<JsonSpan>(whole, part, "an element of `spans`") {
         Ok(span) => match span.of(resource) {
-            Ok(span) => batch.push(span),
+            Ok(span) => {
+                batch.push(span);
+                return Ok(());
+            }
             Err(why) => batch.reject(why),
         },
         // It is whole all the same: its brackets have been matched before.
         Err(e) if e.what.starts_with("recursion limit exceeded") => batch.reject(Invalid::Depth),
         Err(e) => return Err(e),
     }
-    Ok(())
+    batch.empty(place(whole, part))
 }
 
 /// Reads an object; a derived reader would take a list for one, too.
@@ -138,7 +158,6 @@ fn place(whole: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
 }
 
-/// The offset of an error in the text that was read.
 fn offset(text: &str, error: &serde_json::Error) -> usize {
     let mut begin = 0;
     for _ in 1..error.line() {
@@ -154,13 +173,22 @@ fn broken(whole: &str, part: &str, error: &serde_json::Error) -> Broken {
     Broken::new(words.strip_suffix(&tail).unwrap_or(&words), place(whole, part) + offset(part, error))
 }
 
-/// The whole object: what it holds of traces goes element by element to the function.
-struct Document<'f, F>(&'f mut F);
+/// How many objects may stand around one with traces, as backends answer.
+const WRAPPED: u8 = 2;
+
+/// The whole object: what it holds of traces goes element by element to the function; so deep it may be wrapped.
+struct Document<'f, F>(&'f mut F, u8);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Key {
     ResourceSpans,
+    /// What Tempo calls them under `/api/traces`.
+    Batches,
+    /// What Jaeger puts around them under `/api/v3`.
+    Result,
+    /// What Tempo puts around them under `/api/v2`.
+    Trace,
     ResourceMetrics,
     ResourceLogs,
     #[serde(other)]
@@ -186,9 +214,23 @@ impl<'de, F: FnMut(&'de RawValue) -> bool> de::Visitor<'de> for Document<'_, F> 
         let (mut known, mut other) = (false, false);
         while let Some(key) = map.next_key()? {
             match key {
-                Key::ResourceSpans => {
+                Key::ResourceSpans | Key::Batches => {
                     known = true;
                     map.next_value_seed(Each(&mut *self.0, PhantomData))?;
+                }
+                Key::Result | Key::Trace => {
+                    let inner: &'de RawValue = map.next_value()?;
+                    let inner = inner.get();
+                    let Some(deeper) = self.1.checked_sub(1).filter(|_| inner.starts_with('{')) else {
+                        other = true;
+                        continue;
+                    };
+                    let read =
+                        Document(&mut *self.0, deeper).deserialize(&mut serde_json::Deserializer::from_str(inner));
+                    match read.map_err(de::Error::custom)? {
+                        Found::Otlp => known = true,
+                        Found::Other => other = true,
+                    }
                 }
                 Key::ResourceMetrics | Key::ResourceLogs => {
                     known = true;

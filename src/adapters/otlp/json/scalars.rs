@@ -17,7 +17,6 @@ pub(super) struct Real(pub(super) f64);
 /// A value of an enumeration: its number, or its name.
 #[derive(Debug, Clone)]
 pub(super) enum Coded {
-    /// The number on the wire.
     Number(i64),
     /// The name in the `.proto` file.
     Name(String),

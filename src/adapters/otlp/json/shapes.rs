@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::scalars::{Bytes, Coded, Real, Whole};
 use crate::{
     adapters::otlp::{
+        base64,
         batch::{Invalid, is_shallow},
         protobuf,
     },
@@ -27,6 +28,8 @@ pub(super) struct ResourceSpans<'a> {
     pub(super) resource: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) scope_spans: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) instrumentation_library_spans: Option<&'a RawValue>,
 }
 
 /// `ScopeSpans`; its scope tells nothing that is used.
@@ -112,15 +115,16 @@ impl JsonResource {
 }
 
 impl JsonSpan {
-    /// The span, where it is one.
     pub(super) fn of(self, resource: &Arc<Resource>) -> Result<Span, Invalid> {
         let parent = self.parent_span_id.unwrap_or_default();
         let span = Span {
-            trace: self.trace_id.and_then(|id| TraceId::parse(&id)).ok_or(Invalid::Trace)?,
-            id: self.span_id.and_then(|id| SpanId::parse(&id)).ok_or(Invalid::Id)?,
-            parent: match SpanId::parse(&parent) {
+            trace: self.trace_id.and_then(|id| trace_id(&id)).ok_or(Invalid::Trace)?,
+            id: self.span_id.and_then(|id| span_id(&id)).ok_or(Invalid::Id)?,
+            parent: match span_id(&parent) {
                 // Some write a root's parent as zeros.
-                None if !parent.is_empty() && parent != "0000000000000000" => return Err(Invalid::Parent),
+                None if !parent.is_empty() && parent.bytes().any(|digit| !matches!(digit, b'0' | b'A' | b'=')) => {
+                    return Err(Invalid::Parent);
+                }
                 parent => parent,
             },
             name: self.name.unwrap_or_default(),
@@ -154,11 +158,20 @@ impl JsonLink {
     /// The link; none where it names no span, as the specification allows it to.
     fn of(self) -> Option<Link> {
         Some(Link {
-            trace: TraceId::parse(&self.trace_id?)?,
-            span: SpanId::parse(&self.span_id?)?,
+            trace: trace_id(&self.trace_id?)?,
+            span: span_id(&self.span_id?)?,
             attributes: attributes(self.attributes),
         })
     }
+}
+
+/// An id in hexadecimal digits, or in base64, as the JSON mapping of Protocol Buffers writes bytes and Tempo answers.
+fn trace_id(text: &str) -> Option<TraceId> {
+    TraceId::parse(text).or_else(|| TraceId::from_bytes(&base64::decode(text)?))
+}
+
+fn span_id(text: &str) -> Option<SpanId> {
+    SpanId::parse(text).or_else(|| SpanId::from_bytes(&base64::decode(text)?))
 }
 
 fn attributes(from: Option<Vec<KeyValue>>) -> Attributes {

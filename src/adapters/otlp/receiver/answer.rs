@@ -15,7 +15,6 @@ use super::{
 };
 use crate::adapters::otlp::{batch::Batch, json, protobuf};
 
-/// The place of traces.
 const TRACES: &str = "/v1/traces";
 /// The places of what else a sender may have.
 const OTHERS: &[&str] = &["/v1/metrics", "/v1/logs", "/v1development/profiles"];
@@ -57,7 +56,6 @@ impl Shared {
 
 type Answer = Response<Full<Bytes>>;
 
-/// Answers a request.
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let encoding = encoding(&head.headers);

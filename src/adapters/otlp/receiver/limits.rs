@@ -5,7 +5,6 @@ use std::time::Duration;
 /// What a receiver takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Spans that are held.
     pub spans: usize,
     /// Bytes that they take in memory.
     pub held: usize,

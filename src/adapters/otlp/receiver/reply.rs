@@ -15,7 +15,6 @@ use crate::adapters::otlp::batch::Rejected;
 /// The seconds after which a sender may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
 
-/// How a body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Protobuf,

@@ -26,7 +26,6 @@ const REMEMBERED: usize = 4096;
 /// What has come in so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Spans that were accepted.
     pub accepted: u64,
     /// Spans that are held now.
     pub held: usize,

@@ -167,7 +167,6 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// A name in SQL.
 fn name(text: &str) -> String {
     format!("`{}`", text.replace('`', "``"))
 }

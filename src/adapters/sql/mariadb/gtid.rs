@@ -3,7 +3,6 @@
 /// One entry of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gtid {
-    /// The domain.
     pub domain: u32,
     /// The server that wrote the transaction.
     pub server: u32,
@@ -12,7 +11,6 @@ pub struct Gtid {
 }
 
 impl Gtid {
-    /// Reads one entry.
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
         let (domain, server, sequence) = (parts.next()?, parts.next()?, parts.next()?);
@@ -45,7 +43,6 @@ pub fn missing(wanted: &str, reached: &str) -> Option<String> {
     first.map(|gtid| format!("{}-{}", gtid.timeline(), gtid.sequence))
 }
 
-/// How many domains a position has.
 pub fn domains(position: &str) -> usize {
     position.split(',').filter_map(Gtid::read).count()
 }

@@ -40,9 +40,7 @@ pub struct Line {
 /// What only `MariaDB` knows of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detail {
-    /// Its whole position.
     pub position: String,
-    /// Its line of replication, if there is one.
     pub line: Option<Line>,
     /// Whether it waits for a standby before it acknowledges.
     pub waits: bool,

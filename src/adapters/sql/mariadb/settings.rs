@@ -23,7 +23,6 @@ const SETTINGS: &str = "select lower(variable_name) as name, variable_value as v
 /// What was seen in one node.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observation {
-    /// Its settings.
     pub settings: BTreeMap<String, String>,
     /// What our user may do as it is.
     pub grants: Grants,
@@ -51,7 +50,6 @@ impl Observation {
     }
 }
 
-/// Looks at one node.
 pub async fn look(cluster: &Cluster<MariaDb>, node: &str) -> Result<Observation, PortError> {
     let failed = cluster.failed(node, "ask");
     let database = &cluster.writer.database;

@@ -6,7 +6,6 @@ use crate::{
     ports::{Finding, Topology},
 };
 
-/// What the manager answered.
 pub struct Manager {
     /// `GET /cluster`.
     pub cluster: Result<Cluster, String>,

@@ -8,20 +8,16 @@ use serde_json::Value;
 /// `GET /cluster`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Cluster {
-    /// Its members.
     pub members: Vec<Member>,
     /// Whether automatic failover is switched off.
     #[serde(default)]
     pub pause: bool,
-    /// A switchover that is to come.
     #[serde(default)]
     pub scheduled_switchover: Option<Value>,
 }
 
-/// One member of a cluster.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Member {
-    /// Its name.
     pub name: String,
     /// Its role, such as `leader`, `replica`, `sync_standby`.
     pub role: String,

@@ -35,7 +35,6 @@ pub const WAITED_FOR: &str = "\
 pub struct Known {
     /// Its `application_name`.
     pub application: String,
-    /// The slot that it uses.
     pub slot: Option<String>,
 }
 

@@ -50,7 +50,6 @@ const WAITED_FOR: &str = "select count(*) from pg_stat_replication where sync_st
 pub struct Rights {
     /// See other users' statistics.
     pub stats: bool,
-    /// Promote it.
     pub promote: bool,
     /// Read its timelines' history.
     pub history: bool,
@@ -62,10 +61,8 @@ pub struct Rights {
     pub ledger: bool,
 }
 
-/// A replication slot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Slot {
-    /// Its name.
     #[serde(rename = "slot_name")]
     pub name: String,
     /// `physical` or `logical`.
@@ -86,7 +83,6 @@ pub struct Slot {
 pub struct Observation {
     /// Its settings, in the server's own units.
     pub settings: BTreeMap<String, String>,
-    /// Its slots.
     pub slots: Vec<Slot>,
     /// What we may do.
     pub rights: Rights,
@@ -108,7 +104,6 @@ impl Observation {
     }
 }
 
-/// Looks at one node.
 pub async fn look(wire: &mut Wire) -> Result<Observation, Failure> {
     let settings = wire.rows(SETTINGS, &[(&NAMES, Type::TEXT_ARRAY)], ACT).await?;
     let slots = wire.rows(SLOTS, &[], ACT).await?;

@@ -38,7 +38,6 @@ type Line = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::St
 /// A statement's parameter with its type.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// One connection.
 pub struct Wire {
     client: Client,
     driven: Driven,

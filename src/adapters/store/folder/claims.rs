@@ -23,7 +23,6 @@ use crate::{
 /// How often a temporary name is tried that another process may have used.
 const NAMES: u64 = 1000;
 
-/// The claims to one target.
 pub(super) struct Claims<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) folder: PathBuf,

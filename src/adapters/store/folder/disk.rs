@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::Path,
 };
@@ -17,6 +17,16 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As the system says.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Reads a part of a file; less where it ends before.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_from(&self, path: &Path, from: u64, length: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        let (from, length) =
+            (usize::try_from(from).unwrap_or(usize::MAX), usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(bytes.into_iter().skip(from).take(length).collect())
+    }
     /// Names what a folder has.
     ///
     /// # Errors
@@ -79,13 +89,26 @@ pub trait Disk: Send + Sync {
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
 }
 
-/// The disks of this machine.
+/// How many bytes of a file are read at once.
+const AT_ONCE: u64 = 1024 * 1024;
+
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn read_from(&self, path: &Path, from: u64, length: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        if from > 0 {
+            file.seek(SeekFrom::Start(from))?;
+        }
+        // Room for all of it, so that it is read at once; of a long file it grows.
+        let mut bytes = Vec::with_capacity(usize::try_from(length.min(AT_ONCE)).unwrap_or_default());
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -157,7 +180,6 @@ pub(super) fn failed(place: &Path, error: &io::Error) -> Error {
     Error::Store { place: place.display().to_string(), why: error.to_string(), hint: hint.to_owned() }
 }
 
-/// The folder that a path is in.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
@@ -185,6 +207,17 @@ pub(super) fn create_synced(disk: &dyn Disk, path: &Path, content: &[u8]) -> io:
     disk.sync(path).inspect_err(|_| {
         let _ = disk.remove(path);
     })
+}
+
+/// Replaces a file in one step by way of `temporary`, which nobody else may use; then it is durable. What an earlier try has left
+/// there is removed.
+pub(super) fn replace_synced(disk: &dyn Disk, path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+    let _ = disk.remove(temporary);
+    create_synced(disk, temporary, content)?;
+    disk.rename(temporary, path).inspect_err(|_| {
+        let _ = disk.remove(temporary);
+    })?;
+    path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))
 }
 
 /// Replaces a file in one step by way of `temporary`, which nobody else may use. Nothing is synced: after a power cut

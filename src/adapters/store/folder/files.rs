@@ -4,25 +4,19 @@ use std::{
     collections::HashMap,
     io,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Mutex, PoisonError},
 };
 
 use super::{
-    disk::{create_folders, create_synced, failed, is_full, parent, replace},
+    disk::{create_folders, create_synced, failed, is_full, parent},
     locks::{Found, Locks},
-    read::read_journal,
+    segments::Slot,
 };
 use crate::{
     error::Error,
-    journal::{
-        After, Beat, Chain, Claim, FIRST, Grant, Head, Header, Lock, Owner, Record, Sealed, Segment, Tail, alive,
-        broken, held, superseded,
-    },
-    model::{Epoch, Moment, RunId, Target},
+    journal::{Beat, Claim, FIRST, Grant, Lock, Owner, Segment, alive, held, superseded},
+    model::{Epoch, Moment, RunId},
+    ports::Opening,
 };
 
 /// Room kept for the records of the way back, in bytes: some hundred records of a few hundred bytes.
@@ -30,19 +24,9 @@ const SPARE: usize = 256 * 1024;
 /// How often a free target is tried against others who want it as well.
 const TRIES: u32 = 10;
 
-/// Where the next record goes, and the line before it, where it is not known whether that would outlast a power cut.
-#[derive(Debug, Clone)]
-struct Place {
-    tail: Tail,
-    unsynced: Option<String>,
-}
-
-/// Only one append of a grant at a time; those of other grants do not wait for it.
-type Slot = Arc<Mutex<Option<Place>>>;
-
 pub(super) struct Files {
     pub(super) locks: Locks,
-    slots: Mutex<HashMap<(RunId, Epoch), Slot>>,
+    pub(super) slots: Mutex<HashMap<(RunId, Epoch), Slot>>,
 }
 
 impl Files {
@@ -50,11 +34,11 @@ impl Files {
         Self { locks, slots: Mutex::default() }
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.locks.clock.now()
     }
 
-    fn spare(&self, run: &RunId) -> PathBuf {
+    pub(super) fn spare(&self, run: &RunId) -> PathBuf {
         self.locks.folder(run).join("reserve")
     }
 
@@ -63,7 +47,7 @@ impl Files {
     }
 
     /// Does something, and once more with the room that is kept for it where the disk is full, and only there.
-    fn with_room<T>(&self, run: &RunId, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn with_room<T>(&self, run: &RunId, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
         match act() {
             Err(e) if is_full(&e) && self.locks.disk.remove(&self.spare(run)).is_ok() => {
                 // Some file systems give room back only once it is certain that nobody needs it.
@@ -84,8 +68,8 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
-        let claims = self.locks.claims(target);
+    pub(super) fn open(&self, opening: &Opening) -> Result<Grant, Error> {
+        let claims = self.locks.claims(&opening.target);
         create_folders(&*self.locks.disk, &claims.folder).map_err(|e| failed(&claims.folder, &e))?;
         // Another process may have created them and not come to this yet.
         for folder in [&self.locks.root.join("locks"), &self.locks.root] {
@@ -93,7 +77,7 @@ impl Files {
         }
         let _ = self.locks.disk.sync_folder(parent(&self.locks.root));
         for _ in 0..TRIES {
-            let before = self.locks.standing(target)?;
+            let before = self.locks.standing(&opening.target)?;
             if let Some(Found { lock, .. }) = &before
                 && let Some(holder) = &lock.run
             {
@@ -101,8 +85,8 @@ impl Files {
             }
             let (claimed, epoch) =
                 before.map_or((Epoch(0), Epoch(1)), |found| (found.claimed, found.lock.epoch.next()));
-            let (run, target, owner, at) = (run.clone(), target.clone(), owner.clone(), self.now().into());
-            let claim = Claim { target, epoch, run, owner, ttl, at };
+            let Opening { run, target, owner, ttl, least } = opening.clone();
+            let claim = Claim { target, epoch: epoch.max(least.next()), run, owner, ttl, at: self.now().into() };
             self.create_run(&claim)?;
             match self.claim(&claim, claimed, || Ok(())) {
                 Ok(()) => return Ok(grant_of(claim)),
@@ -158,6 +142,11 @@ impl Files {
         }
         match self.with_room(&claim.run, || claims.claim(claim)) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(lost(claim.epoch)),
+            // Whoever got a later term has removed what this one had begun.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let highest = claims.highest().ok().flatten().filter(|highest| *highest > claim.epoch);
+                return Err(highest.map_or_else(|| failed(&claims.path(claim.epoch), &e), lost));
+            }
             other => other.map_err(|e| failed(&claims.path(claim.epoch), &e))?,
         }
         // A claim that was slow to come about is not to look like an owner who has been silent ever since.
@@ -191,10 +180,7 @@ impl Files {
             return Err(Error::usage(format!("{} is not locked", seen.target), "`interlock runs list` shows the runs"));
         };
         let lock = found.lock.clone();
-        let (Some(run), true) = (lock.run.clone(), lock.epoch == seen.epoch && lock.run == seen.run) else {
-            let run = seen.run.as_ref().map(ToString::to_string).unwrap_or_default();
-            return Err(Error::Superseded { run, ours: seen.epoch.0, theirs: lock.epoch.0 });
-        };
+        let run = as_seen(seen, &lock)?;
         // Whoever takes over from an owner that was gone must not do so once it has come back.
         let was_gone = seen.is_abandoned(&at);
         let may_claim = || {
@@ -227,38 +213,6 @@ impl Files {
         Ok(grant)
     }
 
-    /// Begins the part of the journal that belongs to a claim, behind all that earlier owners have written until now.
-    fn begin_segment(&self, claim: Claim) -> Result<(), Error> {
-        let (disk, folder, run) = (&*self.locks.disk, self.locks.folder(&claim.run), claim.run.clone());
-        let before = read_journal(disk, &folder)?.1;
-        let segment = Segment(Some(claim.epoch));
-        let path = folder.join(segment.name());
-        let Tail { segment: older, bytes, chain: Chain { records, hash } } = before.clone();
-        let after = After { segment: older.name(), bytes, records, hash };
-        let epoch = claim.epoch;
-        let line = Header { claim, after }.seal().map_err(|e| failed(&path, &io::Error::other(e)))?;
-        // The owner before may have died between a line and its sync: what is counted here must outlast a power cut, or the
-        // line that counts it would not fit what is left.
-        let before_path = folder.join(before.segment.name());
-        let begin = || {
-            disk.sync(&before_path)?;
-            disk.sync_folder(&folder)?;
-            create_synced(disk, &path, line.as_bytes())?;
-            disk.sync_folder(&folder).inspect_err(|_| {
-                let _ = disk.remove(&path);
-            })
-        };
-        match self.with_room(&run, begin) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::Superseded { run: run.to_string(), ours: epoch.0, theirs: epoch.0 });
-            }
-            other => other.map_err(|e| failed(&path, &e))?,
-        }
-        let tail = Tail { segment, bytes: line.len() as u64, chain: before.chain };
-        *self.slot(&run, epoch).lock().unwrap_or_else(PoisonError::into_inner) = Some(Place { tail, unsynced: None });
-        Ok(())
-    }
-
     pub(super) fn beat(&self, grant: &Grant, at: Beat) -> Result<(), Error> {
         self.check(grant)?;
         let claims = self.locks.claims(&grant.target);
@@ -267,14 +221,9 @@ impl Files {
 
     pub(super) fn release(&self, grant: &Grant) -> Result<(), Error> {
         self.check(grant)?;
-        let (disk, folder) = (&*self.locks.disk, self.locks.folder(&grant.run));
-        let path = self.locks.closed_path(&grant.run, grant.epoch);
-        let close = || match disk.create(&path, b"") {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-            _ => disk.sync_folder(&folder),
-        };
-        self.with_room(&grant.run, close).map_err(|e| failed(&path, &e))?;
-        let _ = disk.remove(&self.spare(&grant.run));
+        self.close(&grant.run, grant.epoch, "")?;
+        let _ = self.locks.disk.remove(&self.spare(&grant.run));
+        self.drop_snapshots(&grant.run);
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|(run, _), _| *run != grant.run);
         let claims = self.locks.claims(&grant.target);
         match claims.highest().map_err(|e| failed(&claims.folder, &e))? {
@@ -286,93 +235,40 @@ impl Files {
         }
     }
 
-    fn slot(&self, run: &RunId, epoch: Epoch) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry((run.clone(), epoch)).or_default().clone()
+    /// Gives a target free by a term that is claimed and closed at once, whatever the journal is, and whether it is there.
+    pub(super) fn free(&self, seen: &Lock, owner: &Owner, why: &str) -> Result<(), Error> {
+        let Some(found) = self.locks.standing(&seen.target)? else { return Ok(()) };
+        let run = as_seen(seen, &found.lock)?;
+        let folder = self.locks.folder(&run);
+        create_folders(&*self.locks.disk, &folder).map_err(|e| failed(&folder, &e))?;
+        let epoch = self.locks.last_segment(&run)?.unwrap_or_default().max(found.lock.epoch).next();
+        let (target, owner, at) = (seen.target.clone(), owner.clone(), self.now().into());
+        let claim = Claim { target, epoch, run: run.clone(), owner, ttl: found.lock.ttl, at };
+        self.claim(&claim, found.claimed, || Ok(()))?;
+        self.close(&run, epoch, why)?;
+        self.locks.note_for_earlier_releases(&seen.target, epoch, None);
+        Ok(())
     }
 
-    /// Appends a record, and looks once it is durable whether it was still ours to write.
-    pub(super) fn append(&self, grant: &Grant, entry: serde_json::Value) -> Result<Record, Error> {
-        self.check(grant)?;
-        let folder = self.locks.folder(&grant.run);
-        let slot = self.slot(&grant.run, grant.epoch);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut place = self.place(grant, slot.take())?;
-        let path = folder.join(place.tail.segment.name());
-        let write = |offset: u64, line: &str| {
-            self.with_room(&grant.run, || self.locks.disk.write_at(&path, offset, line.as_bytes()))
+    /// Notes durably that the target was given free in this term.
+    fn close(&self, run: &RunId, epoch: Epoch, why: &str) -> Result<(), Error> {
+        let path = self.locks.closed_path(run, epoch);
+        let close = || match self.locks.disk.create(&path, why.as_bytes()) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+            _ => self.locks.disk.sync_folder(&self.locks.folder(run)),
         };
-        // It was written and may not be durable; others may have read it already, so that it stays as it is.
-        if let Some(line) = place.unsynced.clone() {
-            let offset = place.tail.bytes - line.len() as u64;
-            let synced = write(offset, &line).and_then(|()| self.locks.disk.sync(&path));
-            place.unsynced = synced.is_err().then_some(line);
-            if let Err(e) = synced {
-                *slot = Some(place);
-                return Err(failed(&path, &e));
-            }
-        }
-        let sealed = place.tail.chain.seal(self.now().wall, grant.epoch, entry);
-        let Sealed { record, line, chain } = sealed.map_err(|e| failed(&path, &io::Error::other(e)))?;
-        let offset = place.tail.bytes;
-        if let Err(e) = write(offset, &line) {
-            // Not a whole line, so that nobody has read it.
-            let _ = self.locks.disk.truncate(&path, offset);
-            *slot = Some(place);
-            return Err(failed(&path, &e));
-        }
-        place.tail = Tail { bytes: offset + line.len() as u64, chain, ..place.tail };
-        let sync = || self.locks.disk.sync(&path);
-        // A sync that failed may have dropped what it was to write, so that this is written again.
-        let synced = sync().or_else(|e| match is_full(&e) && self.locks.disk.remove(&self.spare(&grant.run)).is_ok() {
-            true => write(offset, &line).and_then(|()| sync()),
-            false => Err(e),
-        });
-        if let Err(e) = synced {
-            place.unsynced = Some(line);
-            *slot = Some(place);
-            return Err(failed(&path, &e));
-        }
-        let head = place.tail.chain.head();
-        let name = place.tail.segment.head();
-        *slot = Some(place);
-        self.check(grant)?;
-        self.note_head(&folder, &name, head.as_ref());
-        Ok(record)
+        self.with_room(run, close).map_err(|e| failed(&path, &e))
     }
+}
 
-    /// Not synced and allowed to fail: a head that lags behind is no contradiction.
-    fn note_head(&self, folder: &std::path::Path, name: &str, head: Option<&Head>) {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let count = LAST.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{name}.{}.{count}", std::process::id()));
-        let written = serde_json::to_vec(&head).map_err(io::Error::other);
-        let _ = written.and_then(|text| replace(&*self.locks.disk, &folder.join(name), &temporary, &text));
-    }
-
-    /// Where the next record of a grant goes, as it is remembered or as the journal shows it.
-    fn place(&self, grant: &Grant, known: Option<Place>) -> Result<Place, Error> {
-        let folder = self.locks.folder(&grant.run);
-        if let Some(place) = known {
-            let path = folder.join(place.tail.segment.name());
-            let size = self.locks.disk.size(&path).map_err(|e| failed(&path, &e))?;
-            if size == place.tail.bytes {
-                return Ok(place);
-            }
-        }
-        let tail = read_journal(&*self.locks.disk, &folder)?.1;
-        if tail.segment.0.is_some_and(|epoch| epoch > grant.epoch) {
-            return Err(superseded(grant, tail.segment.0.unwrap_or_default()));
-        }
-        let path = folder.join(tail.segment.name());
-        let own = Segment(Some(grant.epoch));
-        if tail.segment != own && self.locks.exists(&folder.join(own.name()))? {
-            return Err(broken(&folder.join(own.name()), tail.chain.records, "its first line is torn"));
-        }
-        // What a write that failed has left.
-        self.locks.disk.truncate(&path, tail.bytes).map_err(|e| failed(&path, &e))?;
-        Ok(Place { tail, unsynced: None })
-    }
+/// The run that holds a target, where its lock is still as it was seen.
+fn as_seen(seen: &Lock, found: &Lock) -> Result<RunId, Error> {
+    let unchanged = found.epoch == seen.epoch && found.run == seen.run;
+    found.run.clone().filter(|_| unchanged).ok_or_else(|| Error::Superseded {
+        run: seen.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ours: seen.epoch.0,
+        theirs: found.epoch.0,
+    })
 }
 
 fn grant_of(claim: Claim) -> Grant {

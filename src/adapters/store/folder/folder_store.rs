@@ -11,6 +11,9 @@
 //!   journal-0000000002.jsonl those of the owner of the second term, which says where the part before it ends
 //!   head.json                position and hash of the last record, so that a cut-off end shows; one for each part
 //!   closed-0000000002        the target was given free in this term
+//!   left-0000000001          the owner of this term has found that it has lost the run, and acts no more
+//!   snapshot-0000000001-0.json where the series stand, as the last look says that names it; each owner has two in turn
+//!   pruned.jsonl             one record in place of the journal of a run that is over; what else is left is run.json and closed-*
 //!   reserve                  room that is given up when the disk is full, to record the way back
 //! ```
 //!
@@ -32,16 +35,20 @@ use super::{
     files::Files,
     locks::Locks,
     machine::ThisMachine,
-    read::read_journal,
+    read::{read_ends, read_journal},
 };
 use crate::{
     error::Error,
     journal::{Digest, Draft, Grant, Lock, Owner, ReadMilestone, Record},
-    model::{RunId, Target},
-    ports::{Clock, Store},
+    model::{Epoch, RunId, Target},
+    ports::{Clock, Ends, IsEnough, Opening, Store},
 };
 
-/// A run store in a folder.
+/// How long an owner that has lost its run may take to acknowledge that.
+const ACKNOWLEDGES: Duration = Duration::from_secs(2);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+
 pub struct FolderStore {
     files: Arc<Files>,
     clock: Arc<dyn Clock>,
@@ -70,7 +77,6 @@ impl FolderStore {
         Self { files: Arc::new(Files::new(Locks::new(root.into(), clock.clone(), disk, machine, read))), clock }
     }
 
-    /// The folder of a run.
     #[must_use]
     pub fn folder(&self, run: &RunId) -> PathBuf {
         self.files.locks.folder(run)
@@ -102,9 +108,9 @@ impl Store for FolderStore {
         self.files.locks.machine.owner()
     }
 
-    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
-        let (run, target, owner) = (run.clone(), target.clone(), owner.clone());
-        self.on_thread(move |files| files.open(&run, &target, &owner, ttl)).await
+    async fn open(&self, opening: &Opening) -> Result<Grant, Error> {
+        let opening = opening.clone();
+        self.on_thread(move |files| files.open(&opening)).await
     }
 
     async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
@@ -123,14 +129,49 @@ impl Store for FolderStore {
         self.on_thread(move |files| files.check(&grant)).await
     }
 
+    async fn acknowledge(&self, lost: &Grant) -> Result<(), Error> {
+        let (run, epoch) = (lost.run.clone(), lost.epoch);
+        self.on_thread(move |files| files.locks.acknowledge(&run, epoch)).await
+    }
+
+    async fn end(&self, run: &RunId, owner: &Owner, term: Epoch) -> Result<bool, Error> {
+        let begun = self.clock.now();
+        loop {
+            let (run, owner) = (run.clone(), owner.clone());
+            if !self.on_thread(move |files| Ok(files.locks.may_act(&run, &owner, term))).await? {
+                return Ok(false);
+            }
+            if self.clock.now().since(&begun) >= ACKNOWLEDGES {
+                break;
+            }
+            self.clock.sleep(LOOK).await;
+        }
+        self.files.locks.machine.end(owner).map_err(|e| failed(self.root(), &e))
+    }
+
     async fn release(&self, grant: &Grant) -> Result<(), Error> {
         let grant = grant.clone();
         self.on_thread(move |files| files.release(&grant)).await
     }
 
+    async fn free(&self, seen: &Lock, owner: &Owner, why: &str) -> Result<(), Error> {
+        let (seen, owner, why) = (seen.clone(), owner.clone(), why.to_owned());
+        self.on_thread(move |files| files.free(&seen, &owner, &why)).await
+    }
+
     async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         let grant = grant.clone();
         self.on_thread(move |files| files.append(&grant, draft.entry)).await
+    }
+
+    async fn save_snapshot(&self, grant: &Grant, turn: u8, text: &str) -> Result<(), Error> {
+        let (grant, text) = (grant.clone(), text.to_owned());
+        self.on_thread(move |files| files.save_snapshot(&grant, turn, text.as_bytes())).await
+    }
+
+    async fn snapshot(&self, run: &RunId, term: Epoch, turn: u8) -> Result<Option<String>, Error> {
+        let run = run.clone();
+        self.on_thread(move |files| files.snapshot(&run, term, turn)).await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {
@@ -146,6 +187,29 @@ impl Store for FolderStore {
             read_journal(&*files.locks.disk, &folder).map(|(records, _)| records)
         })
         .await
+    }
+
+    async fn ends(&self, runs: &[RunId], is_enough: IsEnough) -> Vec<Result<Ends, Error>> {
+        let folders: Vec<PathBuf> = runs.iter().map(|run| self.folder(run)).collect();
+        let read = move |files: &Files| {
+            Ok(folders.iter().map(|folder| read_ends(&*files.locks.disk, folder, is_enough)).collect::<Vec<_>>())
+        };
+        match self.on_thread(read).await {
+            Ok(all) => all,
+            Err(e) => {
+                let why = e.to_string();
+                runs.iter().map(|_| Err(failed(self.root(), &io::Error::other(why.clone())))).collect()
+            }
+        }
+    }
+
+    async fn prune(&self, run: &RunId, checkpoint: Draft) -> Result<Record, Error> {
+        let run = run.clone();
+        self.on_thread(move |files| files.prune(&run, checkpoint.entry)).await
+    }
+
+    async fn half_pruned(&self) -> Result<Vec<RunId>, Error> {
+        self.on_thread(Files::half_pruned).await
     }
 
     async fn head(&self, run: &RunId) -> Result<Digest, Error> {

@@ -13,11 +13,12 @@ use super::{
     claims::Claims,
     disk::{failed, replace},
     earlier,
-    read::{is_journal, newest, read_journal},
+    prune::PRUNED,
+    read::{newest, read_journal, read_pruned},
 };
 use crate::{
     error::Error,
-    journal::{Beat, Claim, Lock, Owner, ReadMilestone, Segment},
+    journal::{Beat, Claim, FIRST, Lock, Owner, ReadMilestone, Segment},
     model::{Epoch, RunId, Target, Timestamp},
     ports::Clock,
 };
@@ -37,7 +38,6 @@ pub(super) struct Found {
     pub(super) claimed: Epoch,
 }
 
-/// The locks of a folder.
 pub(super) struct Locks {
     pub(super) root: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
@@ -78,6 +78,26 @@ impl Locks {
 
     pub(super) fn is_closed(&self, run: &RunId, epoch: Epoch) -> Result<bool, Error> {
         self.exists(&self.closed_path(run, epoch))
+    }
+
+    /// Says that the owner of a term acts no more.
+    fn left_path(&self, run: &RunId, epoch: Epoch) -> PathBuf {
+        self.folder(run).join(format!("left-{:010}", epoch.0))
+    }
+
+    pub(super) fn acknowledge(&self, run: &RunId, epoch: Epoch) -> Result<(), Error> {
+        let path = self.left_path(run, epoch);
+        match self.disk.create(&path, b"") {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(failed(&path, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the owner of a term runs where we see it, is not we, and is not known to act no more.
+    pub(super) fn may_act(&self, run: &RunId, owner: &Owner, term: Epoch) -> bool {
+        let sight = self.machine.look_for(owner);
+        let is_other = self.machine.owner().is_ok_and(|ours| ours.process != owner.process);
+        sight.here && sight.alive && is_other && self.disk.size(&self.left_path(run, term)).is_err()
     }
 
     pub(super) fn exists(&self, path: &Path) -> Result<bool, Error> {
@@ -220,7 +240,10 @@ impl Locks {
             Ok((_, Some(header))) => Some(header.claim),
             Ok((_, None)) => {
                 let bytes = self.disk.read(&folder.join("run.json")).unwrap_or_default();
-                serde_json::from_slice::<Claim>(&bytes).ok()
+                let claim = serde_json::from_slice::<Claim>(&bytes).ok();
+                // The later parts of a pruned journal are gone, but not which term was the last.
+                let pruned = read_pruned(&*self.disk, &folder, &names).ok().flatten();
+                claim.map(|claim| Claim { epoch: pruned.map_or(claim.epoch, |(last, _)| last.epoch), ..claim })
             }
             // Nothing of it can be trusted; `runs verify` says so.
             Err(_) => None,
@@ -274,7 +297,11 @@ impl Locks {
             Err(e) => return Err(failed(&self.root, &e)),
         };
         let mut runs: Vec<_> = names.iter().filter_map(|name| RunId::parse(name).ok()).collect();
-        runs.retain(|run| self.disk.list(&self.folder(run)).is_ok_and(|names| is_journal(&names)));
+        let has = |folder: &Path, name: &str| self.disk.size(&folder.join(name)).is_ok();
+        runs.retain(|run| {
+            let folder = self.folder(run);
+            has(&folder, FIRST) || has(&folder, PRUNED)
+        });
         runs.sort();
         Ok(runs)
     }

@@ -1,8 +1,13 @@
 //! The machine under a run store: who we are there, who else lives, and threads for work that blocks.
 
-use std::io;
+use std::{io, time::Duration};
+
+use nix::sys::signal::Signal;
 
 use crate::{error::Error, journal::Owner};
+
+/// How long a process that was killed may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Blocking work, to be done once.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -27,8 +32,12 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// Where the system does not say when it started, so that nobody could tell it from a later one.
     fn owner(&self) -> Result<Owner, Error>;
-    /// Looks for the process of an owner.
     fn look_for(&self, owner: &Owner) -> Sight;
+    /// Ends the process of an owner at once, if it is here; says whether it did.
+    ///
+    /// # Errors
+    /// Where the system refuses that.
+    fn end(&self, owner: &Owner) -> io::Result<bool>;
     /// Does blocking work on a thread of its own. It goes on where nobody waits for it any more, but keeps nobody from
     /// ending: neither the runtime nor the process.
     ///
@@ -37,7 +46,6 @@ pub trait Machine: Send + Sync {
     fn spawn(&self, work: Work) -> io::Result<()>;
 }
 
-/// This machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ThisMachine;
 
@@ -53,6 +61,12 @@ impl Machine for ThisMachine {
             here: owner.is_here(),
             alive: owner.process.is_alive(),
         }
+    }
+
+    fn end(&self, owner: &Owner) -> io::Result<bool> {
+        // Never another process that has its pid by now, nor one of the same pid elsewhere. Whatever else is in its group, such as
+        // the other end of a pipe, is none of ours.
+        Ok(owner.is_here() && owner.process.signal(Signal::SIGKILL)? && owner.process.wait_gone(GONE_WITHIN))
     }
 
     fn spawn(&self, work: Work) -> io::Result<()> {

@@ -7,7 +7,10 @@ mod files;
 mod folder_store;
 mod locks;
 mod machine;
+mod prune;
 mod read;
+mod segments;
+mod snapshots;
 
 pub use disk::Disk;
 pub use folder_store::FolderStore;

@@ -2,15 +2,24 @@
 
 use std::{io, path::Path};
 
-use super::disk::{Disk, failed};
+use super::{
+    disk::{Disk, failed},
+    prune::PRUNED,
+};
 use crate::{
     error::Error,
-    journal::{FIRST, Head, Header, Part, Record, Segment, Tail, broken, first_line, verify},
+    journal::{Chain, Digest, FIRST, Head, Header, Part, Record, Segment, Tail, alone, broken, first_line, verify},
+    ports::{Ends, IsEnough, LAST},
 };
 
 /// Reads all records of a run, and where the next one goes.
 pub(super) fn read_journal(disk: &dyn Disk, folder: &Path) -> Result<(Vec<Record>, Tail), Error> {
     let names = disk.list(folder).map_err(|e| failed(folder, &e))?;
+    if let Some((record, _)) = read_pruned(disk, folder, &names)? {
+        // What was noted of it is the end of what was pruned.
+        let chain = Chain { records: record.seq, hash: record.prev.clone() };
+        return Ok((vec![record], Tail { segment: Segment(None), bytes: 0, chain }));
+    }
     let (newest, mut header) = newest(disk, folder, &names)?;
     // The head before the part: its owner, who may write meanwhile, writes them in the other order, so that the part that
     // is read here is never behind the head.
@@ -36,12 +45,13 @@ pub(super) fn newest(disk: &dyn Disk, folder: &Path, names: &[String]) -> Result
     segments.dedup();
     for segment in segments.into_iter().rev() {
         let path = folder.join(segment.name());
-        let bytes = match disk.read(&path) {
+        let line = match first_line_of(disk, &path) {
             // A head is written only once its part has a record.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(broken(&path, 0, "it is gone")),
             other => other.map_err(|e| failed(&path, &e))?,
         };
-        if let Some(header) = first_line(folder, segment, &bytes)? {
+        if let Some(line) = line {
+            let header = Header::open(&line, segment).map_err(|why| broken(&path, 0, &why))?;
             return Ok((segment, Some(header)));
         }
         if names.contains(&segment.head()) {
@@ -66,9 +76,100 @@ fn read_head(disk: &dyn Disk, folder: &Path, segment: Segment) -> Result<Option<
     }
 }
 
-/// Whether a folder has a journal.
-pub(super) fn is_journal(names: &[String]) -> bool {
-    names.iter().any(|name| name == FIRST)
+/// Reads the first record of a run and its last ones, from both ends of its journal: back to one that is enough. What lies
+/// between is not looked at.
+pub(super) fn read_ends(disk: &dyn Disk, folder: &Path, is_enough: IsEnough) -> Result<Ends, Error> {
+    let names = disk.list(folder).map_err(|e| failed(folder, &e))?;
+    if let Some((record, _)) = read_pruned(disk, folder, &names)? {
+        return Ok(Ends { first: Some(record.clone()), last: vec![record] });
+    }
+    let (newest, header) = newest(disk, folder, &names)?;
+    // The head before the part, as where all is read.
+    let head = read_head(disk, folder, newest)?;
+    let path = folder.join(newest.name());
+    let last = last_records(disk, &path, usize::from(header.is_some()), is_enough)?;
+    if let Some((Head { seq, hash }, (newest, found))) = head.as_ref().zip(last.last())
+        && (*seq > newest.seq || (*seq == newest.seq && hash != found))
+    {
+        return Err(broken(&path, *seq, "the journal once had another record here"));
+    }
+    let path = folder.join(FIRST);
+    let first = first_line_of(disk, &path).map_err(|e| failed(&path, &e))?;
+    let first = first.map(|line| record(&path, &line)).transpose()?;
+    Ok(Ends { first: first.map(|(record, _)| record), last: last.into_iter().map(|(record, _)| record).collect() })
+}
+
+/// How much of a file is read at first.
+const PIECE: u64 = 8 * 1024;
+
+/// The last records of a file, back to one that is enough, oldest first. As many of its first lines are no records.
+fn last_records(
+    disk: &dyn Disk,
+    path: &Path,
+    headers: usize,
+    is_enough: IsEnough,
+) -> Result<Vec<(Record, Digest)>, Error> {
+    let size = disk.size(path).map_err(|e| failed(path, &e))?;
+    let mut length = PIECE;
+    loop {
+        let from = size.saturating_sub(length);
+        let bytes = disk.read_from(path, from, size - from).map_err(|e| failed(path, &e))?;
+        // What comes before the first end of a line may be a part of one.
+        let no_records = if from == 0 { headers } else { 1 };
+        let lines = whole_lines(&bytes).count().saturating_sub(no_records);
+        let (mut last, mut enough) = (Vec::new(), false);
+        for line in whole_lines(&bytes).rev().take(lines) {
+            let read = record(path, line)?;
+            enough = is_enough(&read.0) || last.len() + 1 == LAST;
+            last.push(read);
+            if enough {
+                break;
+            }
+        }
+        if enough || from == 0 {
+            last.reverse();
+            return Ok(last);
+        }
+        length = length.saturating_mul(4);
+    }
+}
+
+/// The first line of a file, without its newline.
+fn first_line_of(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut length = PIECE;
+    loop {
+        let mut bytes = disk.read_from(path, 0, length)?;
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                bytes.truncate(end);
+                return Ok(Some(bytes));
+            }
+            None if (bytes.len() as u64) < length => return Ok(None),
+            None => length = length.saturating_mul(4),
+        }
+    }
+}
+
+/// The line in place of a journal that was pruned, with its hash.
+pub(super) fn read_pruned(disk: &dyn Disk, folder: &Path, names: &[String]) -> Result<Option<(Record, Digest)>, Error> {
+    if !names.iter().any(|name| name == PRUNED) {
+        return Ok(None);
+    }
+    let path = folder.join(PRUNED);
+    let bytes = disk.read(&path).map_err(|e| failed(&path, &e))?;
+    let Some(line) = bytes.strip_suffix(b"\n") else { return Err(broken(&path, 0, "it is torn")) };
+    record(&path, line).map(Some)
+}
+
+/// Lines that end with a newline, without it.
+fn whole_lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    bytes[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn record(path: &Path, line: &[u8]) -> Result<(Record, Digest), Error> {
+    let text = std::str::from_utf8(line).map_err(|e| broken(path, 0, &format!("unreadable: {e}")))?;
+    alone(text).map_err(|why| broken(path, 0, &why))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::Error,
-    journal::{Chain, Head, Record, tampered},
+    journal::{Chain, Head, Record, alone, tampered},
     model::Epoch,
 };
 
@@ -16,6 +16,11 @@ pub const FULL: usize = 256 * 1024;
 pub const PARTS: u32 = 64;
 /// How many of them are kept for the way back.
 const RESERVED: u32 = 4;
+/// The bytes of records in the others, less the ends that stay empty because a record does not fit there.
+pub const ROOM: u64 = (PARTS - RESERVED) as u64 * FULL as u64 / 20 * 19;
+
+/// The key of the one line that is left of a journal that was pruned.
+pub const PRUNED: &str = "pruned";
 
 /// One part, as it stands in its ConfigMap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,11 +44,9 @@ pub struct Chunk {
 /// Where the next record goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
-    /// The chain so far.
     pub chain: Chain,
     /// The newest part, counted from 0.
     pub chunk: u32,
-    /// Its version.
     pub version: String,
     /// How many bytes of records it holds.
     pub bytes: usize,
@@ -70,7 +73,6 @@ pub fn key(seq: u64) -> String {
     format!("{seq:06}")
 }
 
-/// How a head is written.
 pub fn head(chain: &Chain) -> String {
     chain.head().map(|Head { seq, hash }| format!("{seq} {hash}")).unwrap_or_default()
 }
@@ -83,6 +85,17 @@ pub fn read(chunks: &[Chunk]) -> Result<(Vec<Record>, Tail), Error> {
     let mut records = Vec::new();
     let mut tail =
         Tail { chain: Chain::default(), chunk: 0, version: String::new(), bytes: 0, epoch: Epoch(0), closed: false };
+    if let Some((first, line)) = chunks.first().and_then(|first| Some((first, first.lines.get(PRUNED)?))) {
+        let broken = |why: &str| tampered(&format!("ConfigMap {}", first.name), 0, why);
+        let (record, _) = alone(line).map_err(|why| broken(&why))?;
+        if first.lines.len() > 1 {
+            return Err(broken("it has records beside the line that is left of them"));
+        }
+        // What was noted of it is the end of what was pruned.
+        let chain = Chain { records: record.seq, hash: record.prev.clone() };
+        let (version, epoch) = (first.version.clone(), Epoch(first.epoch));
+        return Ok((vec![record], Tail { chain, version, epoch, closed: true, ..tail }));
+    }
     for (index, chunk) in chunks.iter().enumerate() {
         let place = format!("ConfigMap {}", chunk.name);
         let broken = |seq: u64, why: &str| tampered(&place, seq, why);

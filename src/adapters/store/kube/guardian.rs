@@ -36,7 +36,6 @@ const FRESH: Duration = Duration::from_secs(6);
 /// How often it is looked for the next one.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A guardian that is alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guardian {
     /// Its name: the pod's, and something that no other process has.
@@ -76,7 +75,6 @@ fn meta(version: Option<String>) -> ObjectMeta {
     }
 }
 
-/// The guardian that acts, if one is alive.
 pub async fn alive(cluster: &Cluster, clock: &dyn Clock) -> Result<Option<Guardian>, PortError> {
     let api: Api<Lease> = cluster.api();
     let look = async || {
@@ -116,7 +114,6 @@ impl Candidate {
         Self { cluster, clock, name: format!("{host}-{chance:08x}"), silences: Silences::default() }
     }
 
-    /// Its name in the Lease.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     chunk::{self, Chunk, PARTS, Tail, key},
     names::{CLOSED, HEAD, JOURNAL, MANAGED_BY, NEXT, TARGET, chunk as name_of},
+    parts::{first_part_of, part_of},
     status,
     trouble::trouble,
 };
@@ -32,9 +33,8 @@ const TRIES: u32 = 20;
 /// How many ConfigMaps one page of a list has.
 const PAGE: u32 = 500;
 
-/// The journals of a namespace.
 pub struct Journals {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     tails: Mutex<HashMap<RunId, Tail>>,
     /// Runs that are known to have a record; one that has begun stays so.
     begun: Mutex<HashSet<RunId>>,
@@ -45,7 +45,7 @@ impl Journals {
         Self { cluster, tails: Mutex::default(), begun: Mutex::default() }
     }
 
-    fn api(&self) -> Api<ConfigMap> {
+    pub(super) fn api(&self) -> Api<ConfigMap> {
         self.cluster.api()
     }
 
@@ -95,28 +95,38 @@ impl Journals {
         if parts.is_empty() { Ok(None) } else { chunk::read(&parts).map(Some) }
     }
 
-    async fn part(&self, run: &RunId, index: u32) -> Result<Option<Chunk>, Error> {
+    pub(super) async fn part(&self, run: &RunId, index: u32) -> Result<Option<Chunk>, Error> {
         let (api, name) = (self.api(), name_of(run, index));
         let found = self.cluster.outlast(&format!("get configmaps/{name}"), || api.get_opt(&name)).await;
-        Ok(found.map_err(|e| trouble(&self.cluster, e))?.map(to_chunk))
+        Ok(found.map_err(|e| trouble(&self.cluster, e))?.map(part_of))
     }
 
     /// All runs, by the first parts of their journals, oldest first.
     pub async fn runs(&self) -> Result<Vec<RunId>, Error> {
+        let mut runs: Vec<_> = self.parts().await?.iter().filter_map(first_part_of).collect();
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// What stands beside the records of all parts.
+    pub(super) async fn parts(&self) -> Result<Vec<PartialObjectMeta<ConfigMap>>, Error> {
+        self.labelled(&format!("{PART}={JOURNAL}")).await
+    }
+
+    /// What stands beside the content of all ConfigMaps with some labels.
+    pub(super) async fn labelled(&self, labels: &str) -> Result<Vec<PartialObjectMeta<ConfigMap>>, Error> {
         let api = self.api();
-        let mut runs = Vec::new();
-        let mut page = ListParams::default().labels(&format!("{PART}={JOURNAL}")).limit(PAGE);
+        let mut parts = Vec::new();
+        let mut page = ListParams::default().labels(labels).limit(PAGE);
         loop {
             let found = self.cluster.outlast("list configmaps", || api.list_metadata(&page)).await;
             let found = found.map_err(|e| trouble(&self.cluster, e))?;
-            runs.extend(found.items.iter().filter_map(first_part_of));
+            parts.extend(found.items);
             match found.metadata.continue_.filter(|next| !next.is_empty()) {
                 Some(next) => page = page.continue_token(&next),
-                None => break,
+                None => return Ok(parts),
             }
         }
-        runs.sort();
-        Ok(runs)
     }
 
     /// Begins a run's journal.
@@ -140,7 +150,7 @@ impl Journals {
         let found = self.cluster.outlast(&format!("get configmaps/{name}"), || api.get_opt(&name)).await;
         Ok(found.map_err(|e| trouble(&self.cluster, e))?.is_some_and(|map| {
             let is_same = map.metadata.labels.as_ref().is_some_and(|labels| labels.get(TARGET) == Some(&slug(target)));
-            is_same && to_chunk(map).epoch >= epoch.0
+            is_same && part_of(map).epoch >= epoch.0
         }))
     }
 
@@ -181,7 +191,7 @@ impl Journals {
     /// is written twice.
     pub async fn append(&self, grant: &Grant, mut tail: Tail, at: Timestamp, draft: &Draft) -> Result<Record, Error> {
         let run = &grant.run;
-        let state = draft.milestone.as_ref().and_then(status::state);
+        let state = draft.milestone.as_ref().and_then(|milestone| status::state(milestone, at));
         for _ in 0..TRIES {
             if tail.epoch > grant.epoch {
                 self.forget(run);
@@ -318,7 +328,13 @@ impl Journals {
     }
 
     /// Changes the newest part, on condition that it is still as `tail` says.
-    async fn patch(&self, run: &RunId, tail: &Tail, metadata: Value, data: Value) -> Result<String, PortError> {
+    pub(super) async fn patch(
+        &self,
+        run: &RunId,
+        tail: &Tail,
+        metadata: Value,
+        data: Value,
+    ) -> Result<String, PortError> {
         let (api, name) = (self.api(), name_of(run, tail.chunk));
         let mut patch = json!({ "metadata": { "resourceVersion": tail.version } });
         merge(&mut patch["metadata"], metadata);
@@ -357,7 +373,6 @@ impl Journals {
 enum Failed {
     /// Someone else has written, or it is not known whether we have: look again.
     Raced,
-    /// It will not.
     Final(Error),
 }
 
@@ -374,22 +389,4 @@ fn merge(into: &mut Value, from: Value) {
             _ => drop(into.insert(key, value)),
         }
     }
-}
-
-fn to_chunk(map: ConfigMap) -> Chunk {
-    let annotations = map.metadata.annotations.unwrap_or_default();
-    Chunk {
-        name: map.metadata.name.unwrap_or_default(),
-        version: map.metadata.resource_version.unwrap_or_default(),
-        lines: map.data.unwrap_or_default(),
-        head: annotations.get(HEAD).cloned(),
-        epoch: annotations.get(EPOCH).and_then(|epoch| epoch.parse().ok()).unwrap_or(0),
-        closed: annotations.contains_key(CLOSED),
-        has_next: annotations.contains_key(NEXT),
-    }
-}
-
-fn first_part_of(map: &PartialObjectMeta<ConfigMap>) -> Option<RunId> {
-    let name = map.metadata.name.as_deref()?;
-    RunId::parse(name.strip_prefix("interlock-run-")?.strip_suffix("-000")?).ok()
 }

@@ -4,6 +4,7 @@
 //! Lease interlock-tenant                            who holds the target `tenant`, and the highest epoch ever given
 //! ConfigMap interlock-run-20261121-093000-1f2e-000  the records, one key each, and how the run stands
 //! ConfigMap interlock-run-20261121-093000-1f2e-001  more of them, from 256 KiB on
+//! ConfigMap interlock-run-20261121-093000-1f2e-snapshot-1-0-0  where the series stand, as the last look says that names it
 //! Lease interlock-guardian                          which guardian acts
 //! ```
 //!
@@ -23,11 +24,13 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::ListParams;
 
 use super::{
+    chunk,
     guardian::{self, Guardian},
     journals::Journals,
     lease::{Hold, Standing},
     locks::{Change, Locks},
     names::LOCK,
+    snapshots,
     status::EventRecorder,
     trouble::trouble,
 };
@@ -36,7 +39,7 @@ use crate::{
     error::Error,
     journal::{Digest, Draft, Grant, Lock, Owner, Record, held, superseded},
     model::{Epoch, RunId, Target, Timestamp},
-    ports::{Clock, Store},
+    ports::{Clock, Glance, Opening, Store},
 };
 
 /// How often an owner elsewhere is looked at who has not written a record yet.
@@ -109,14 +112,8 @@ impl KubeStore {
     }
 
     /// Takes a free target, or one whose owner never began, at the epoch that it was seen with.
-    async fn lock_for(
-        &self,
-        run: &RunId,
-        target: &Target,
-        owner: &Owner,
-        ttl: Duration,
-        seen: Epoch,
-    ) -> Result<Epoch, Error> {
+    async fn lock_for(&self, opening: &Opening, seen: Epoch) -> Result<Epoch, Error> {
+        let Opening { run, target, owner, ttl, least } = opening;
         let claim = self.claim(run, owner);
         self.locks
             .change(target, |found, again| {
@@ -131,10 +128,10 @@ impl KubeStore {
                         return Err(held(&as_lock(target, standing, hold), &hold.run));
                     }
                 }
-                let epoch = before.next();
+                let epoch = before.max(*least).next();
                 let hold = Some(claim.clone());
                 let renewed = self.clock.now().wall;
-                Ok(Change::Write(Box::new(Standing { version: String::new(), epoch, hold, renewed, ttl }), epoch))
+                Ok(Change::Write(Box::new(Standing { version: String::new(), epoch, hold, renewed, ttl: *ttl }), epoch))
             })
             .await
     }
@@ -181,17 +178,18 @@ impl Store for KubeStore {
         Owner::current()
     }
 
-    async fn open(&self, run: &RunId, target: &Target, owner: &Owner, ttl: Duration) -> Result<Grant, Error> {
-        let before = self.standing_lock(target).await?;
+    async fn open(&self, opening: &Opening) -> Result<Grant, Error> {
+        let before = self.standing_lock(&opening.target).await?;
         if let Some(lock) = &before
             && let Some(holder) = &lock.run
         {
             return Err(held(lock, holder));
         }
         let seen = before.map_or(Epoch(0), |lock| lock.epoch);
-        let epoch = self.lock_for(run, target, owner, ttl, seen).await?;
-        let grant = Grant { run: run.clone(), target: target.clone(), epoch, ttl };
-        if let Err(e) = self.journals.open(run, target, epoch).await {
+        let epoch = self.lock_for(opening, seen).await?;
+        let Opening { run, target, ttl, .. } = opening.clone();
+        let grant = Grant { run, target, epoch, ttl };
+        if let Err(e) = self.journals.open(&grant.run, &grant.target, epoch).await {
             let _ = self.unlock(&grant).await;
             return Err(e);
         }
@@ -255,6 +253,27 @@ impl Store for KubeStore {
         self.unlock(grant).await
     }
 
+    async fn free(&self, seen: &Lock, _: &Owner, _: &str) -> Result<(), Error> {
+        let epoch = seen.epoch.next();
+        self.locks
+            .change(&seen.target, |found, again| match found {
+                None => Ok(Change::Done(())),
+                Some(standing)
+                    if standing.epoch == seen.epoch
+                        && standing.hold.as_ref().map(|hold| &hold.run) == seen.run.as_ref() =>
+                {
+                    Ok(Change::Write(Box::new(Standing { epoch, hold: None, ..standing.clone() }), ()))
+                }
+                Some(standing) if again && standing.epoch == epoch && standing.hold.is_none() => Ok(Change::Done(())),
+                Some(standing) => Err(Error::Superseded {
+                    run: seen.run.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    ours: seen.epoch.0,
+                    theirs: standing.epoch.0,
+                }),
+            })
+            .await
+    }
+
     async fn append(&self, grant: &Grant, draft: Draft) -> Result<Record, Error> {
         // The newest part of the journal is fenced, so that what we have last written there ourselves is enough to know.
         let tail = match self.journals.known_tail(&grant.run) {
@@ -272,6 +291,16 @@ impl Store for KubeStore {
         Ok(record)
     }
 
+    async fn save_snapshot(&self, grant: &Grant, turn: u8, text: &str) -> Result<(), Error> {
+        self.check(grant).await?;
+        let saved = snapshots::save(&self.cluster, &grant.run, (grant.epoch, turn), text).await;
+        saved.map_err(|e| trouble(&self.cluster, e))
+    }
+
+    async fn snapshot(&self, run: &RunId, term: Epoch, turn: u8) -> Result<Option<String>, Error> {
+        snapshots::read(&self.cluster, run, (term, turn)).await.map_err(|e| trouble(&self.cluster, e))
+    }
+
     async fn load(&self, run: &RunId) -> Result<Vec<Record>, Error> {
         let found = self.journals.read(run).await?;
         found.map(|(records, _)| records).ok_or_else(|| no_run(run, &self.cluster))
@@ -284,6 +313,18 @@ impl Store for KubeStore {
 
     async fn runs(&self) -> Result<Vec<RunId>, Error> {
         self.journals.runs().await
+    }
+
+    async fn glance(&self) -> Result<Vec<Glance>, Error> {
+        self.journals.glance().await
+    }
+
+    async fn prune(&self, run: &RunId, checkpoint: Draft) -> Result<Record, Error> {
+        self.journals.prune(run, self.clock.now().wall, checkpoint.entry).await
+    }
+
+    async fn half_pruned(&self) -> Result<Vec<RunId>, Error> {
+        self.journals.half_pruned().await
     }
 
     async fn holding(&self) -> Result<Vec<RunId>, Error> {
@@ -303,6 +344,10 @@ impl Store for KubeStore {
 
     async fn lock(&self, target: &Target) -> Result<Option<Lock>, Error> {
         self.standing_lock(target).await
+    }
+
+    fn room(&self) -> Option<u64> {
+        Some(chunk::ROOM)
     }
 
     fn is_exhausted(&self, run: &RunId) -> bool {

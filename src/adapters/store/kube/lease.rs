@@ -21,7 +21,6 @@ use crate::{
 /// A run's hold on a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// The run.
     pub run: RunId,
     /// Who acts for it.
     pub owner: Owner,
@@ -29,7 +28,6 @@ pub struct Hold {
     pub acquired: Timestamp,
 }
 
-/// What stands in a Lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The version that a write is conditioned on.

@@ -26,7 +26,6 @@ const TRIES: u32 = 20;
 
 /// What to do with a Lease as it stands.
 pub enum Change<T> {
-    /// Write this.
     Write(Box<Standing>, T),
     /// Nothing: it is as it should be.
     Done(T),

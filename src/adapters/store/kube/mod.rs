@@ -7,7 +7,10 @@ mod kube_store;
 mod lease;
 mod locks;
 mod names;
+mod parts;
+mod prune;
 mod silence;
+mod snapshots;
 mod status;
 mod trouble;
 

@@ -20,9 +20,7 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Sign {
     /// The time that the owner wrote, by its own clock.
     pub renewed: Timestamp,
-    /// The owner.
     pub holder: String,
-    /// Its term.
     pub epoch: Epoch,
 }
 

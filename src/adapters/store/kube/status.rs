@@ -9,7 +9,7 @@ use k8s_openapi::{
 use kube::{Resource as _, api::PostParams};
 use serde_json::Value;
 
-use super::names::{OUTCOME, STATE, TITLE};
+use super::names::{BEGAN, ENDED, OUTCOME, STATE, TITLE};
 use crate::{
     adapters::kube::{Cluster, lock_name},
     journal::{Milestone, Owner},
@@ -26,12 +26,12 @@ const GLANCE: usize = 500;
 const REPORTER: &str = "interlock";
 
 /// What the first part of the journal says from this milestone on; `None` where that stays as it is.
-pub fn state(milestone: &Milestone) -> Option<Value> {
+pub fn state(milestone: &Milestone, at: Timestamp) -> Option<Value> {
     let (state, outcome) = match milestone {
         Milestone::Begun { title, .. } => {
             return Some(serde_json::json!({
                 "labels": { STATE: "running" },
-                "annotations": { TITLE: brief(title, GLANCE) },
+                "annotations": { TITLE: brief(title, GLANCE), BEGAN: at },
             }));
         }
         Milestone::Owned { .. } => return None,
@@ -40,7 +40,8 @@ pub fn state(milestone: &Milestone) -> Option<Value> {
         Milestone::Stuck { why } => ("stuck", brief(&told("stuck", why), GLANCE).into()),
         Milestone::Ended { word, why, .. } => (*word, brief(&told(word, why), GLANCE).into()),
     };
-    Some(serde_json::json!({ "labels": { STATE: state }, "annotations": { OUTCOME: outcome } }))
+    let ended = matches!(milestone, Milestone::Ended { .. }).then_some(at);
+    Some(serde_json::json!({ "labels": { STATE: state }, "annotations": { OUTCOME: outcome, ENDED: ended } }))
 }
 
 /// The event about a milestone of a run that `holder` has. There is none about a new owner: that is told where the target is
@@ -123,7 +124,6 @@ impl EventRecorder {
         Self { cluster, instance }
     }
 
-    /// Tells of a milestone.
     pub async fn milestone(&self, target: &Target, run: &RunId, milestone: &Milestone) {
         if !matches!(milestone, Milestone::Owned { .. }) {
             self.publish(target, |holder| news(milestone, run, holder)).await;

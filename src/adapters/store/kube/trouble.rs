@@ -7,8 +7,9 @@ pub fn trouble(cluster: &Cluster, error: PortError) -> Error {
     let namespace = &cluster.namespace;
     let hint = match &error {
         PortError::Forbidden { .. } => format!(
-            "whoever runs interlock needs the roles of manifests/rbac: kubectl apply -k manifests/rbac -n {namespace}, \
-             and bind them; `kubectl auth can-i --list -n {namespace}` shows what is allowed"
+            "whoever runs interlock needs a role of manifests/rbac (for `runs prune` it is manifests/rbac/prune): \
+             kubectl apply -k manifests/rbac -n {namespace}, and bind it; `kubectl auth can-i --list -n {namespace}` shows \
+             what is allowed"
         ),
         PortError::NotFound { .. } => format!("does the namespace exist? kubectl get namespace {namespace}"),
         PortError::Conflict { .. } => {

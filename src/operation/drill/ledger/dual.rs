@@ -39,7 +39,6 @@ struct Sample {
 /// Samples that say the same without a doubt in between.
 #[derive(Clone, Copy)]
 struct Run {
-    /// The first sample.
     first: Window,
     /// Since when at the latest.
     from: Micros,

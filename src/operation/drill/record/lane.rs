@@ -46,7 +46,6 @@ impl Drop for Turn {
 pub enum Aim {
     /// To this node, whatever it says.
     Node(u16),
-    /// To the primary, which it looks for.
     Primary(Router),
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     io,
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread,
@@ -83,7 +84,8 @@ impl Recorder {
             why: e.to_string(),
             hint: "the ledger needs room on its disk, and the right to write there".to_owned(),
         };
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(ledger).map_err(broken)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(ledger).map_err(broken)?;
         let nodes = head.nodes.clone();
         let (book, kept) = Book::open(head, file).map_err(broken)?;
         let shared = Arc::new(Shared::new(database, nodes, spec, book, first_id));

@@ -17,7 +17,6 @@ struct Known {
 
 #[derive(Default, Clone, Copy)]
 struct Standing {
-    /// Attempts under way.
     under_way: u32,
     /// When it was tried last, in tries.
     tried: u64,

@@ -9,4 +9,4 @@ mod timeline;
 
 pub use figures::figures;
 pub use metrics::metrics;
-pub use sheet::report;
+pub use sheet::{report, serves};

@@ -1,6 +1,6 @@
 //! The report of one drill for people: the promise, the verdict, the figures, and what happened when.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     figures::{figures, outage},
@@ -15,6 +15,7 @@ use crate::{
         Part, Report,
         drill::{
             Cycle, Evidence, Spec,
+            keys::Key,
             ledger::{Basis, Measurement, Objectives},
         },
     },
@@ -113,4 +114,15 @@ fn worth(cycle: &Cycle) -> String {
         let _ = writeln!(text, "the old primary followed again after {span}");
     }
     text
+}
+
+/// Which node takes writes, from the values in which a run has left the keys that it has touched.
+pub fn serves(spec: &Spec, left: &BTreeMap<String, serde_json::Value>) -> String {
+    let primary = &spec.primary;
+    match left.get(&Key::Primary.to_string()).map(|stored| stored.as_str()) {
+        _ if left.values().any(serde_json::Value::is_null) => "which node takes writes is not known".to_owned(),
+        None => format!("{primary} takes writes, as before"),
+        Some(Some(node)) if node == primary => format!("{primary} takes writes, as before"),
+        Some(_) => format!("another node than {primary} takes writes"),
+    }
 }

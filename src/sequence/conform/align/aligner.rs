@@ -30,7 +30,15 @@ impl Aligner {
     /// `steps` does not have is one that nobody could see. A loop whose `most` is below its `least` runs `least` times.
     #[must_use]
     pub fn new(tree: &Tree, steps: &Steps) -> Self {
-        Self { program: compile(tree, steps) }
+        Self { program: compile(tree, steps, &[]) }
+    }
+
+    /// Compiles a tree of which it is known which steps stand for each other: those of one class fit the same events at the
+    /// same cost, and cost the same if they are missing. Operands of a `par` that are alike are then taken in their order,
+    /// which loses no alignment that costs less.
+    #[must_use]
+    pub fn with_classes(tree: &Tree, steps: &Steps, classes: &[u32]) -> Self {
+        Self { program: compile(tree, steps, classes) }
     }
 
     /// The cost of the cheapest run of the tree, all of it missing.
@@ -55,13 +63,33 @@ impl Aligner {
         fit: &impl Fn(usize, Step) -> Option<u32>,
         budget: Budget,
     ) -> Result<Alignment, Exhausted> {
+        let order = (0..events.len()).collect();
+        self.align_any(events, &[order], fit, budget).map(|(_, found)| found)
+    }
+
+    /// The cheapest alignment of events in any of several orders, which are lists of all their indices; and which of the
+    /// orders it is in, the first of those that cost the same. Moves speak of events by their places in that order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Aligner::align`]; and there is no order.
+    pub fn align_any(
+        &self,
+        events: &[Event],
+        orders: &[Vec<usize>],
+        fit: &impl Fn(usize, Step) -> Option<u32>,
+        budget: Budget,
+    ) -> Result<(usize, Alignment), Exhausted> {
         // Lists of events are made before any state is held.
         if self.program.too_large || events.len() > budget.states {
             return Err(Exhausted);
         }
-        let input = Input::new(&self.program, events, fit);
-        let mut work = Work::new(&self.program, budget);
-        let walk = work.search(&input)?;
-        work.alignment(&input, walk)
+        let ordered: Vec<Vec<Event>> =
+            orders.iter().map(|order| order.iter().filter_map(|at| events.get(*at).copied()).collect()).collect();
+        let fits: Vec<_> =
+            orders.iter().map(|order| move |event: usize, step: Step| fit(order.get(event).copied()?, step)).collect();
+        let inputs: Vec<_> =
+            ordered.iter().zip(&fits).map(|(events, fit)| Input::new(&self.program, events, fit)).collect();
+        Work::new(&self.program, budget).search(&inputs)
     }
 }

@@ -58,6 +58,12 @@ pub(super) struct Net {
     pub forks: Vec<Vec<u32>>,
     /// States that become one state when all of them are reached, by the lowest of them.
     pub joins: BTreeMap<u32, (Vec<u32>, u32)>,
+    /// For each state one that leads to the same; tokens stand in these only.
+    pub merged: Vec<u32>,
+    /// For each edge the letter of its step.
+    pub letters: Vec<u32>,
+    /// By the lowest end of a fork's operands, the first of their states and the one behind the last.
+    pub scopes: HashMap<u32, (u32, u32)>,
 }
 
 /// A `par`, as parts that have no label in common.
@@ -76,8 +82,10 @@ impl Par {
     }
 }
 
-struct Compiler<'a> {
-    steps: &'a Steps,
+pub(super) struct Compiler<'a> {
+    pub(super) steps: &'a Steps,
+    /// Steps of one class fit the same events at the same cost; each is its own class where none are given.
+    pub(super) alike: &'a [u32],
     program: Program,
     /// The `par` of each place in the tree: the copies of a loop's body share it.
     known: HashMap<*const Tree, u32>,
@@ -90,9 +98,10 @@ struct Sheet {
     net: Option<Net>,
 }
 
-pub(super) fn compile(tree: &Tree, steps: &Steps) -> Program {
+pub(super) fn compile(tree: &Tree, steps: &Steps, alike: &[u32]) -> Program {
     let mut compiler = Compiler {
         steps,
+        alike,
         program: Program { most_events: usize::MAX, ..Program::default() },
         known: HashMap::new(),
         edges: 0,
@@ -163,14 +172,23 @@ impl Compiler<'_> {
     fn net(&mut self, trees: &[&Tree]) -> u32 {
         let mut sheet = Sheet { draft: Draft::default(), net: Some(Net::default()) };
         let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let mut classes: HashMap<String, u32> = HashMap::new();
+        let mut operands = Vec::new();
         for tree in trees {
             let (start, end) = (sheet.draft.state(), sheet.draft.state());
             self.draw(&mut sheet, tree, start, end);
             starts.push(start);
             ends.push(end);
+            let class = self.class(tree).map(|key| {
+                let next = classes.len() as u32;
+                *classes.entry(key).or_insert(next)
+            });
+            operands.push((start, sheet.draft.states, class));
         }
         let (first, edges) = sheet.draft.by_state();
-        let net = Net { first, edges, starts, ends, ..sheet.net.unwrap_or_default() };
+        let mut net = Net { first, edges, starts, ends, ..sheet.net.unwrap_or_default() };
+        net.letters = net.letters(self.alike);
+        net.merged = net.merged(&operands);
         let shortest = trees.iter().fold(0u64, |sum, tree| sum.saturating_add(cheapest(tree, self.steps)));
         self.part(Form::Net(net), shortest)
     }
@@ -283,7 +301,11 @@ impl Compiler<'_> {
 
     /// In a net, operands are tokens that begin together and end together.
     fn fork(&mut self, sheet: &mut Sheet, operands: &[&Tree], from: u32, to: u32) {
+        // A fork is all that there is to do where it stands, also at the head of a loop.
+        let before = sheet.draft.state();
+        self.edge(sheet, from, before, Kind::Silent(NONE));
         let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let first = sheet.draft.states;
         for tree in operands {
             let (start, end) = (sheet.draft.state(), sheet.draft.state());
             self.draw(sheet, tree, start, end);
@@ -295,9 +317,10 @@ impl Compiler<'_> {
         net.forks.push(starts);
         if let Some(lowest) = ends.first().copied() {
             net.joins.insert(lowest, (ends, to));
+            net.scopes.insert(lowest, (first, sheet.draft.states));
         }
         // Where it leads to is said by the fork.
-        sheet.draft.edges.push((from, super::graph::Edge { to: from, kind: Kind::Fork(fork) }));
+        sheet.draft.edges.push((before, super::graph::Edge { to: before, kind: Kind::Fork(fork) }));
     }
 
     fn par(&mut self, tree: &Tree, operands: &[&Tree]) -> u32 {

@@ -1,6 +1,5 @@
 //! What a tree is compiled to: graphs whose edges are steps, or nothing, or a whole `par` at once.
 
-/// No index.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// What an edge stands for.
@@ -16,7 +15,6 @@ pub(super) enum Kind {
     Fork(u32),
 }
 
-/// An edge to a state.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edge {
     pub to: u32,

@@ -15,9 +15,7 @@ use super::{
     tree::Exhausted,
 };
 
-/// The markings of a net, each a sorted list of the states that hold a token.
-///
-/// The net is safe: no state ever holds two tokens, for whatever begins together ends together.
+/// The markings of a net, each a sorted list of the states that hold a token, with those that lead to the same as one state.
 #[derive(Debug)]
 pub(super) struct Markings<'a> {
     net: &'a Net,
@@ -26,7 +24,11 @@ pub(super) struct Markings<'a> {
     /// The edges of each marking in `edges`, where they are known.
     known: Vec<Option<(u32, u32)>>,
     edges: Vec<Edge>,
+    /// For each edge, the state whose token moves, and which of the edges that leave it is taken.
+    moved: Vec<(u32, u32)>,
     waiting: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Which token waits for which other one, as far as it is known.
+    waits: HashMap<(u32, u32), bool>,
 }
 
 impl<'a> Markings<'a> {
@@ -37,11 +39,17 @@ impl<'a> Markings<'a> {
             markings: Vec::new(),
             known: Vec::new(),
             edges: Vec::new(),
+            moved: Vec::new(),
             waiting: BinaryHeap::new(),
+            waits: HashMap::new(),
         }
     }
 
     fn id(&mut self, mut marking: Vec<u32>, meter: &mut Meter) -> Result<u32, Exhausted> {
+        settle(self.net, &mut marking);
+        for token in &mut marking {
+            *token = self.net.merged[*token as usize];
+        }
         marking.sort_unstable();
         if let Some(id) = self.ids.get(marking.as_slice()) {
             return Ok(*id);
@@ -56,35 +64,85 @@ impl<'a> Markings<'a> {
         Ok(id)
     }
 
+    /// Whether a token waits for another one; remembered.
+    fn waits(&mut self, token: u32, other: u32) -> bool {
+        let net = self.net;
+        *self.waits.entry((token, other)).or_insert_with(|| net.waits(token, other))
+    }
+
     fn explore(&mut self, state: u32, meter: &mut Meter) -> Result<(u32, u32), Exhausted> {
         let marking = Rc::clone(&self.markings[state as usize]);
         let net = self.net;
         let first = self.edges.len() as u32;
         for (at, token) in marking.iter().enumerate() {
+            // Tokens that stand in one state would lead to the same.
+            if at > 0 && marking[at - 1] == *token {
+                continue;
+            }
+            if marking.iter().any(|other| other != token && self.waits(*token, *other)) {
+                continue;
+            }
             let without = || marking.iter().enumerate().filter(move |(other, _)| *other != at).map(|(_, token)| *token);
             let range = net.first[*token as usize] as usize..net.first[*token as usize + 1] as usize;
-            for edge in &net.edges[range] {
-                let (next, kind): (Vec<u32>, Kind) = match edge.kind {
-                    Kind::Fork(fork) => {
-                        (without().chain(net.forks[fork as usize].iter().copied()).collect(), Kind::Silent(NONE))
-                    }
-                    kind => (without().chain([edge.to]).collect(), kind),
-                };
-                let to = self.id(next, meter)?;
-                self.edges.push(Edge { to, kind });
-            }
-            if let Some((ends, to)) = net.joins.get(token)
-                && ends.iter().all(|end| marking.binary_search(end).is_ok())
-            {
-                let next = marking.iter().copied().filter(|token| !ends.contains(token)).chain([*to]).collect();
-                let to = self.id(next, meter)?;
-                self.edges.push(Edge { to, kind: Kind::Silent(NONE) });
+            for (out, edge) in (0..).zip(&net.edges[range]) {
+                let to = self.id(without().chain([edge.to]).collect(), meter)?;
+                self.edges.push(Edge { to, kind: edge.kind });
+                self.moved.push((*token, out));
             }
         }
         meter.hold(self.edges.len() - first as usize)?;
         let range = (first, self.edges.len() as u32);
         self.known[state as usize] = Some(range);
         Ok(range)
+    }
+}
+
+/// Does all that may be done without a choice and without a step: it costs nothing, and nothing is lost by it.
+fn settle(net: &Net, tokens: &mut Vec<u32>) {
+    let mut at = 0;
+    while let Some(token) = tokens.get(at).copied() {
+        match net.sole(token) {
+            Some(Edge { kind: Kind::Fork(fork), .. }) => {
+                tokens.swap_remove(at);
+                tokens.extend(&net.forks[fork as usize]);
+            }
+            Some(edge) => tokens[at] = edge.to,
+            None => {
+                at += 1;
+                let Some((ends, to)) = net.joins.get(&net.merged[token as usize]) else { continue };
+                let end = |token: &u32| ends.contains(token);
+                if tokens.iter().filter(|token| end(token)).count() == ends.len() {
+                    tokens.retain(|token| !end(token));
+                    tokens.push(*to);
+                    at = 0;
+                }
+            }
+        }
+    }
+}
+
+/// The tokens of a net, each in the very state that it stands in: by them is told whose step an edge between markings is.
+#[derive(Debug)]
+pub(super) struct Tokens(Vec<u32>);
+
+impl Tokens {
+    pub fn new(net: &Net) -> Self {
+        let mut tokens = net.starts.clone();
+        settle(net, &mut tokens);
+        Self(tokens)
+    }
+
+    /// Goes along an edge between markings; says what it is for the token that moves.
+    pub fn follow(&mut self, markings: &Markings<'_>, edge: u32) -> Kind {
+        let net = markings.net;
+        let Some((state, out)) = markings.moved.get(edge as usize) else { return Kind::Silent(NONE) };
+        // The lowest of them all, so that operands are taken in their order.
+        let standing = self.0.iter().enumerate().filter(|(_, token)| net.merged[**token as usize] == *state);
+        let Some((at, token)) = standing.min_by_key(|(_, token)| **token) else { return Kind::Silent(NONE) };
+        let edge = net.edges[(net.first[*token as usize] + out) as usize];
+        self.0[at] = edge.to;
+        settle(net, &mut self.0);
+        edge.kind
     }
 }
 

@@ -1,6 +1,7 @@
 //! Optimal alignment of a sequence of events with a process tree.
 
 mod aligner;
+mod alike;
 mod compile;
 mod graph;
 mod leap;

@@ -3,6 +3,7 @@
 use super::{
     compile::Form,
     graph::{Kind, NONE},
+    markings::Tokens,
     pass::{Ask, Cell, EXTRA, NEVER, START, Walk},
     search::{Input, Work},
     tree::{Alignment, Exhausted, Move, Step},
@@ -59,6 +60,10 @@ impl<'a> Work<'a> {
         let seen = &input.seen[part as usize];
         let mut behind = begun;
         let mut before = 0;
+        let mut tokens = match &self.program.parts[part as usize].form {
+            Form::Net(net) => Some(Tokens::new(net)),
+            Form::Graph(_) => None,
+        };
         for cell in way {
             let taken = before;
             before = cell.at as usize;
@@ -73,7 +78,7 @@ impl<'a> Work<'a> {
                 }
                 continue;
             }
-            match self.kind(part, cell.via) {
+            match self.kind(part, cell.via, tokens.as_mut()) {
                 Kind::Silent(NONE) | Kind::Fork(_) => {}
                 Kind::Silent(choice) => items.push((behind, What::Choice(choice))),
                 Kind::Step { step, .. } => match last.filter(|_| cell.at as usize > taken) {
@@ -124,10 +129,11 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn kind(&self, part: u32, edge: u32) -> Kind {
-        match &self.program.parts[part as usize].form {
-            Form::Graph(graph) => graph.edges[edge as usize].kind,
-            Form::Net(_) => self.marked(part, edge),
+    fn kind(&self, part: u32, edge: u32, tokens: Option<&mut Tokens>) -> Kind {
+        match (&self.program.parts[part as usize].form, tokens) {
+            (Form::Graph(graph), _) => graph.edges[edge as usize].kind,
+            (Form::Net(_), Some(tokens)) => self.follow(part, edge, tokens),
+            (Form::Net(_), None) => Kind::Silent(NONE),
         }
     }
 }

@@ -21,9 +21,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 pub(super) trait Space {
     /// The first state, and the last.
     fn ends(&mut self, meter: &mut Meter) -> Result<(u32, u32), Exhausted>;
-    /// The edges that leave a state.
     fn edges(&mut self, state: u32, meter: &mut Meter) -> Result<Range<usize>, Exhausted>;
-    /// An edge.
     fn edge(&self, at: usize) -> Edge;
     /// Puts a state that was reached at a cost in the queue.
     fn later(&mut self, state: u32, cost: u64);

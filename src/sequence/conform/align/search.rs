@@ -5,15 +5,14 @@ use std::{collections::HashMap, rc::Rc};
 use super::{
     compile::{Form, Program},
     graph::{Kind, NONE},
-    markings::Markings,
-    pass::{Ask, Space, States, Walk, walk},
-    tree::{Budget, Event, Exhausted, Step},
+    markings::{Markings, Tokens},
+    pass::{Ask, States, Walk, walk},
+    tree::{Alignment, Budget, Event, Exhausted, Step},
 };
 
 /// How many states are looked at for each that may be held.
 const LOOKS: usize = 16;
 
-/// What is aligned.
 pub(super) struct Input<'a, F> {
     pub program: &'a Program,
     pub events: &'a [Event],
@@ -112,32 +111,57 @@ impl<'a> Work<'a> {
         Self { program, meter: Meter::new(budget), rooms, exits: HashMap::new(), exits_held: 0, limit: 0 }
     }
 
-    /// The pass over the whole tree that reaches its end.
-    pub fn search<F: Fn(usize, Step) -> Option<u32>>(&mut self, input: &Input<'a, F>) -> Result<Walk, Exhausted> {
-        let whole = input.whole();
-        let seen = &input.seen[whole as usize];
+    /// The cheapest alignment of any of the inputs, which are the same events in several orders; and which of them it is of.
+    ///
+    /// All are tried at a limit before any is tried at a higher one: an order that does not fit would take many states to
+    /// say how badly, where another fits.
+    pub fn search<F: Fn(usize, Step) -> Option<u32>>(
+        &mut self,
+        inputs: &[Input<'a, F>],
+    ) -> Result<(usize, Alignment), Exhausted> {
+        let Some(first) = inputs.first() else { return Err(Exhausted) };
+        let whole = first.whole();
+        let seen = &first.seen[whole as usize];
         if self.program.too_large || seen.len() > self.program.most_events || seen.len() >= NONE as usize - 1 {
             return Err(Exhausted);
         }
-        let extras = seen.iter().map(|event| u64::from(input.events[*event as usize].extra));
+        let extras = seen.iter().map(|event| u64::from(first.events[*event as usize].extra));
         // Everything is extra, and everything is missing: that is a way, so nothing dearer has to be looked at.
         let most = extras.clone().fold(self.program.shortest, u64::saturating_add);
         let cheapest = extras.filter(|cost| *cost > 0).min();
         let unit = cheapest.into_iter().chain(self.program.unit.map(u64::from)).min().unwrap_or(1);
+        let nets = self.program.parts.iter().any(|part| matches!(part.form, Form::Net(_)));
+        let mut limit = 0;
         loop {
-            let ask = Ask { part: whole, from: 0, upto: seen.len(), limit: self.limit, traced: true };
-            let found = self.walk(input, ask)?;
-            if found.last.is_some() {
-                return Ok(found);
+            let mut best: Option<(u64, usize, Alignment)> = None;
+            let mut reached = 0;
+            for (at, input) in inputs.iter().enumerate() {
+                // Of those that cost the same the first is taken.
+                self.limit = match best {
+                    Some((0, ..)) => break,
+                    Some((known, ..)) => limit.min(known - 1),
+                    None => limit,
+                };
+                self.meter.looked = 0;
+                let ask = Ask { part: whole, from: 0, upto: seen.len(), limit: self.limit, traced: true };
+                let found = self.walk(input, ask)?;
+                reached = reached.max(found.reached);
+                match found.last {
+                    Some(last) => best = Some((found.cells[last as usize].cost, at, self.alignment(input, found)?)),
+                    None => self.meter.release(found.cells.len()),
+                }
+                self.meter.release(self.exits_held);
+                self.exits.clear();
+                self.exits_held = 0;
             }
-            if self.limit >= most {
+            if let Some((_, at, best)) = best {
+                return Ok((at, best));
+            }
+            if limit >= most {
                 // Not reached: at that limit there is a way.
                 return Err(Exhausted);
             }
-            self.meter.release(found.cells.len() + self.exits_held);
-            self.exits.clear();
-            self.exits_held = 0;
-            self.limit = next_limit(self.limit, unit, found.reached, seen.len()).min(most);
+            limit = next_limit(limit, unit, reached, seen.len(), nets).min(most);
         }
     }
 
@@ -184,17 +208,21 @@ impl<'a> Work<'a> {
         Ok(exits)
     }
 
-    /// What an edge between markings stands for.
-    pub fn marked(&self, part: u32, edge: u32) -> Kind {
+    /// What an edge between markings stands for, for the tokens that have come so far.
+    pub fn follow(&self, part: u32, edge: u32, tokens: &mut Tokens) -> Kind {
         match self.rooms[part as usize].as_ref().map(|room| &room.space) {
-            Some(Spaces::Markings(space)) => space.edge(edge as usize).kind,
+            Some(Spaces::Markings(space)) => tokens.follow(space, edge),
             _ => Kind::Silent(NONE),
         }
     }
 }
 
-/// The limit of the next pass: at least twice this one, and more where this one did not come far.
-fn next_limit(limit: u64, unit: u64, reached: usize, all: usize) -> u64 {
+/// The limit of the next pass: at least twice this one, and more where this one did not come far. With operands that share
+/// labels, the states grow with a power of the limit, so that it grows slowly.
+fn next_limit(limit: u64, unit: u64, reached: usize, all: usize, nets: bool) -> u64 {
+    if nets {
+        return limit.saturating_add(limit / 4).saturating_add(unit);
+    }
     let twice = limit.saturating_mul(2).saturating_add(unit);
     let rate = (all as u64).saturating_mul(limit.saturating_add(unit)) / (reached.max(1) as u64);
     // Where it failed at the first events, the rate says little: no more than eight times as much at once.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    super::{binding::Binding, parties::Parties, report::Problem},
+    super::{align::Tree, binding::Binding, parties::Parties, report::Problem},
     lower::lower,
     plan::{Frame, FrameId, Place, Plan, StepInfo, StepKind},
 };
@@ -19,7 +19,6 @@ pub(super) struct Seg {
     pub operand: usize,
 }
 
-/// A fragment as it is drawn.
 #[derive(Debug, Clone)]
 pub(super) struct Drawn {
     pub operator: Operator,
@@ -156,6 +155,7 @@ pub(super) fn finish(plan: &mut Plan, drafts: Vec<Draft>, drawn: &[Drawn], parti
                 StepKind::Return { call, .. } => {
                     answered.insert(call);
                 }
+                StepKind::Answer => {}
                 StepKind::Own { .. } => own.extend(step.condition),
             }
         }
@@ -172,9 +172,54 @@ pub(super) fn finish(plan: &mut Plan, drafts: Vec<Draft>, drawn: &[Drawn], parti
             reach: BTreeMap::new(),
             own,
             returns,
+            classes: Vec::new(),
         });
     }
     reach(plan, parties);
+    classes(plan);
+}
+
+/// Which steps are the same but for the message that draws them: from the innermost frames outward.
+fn classes(plan: &mut Plan) {
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut class = |key: String| {
+        let next = known.len() as u32;
+        *known.entry(key).or_insert(next)
+    };
+    let mut frames = vec![0; plan.frames.len()];
+    for id in (0..plan.frames.len()).rev() {
+        let Some(frame) = plan.frames.get_mut(id) else { continue };
+        frame.classes = frame
+            .steps
+            .iter()
+            .map(|step| {
+                let what = match step.kind {
+                    StepKind::Call { to, frame, lost, status } => {
+                        format!("call {to} {:?} {lost} {status:?}", frames.get(frame).filter(|_| frame > id))
+                    }
+                    StepKind::Return { to, status, optional, .. } => format!("return {to} {status:?} {optional}"),
+                    StepKind::Answer => "answer".to_owned(),
+                    StepKind::Own { required } => format!("own {required}"),
+                };
+                class(format!("{what} {:?} {}", step.condition, step.ignored))
+            })
+            .collect();
+        let shape = shape(&frame.tree, &frame.classes);
+        frames[id] = class(format!("frame {} {shape}", frame.owner));
+    }
+}
+
+/// A tree by the classes of its steps; choices are their own.
+fn shape(tree: &Tree, classes: &[u32]) -> String {
+    let all = |trees: &[Tree]| trees.iter().map(|tree| shape(tree, classes)).collect::<Vec<_>>().join(" ");
+    match tree {
+        Tree::Silent => "-".to_owned(),
+        Tree::Step(step) => classes.get(*step).map_or_else(String::new, u32::to_string),
+        Tree::Seq(trees) => format!("({})", all(trees)),
+        Tree::Par(trees) => format!("[{}]", all(trees)),
+        Tree::Alt { choice, branches } => format!("{choice}?{{{}}}", all(branches)),
+        Tree::Loop { body, least, most } => format!("{}*{least}..{most:?}", shape(body, classes)),
+    }
 }
 
 /// Whom those call that cannot tell it: from the innermost frames outward.

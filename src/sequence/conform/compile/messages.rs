@@ -6,7 +6,7 @@ use super::{
     state::{Open, State, Waits},
     walk::Walk,
 };
-use crate::sequence::mermaid::sequence::{Head, Message};
+use crate::sequence::mermaid::sequence::{Head, Message, Operator};
 
 impl<'a> Walk<'a> {
     pub fn own(&mut self, index: usize, message: &'a Message, state: &State) {
@@ -32,6 +32,19 @@ impl<'a> Walk<'a> {
             self.plan.parts.iter().any(|part| matches!(part, Part::Own { frame: other, .. } if *other == frame));
         if self.tops.values().any(|top| *top == frame) && !known {
             self.plan.parts.push(Part::Own { frame, message, required: self.path.is_empty() });
+        }
+    }
+
+    /// Where a diagram shows nothing but what participants do by themselves, that is what there is to see.
+    pub fn only_own(&mut self) {
+        if !self.plan.parts.is_empty() {
+            return;
+        }
+        for frame in self.tops.values() {
+            let first = self.drafts.get(*frame).and_then(|draft| draft.placements.first());
+            if let Some(message) = first.map(|placement| placement.message) {
+                self.plan.parts.push(Part::Own { frame: *frame, message, required: false });
+            }
         }
     }
 
@@ -70,16 +83,19 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        state.begin(Open { from, to, message: index, frame, waits });
+        let handed = message.arrow.is_async();
+        state.begin(Open { from, to, message: index, frame, waits, handed, aside: false });
     }
 
     pub fn reply(&mut self, index: usize, message: &'a Message, state: &mut State, at: usize) {
         let Some(open) = state.open.get(at).copied() else { return };
         state.end(at);
         self.replies.entry(open.message).or_default().push(index);
+        let ignored = self.is_ignored(index) || self.is_ignored(open.message);
         // The called one may go on only where this reply was not the one that was given.
-        self.place(open.frame, None, index);
-        if self.is_ignored(index) || self.is_ignored(open.message) {
+        let answer = StepInfo { message: index, kind: StepKind::Answer, condition: None, ignored: false };
+        self.place(open.frame, (!ignored).then_some(answer), index);
+        if ignored {
             return;
         }
         self.plan.meanings[index] = Meaning::Bound;
@@ -115,8 +131,19 @@ impl<'a> Walk<'a> {
         call: usize,
         status: Option<u16>,
     ) -> Option<usize> {
-        let kind = StepKind::Return { to: open.to, call, status };
+        let optional = self.may_be_absent(call);
+        let kind = StepKind::Return { to: open.to, call, status, optional };
         self.place(caller, Some(StepInfo { message: index, kind, condition: None, ignored: false }), index)
+    }
+
+    /// Whether a call stands in a branch that this place is not in, so that it may not have happened.
+    fn may_be_absent(&self, call: usize) -> bool {
+        let Some(path) = self.paths.get(call) else { return false };
+        let shared = path.iter().zip(&self.path).take_while(|(a, b)| a == b).count();
+        path.iter().skip(shared).any(|seg| {
+            let operator = self.drawn.get(seg.fragment).map(|drawn| drawn.operator);
+            !matches!(operator, Some(Operator::Par | Operator::ParOver | Operator::Rect))
+        })
     }
 
     /// A second reply with one call drawn: the call was made again.

@@ -15,22 +15,32 @@ pub(in super::super) enum Condition {
     Named(String),
     /// Its name, but for case and punctuation.
     Called(String),
-    /// Its endpoint.
     Endpoint(Endpoint),
 }
 
-/// What a step is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum StepKind {
-    /// A call, and the frame that it opens.
-    Call { to: Who, frame: FrameId, lost: bool, status: Option<u16> },
-    /// The end of a call.
-    Return { to: Who, call: usize, status: Option<u16> },
+    Call {
+        to: Who,
+        frame: FrameId,
+        lost: bool,
+        status: Option<u16>,
+    },
+    /// The end of a call; whether it may be absent, since the call may be.
+    Return {
+        to: Who,
+        call: usize,
+        status: Option<u16>,
+        optional: bool,
+    },
+    /// The end of the call that the frame was opened by: all that is drawn above it has begun, and ended, before.
+    Answer,
     /// What the owner of the frame does by itself; whether its absence counts.
-    Own { required: bool },
+    Own {
+        required: bool,
+    },
 }
 
-/// A step of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct StepInfo {
     /// The message that draws it, as an index into `Sequence::messages`.
@@ -56,6 +66,8 @@ pub(in super::super) struct Frame {
     pub own: BTreeSet<usize>,
     /// Whom it calls, and whether all of these calls have their returns drawn.
     pub returns: BTreeMap<Who, bool>,
+    /// The classes of its steps: those of one class are the same but for the message that draws them.
+    pub classes: Vec<u32>,
 }
 
 /// What begins with one stimulus.
@@ -74,7 +86,6 @@ pub(in super::super) enum Part {
     Own { frame: FrameId, message: usize, required: bool },
 }
 
-/// What a message means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Meaning {
     /// A step of a frame, or a stimulus.
@@ -88,9 +99,7 @@ pub(in super::super) enum Meaning {
 /// What a branch of a choice stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Taken {
-    /// An operand of the fragment.
     Operand(usize),
-    /// No operand.
     None,
     /// Another choice of the same fragment says which.
     Within,

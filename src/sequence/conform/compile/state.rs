@@ -11,9 +11,7 @@ const REMEMBERED: usize = 64;
 /// Who is waited for, and where the wait ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waits {
-    /// A frame of the caller.
     Frame(FrameId),
-    /// A stimulus, by its part.
     Part(usize),
 }
 
@@ -26,6 +24,10 @@ pub(super) struct Open {
     pub message: usize,
     pub frame: FrameId,
     pub waits: Waits,
+    /// Whether nobody waits for its end.
+    pub handed: bool,
+    /// Whether it was handed on in one branch of what is over: who goes on there is asked for elsewhere first.
+    pub aside: bool,
 }
 
 /// The standing of all calls.
@@ -40,14 +42,9 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The innermost frame of a participant, or the one that it closed last.
-    pub fn frame(&self, who: Who) -> Option<FrameId> {
-        self.open
-            .iter()
-            .rev()
-            .find(|open| open.to == who)
-            .map(|open| open.frame)
-            .or_else(|| self.closed.get(&who).copied())
+    /// The innermost frame of a participant that is open, of those that are aside or of the others.
+    pub fn innermost(&self, who: Who, aside: bool) -> Option<FrameId> {
+        self.open.iter().rev().find(|open| open.to == who && open.aside == aside).map(|open| open.frame)
     }
 
     /// The latest open call from one to the other.
@@ -65,18 +62,24 @@ impl State {
         self.open.push(open);
     }
 
-    /// Closes a call, and all that were opened within it.
+    /// Closes a call, and all that were opened within it; one that its caller made beside it stays open.
     pub fn end(&mut self, at: usize) {
-        let ended: Vec<Open> = self.open.drain(at..).collect();
-        for open in &ended {
-            self.closed.insert(open.to, open.frame);
-        }
-        if let Some(answered) = ended.first() {
-            if self.answered.len() >= REMEMBERED {
-                self.answered.remove(0);
+        let later = self.open.split_off(at);
+        let Some(answered) = later.first().copied() else { return };
+        let mut within = vec![answered.frame];
+        for open in later {
+            let nested = matches!(open.waits, Waits::Frame(caller) if within.contains(&caller));
+            if open == answered || nested {
+                within.push(open.frame);
+                self.closed.insert(open.to, open.frame);
+            } else {
+                self.open.push(open);
             }
-            self.answered.push(*answered);
         }
+        if self.answered.len() >= REMEMBERED {
+            self.answered.remove(0);
+        }
+        self.answered.push(answered);
     }
 
     /// What stands behind branches that all began here: a call is answered where all branches answered it.
@@ -128,7 +131,7 @@ impl State {
             }
             self.closed.extend(branch.closed.iter().map(|(who, frame)| (*who, *frame)));
             for open in branch.open.iter().filter(|open| !before.contains(open)) {
-                self.begin(*open);
+                self.begin(Open { aside: open.aside || open.handed, ..*open });
             }
         }
         let surplus = self.answered.len().saturating_sub(REMEMBERED);

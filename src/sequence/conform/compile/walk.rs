@@ -85,6 +85,7 @@ pub(in super::super) fn compile(
     }
     walk.items(&diagram.items, &mut State::default());
     walk.unanswered();
+    walk.only_own();
     let spans: Vec<Span> = walk.messages.iter().map(|m| m.span).collect();
     walk.problems.extend(frames::repeat(
         &mut walk.drafts,
@@ -206,7 +207,8 @@ impl<'a> Walk<'a> {
         if message.from == message.to {
             return self.own(index, message, state);
         }
-        let dotted = message.arrow.stroke == Stroke::Dotted;
+        // An asynchronous arrow is not waited for, and answers nobody.
+        let dotted = message.arrow.stroke == Stroke::Dotted && !message.arrow.is_async();
         let lost = message.arrow.head == Head::Cross;
         let back = state.waiting(message.to, message.from);
         match back {
@@ -294,7 +296,10 @@ impl<'a> Walk<'a> {
         if self.parties.is_stimulus(who) {
             return None;
         }
-        if let Some(frame) = state.frame(who).or_else(|| self.tops.get(&who).copied()) {
+        // What it began unprompted goes on until the end of the diagram.
+        let known = state.innermost(who, false).or_else(|| self.tops.get(&who).copied());
+        let known = known.or_else(|| state.closed.get(&who).copied());
+        if let Some(frame) = known.or_else(|| state.innermost(who, true)) {
             return Some(frame);
         }
         if !self.parties.is_seen(who) {

@@ -13,12 +13,18 @@ use crate::sequence::conform::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Body {
     /// What was done, to be held against the frame.
-    Done { frame: FrameId, variant: VariantId },
+    Done {
+        frame: FrameId,
+        variant: VariantId,
+    },
     /// Nobody told, though the called one tells elsewhere.
-    Unheard { frame: FrameId },
+    Unheard {
+        frame: FrameId,
+    },
     /// The call failed before anybody took it.
-    Refused { frame: FrameId },
-    /// Nothing follows.
+    Refused {
+        frame: FrameId,
+    },
     Nothing,
 }
 
@@ -46,8 +52,7 @@ impl Engine<'_> {
     /// How an event is a step of a frame; none where it is not.
     pub(in super::super) fn fit(&self, event: &Happened, sight: &Sight, step: &StepInfo) -> Option<Fit> {
         let head = event.head.and_then(|at| sight.heads.get(at));
-        let status = sight.status.or_else(|| head.and_then(|h| h.status));
-        let failed = sight.failed || head.is_some_and(|h| h.failed);
+        let (status, failed) = sight.ended(event.head);
         match (event.does, &step.kind) {
             (Does::Own(condition), StepKind::Own { .. }) => {
                 (step.condition == Some(condition)).then_some(Fit { body: Body::Nothing, otherwise: false })
@@ -73,7 +78,10 @@ impl Engine<'_> {
                     (Some(head), _) => Body::Done { frame: *frame, variant: head.variant },
                     (None, Some(variant)) => Body::Done { frame: *frame, variant },
                     (None, None) if *lost => Body::Nothing,
-                    (None, None) if self.parties.is_seen(*to) && failed => Body::Refused { frame: *frame },
+                    // With a status, somebody took it and answered.
+                    (None, None) if self.parties.is_seen(*to) && failed && status.is_none() => {
+                        Body::Refused { frame: *frame }
+                    }
                     (None, None) if self.parties.is_seen(*to) => Body::Unheard { frame: *frame },
                     (None, None) => {
                         let told = if sight.source == Source::Send { Told::Delivered } else { Told::Nothing };
@@ -97,7 +105,6 @@ impl Engine<'_> {
         }
     }
 
-    /// What it costs to take an event for a step.
     pub(super) fn fit_cost(&self, event: &Happened, sight: &Sight, step: &StepInfo) -> Option<u32> {
         let fit = self.fit(event, sight, step)?;
         let body = match fit.body {

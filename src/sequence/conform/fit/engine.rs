@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    events::{Happened, event_label, events, is_loose, label, own_label},
+    events::{Happened, answer_label, event_label, events, is_loose, label, own_label},
     ties::orders,
 };
 use crate::sequence::conform::{
-    align::{Aligner, Alignment, Budget, Choice, Event, Exhausted, Move, Steps, Tree},
+    align::{Aligner, Budget, Choice, Event, Exhausted, Move, Steps, Tree},
     compile::{FrameId, Plan, StepInfo, StepKind},
     fit::{Body, Does},
     observe::{Observations, Sight, Told, VariantId},
@@ -83,6 +83,7 @@ impl<'a> Engine<'a> {
     pub fn missing(&self, step: &StepInfo, told: Told) -> u64 {
         match (&step.kind, told) {
             _ if step.ignored => 0,
+            (StepKind::Answer | StepKind::Return { optional: true, .. }, _) => 0,
             (_, Told::Nothing) => 0,
             (StepKind::Call { to, .. }, Told::Delivered)
                 if !self.parties.is_seen(*to) || self.seen.unlinked.contains(to) =>
@@ -125,11 +126,13 @@ impl<'a> Engine<'a> {
             steps.labels.push(match &step.kind {
                 StepKind::Call { to, .. } => label(*to, false, loose),
                 StepKind::Return { to, .. } => label(*to, true, loose),
+                StepKind::Answer => answer_label(),
                 StepKind::Own { .. } => own_label(step.condition.unwrap_or_default()),
             });
             steps.missing.push(u32::try_from(self.missing(step, told)).unwrap_or(u32::MAX / 4).min(u32::MAX / 4));
         }
-        Some(if relaxed { Aligner::new(&unordered(tree), &steps) } else { Aligner::new(tree, &steps) })
+        let (any, classes) = (unordered(tree), &frame.classes);
+        Some(Aligner::with_classes(if relaxed { &any } else { tree }, &steps, classes))
     }
 
     /// How a variant fits a frame best.
@@ -158,44 +161,23 @@ impl<'a> Engine<'a> {
             Some(settled) => Rc::new(self.compiled(key, &fixed(&frame.tree, settled))?),
         };
         let mut fitted = Fitted { shortest: aligner.shortest(), ..Fitted::default() };
-        let mut best: Option<(Alignment, Vec<Happened>)> = None;
-        for order in if done.ordered { orders(&happened) } else { vec![(0..happened.len()).collect()] } {
-            let ordered: Vec<Happened> = order.iter().filter_map(|at| happened.get(*at).copied()).collect();
-            match self.align(&aligner, &ordered, &done.sights, &frame.steps, loose) {
-                Ok(found) => {
-                    if best.as_ref().is_none_or(|(known, _)| found.cost < known.cost) {
-                        best = Some((found, ordered));
-                    }
-                }
-                Err(Exhausted) => fitted.exhausted = true,
-            }
-            if best.as_ref().is_some_and(|(known, _)| known.cost == 0) || fitted.exhausted {
-                break;
-            }
-        }
-        if let Some((found, ordered)) = best {
-            (fitted.cost, fitted.moves, fitted.choices, fitted.happened) =
-                (found.cost, found.moves, found.choices, ordered);
-        }
-        self.sum_up(&mut fitted, &done.sights, &frame.steps);
-        Some(fitted)
-    }
-
-    fn align(
-        &self,
-        aligner: &Aligner,
-        happened: &[Happened],
-        sights: &[Sight],
-        steps: &[StepInfo],
-        loose: bool,
-    ) -> Result<Alignment, Exhausted> {
+        let orders = if done.ordered { orders(&happened) } else { vec![(0..happened.len()).collect()] };
         let events: Vec<Event> =
             happened.iter().map(|event| Event { label: event_label(event, loose), extra: event.extra }).collect();
         let fit = |event: usize, step: usize| {
             let event = happened.get(event)?;
-            self.fit_cost(event, sights.get(event.sight)?, steps.get(step)?)
+            self.fit_cost(event, done.sights.get(event.sight)?, frame.steps.get(step)?)
         };
-        aligner.align(&events, &fit, self.budget)
+        match aligner.align_any(&events, &orders, &fit, self.budget) {
+            Ok((at, found)) => {
+                let order = orders.get(at).into_iter().flatten();
+                fitted.happened = order.filter_map(|at| happened.get(*at).copied()).collect();
+                (fitted.cost, fitted.moves, fitted.choices) = (found.cost, found.moves, found.choices);
+            }
+            Err(Exhausted) => fitted.exhausted = true,
+        }
+        self.sum_up(&mut fitted, &done.sights, &frame.steps);
+        Some(fitted)
     }
 
     /// Counts what was observed, and hands on what could not be told further in.

@@ -13,7 +13,6 @@ use crate::sequence::mermaid::sequence::Who;
 /// Whom a call went to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) enum Aim {
-    /// A participant.
     At(Who),
     /// Nothing names it, and nobody there told.
     Anyone,
@@ -24,7 +23,6 @@ pub(in super::super) enum Aim {
 /// What kind of event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Does {
-    /// A call begins.
     Call,
     /// A call ends.
     Return,
@@ -67,7 +65,11 @@ pub(super) fn events(frame: &Frame, variant: &Variant, below: &[u64], parties: &
             }
             continue;
         }
+        let several = sight.heads.len() > 1;
         for (aim, head) in aims.get(point.sight).into_iter().flatten() {
+            if several && *head != point.head {
+                continue;
+            }
             if point.mark == Mark::Begin {
                 push(Does::Call, *aim, *head, extra(sight, *aim, *head, below));
                 continue;
@@ -135,7 +137,6 @@ pub(super) fn is_loose(events: &[Happened]) -> bool {
     events.iter().any(|event| event.aim == Aim::Anyone && !matches!(event.does, Does::Own(_)))
 }
 
-/// The label of a call or a return.
 pub(super) fn label(to: Who, returns: bool, loose: bool) -> Label {
     let base = if loose { 0 } else { 2 * (Label::try_from(to).unwrap_or(u32::MAX / 8) + 1) };
     base + Label::from(returns)
@@ -146,7 +147,11 @@ pub(super) fn own_label(condition: usize) -> Label {
     u32::MAX / 2 + Label::try_from(condition).unwrap_or_default()
 }
 
-/// The label of an event.
+/// The label of the end of the call that a frame was opened by, which no event has: where it lies is told by times.
+pub(super) const fn answer_label() -> Label {
+    u32::MAX - 1
+}
+
 pub(super) fn event_label(event: &Happened, loose: bool) -> Label {
     match (event.does, event.aim) {
         (Does::Own(condition), _) => own_label(condition),

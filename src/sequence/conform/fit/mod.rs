@@ -6,5 +6,5 @@ mod events;
 mod ties;
 
 pub(super) use body::{Body, is_otherwise};
-pub(super) use engine::Engine;
+pub(super) use engine::{Engine, Fitted};
 pub(super) use events::{Aim, Does, Happened};

@@ -45,6 +45,10 @@ fn arrangements(events: &[Happened], start: usize, length: usize, most: usize) -
         }
         for at in given.iter().rev().filter(|at| !taken.contains(*at)) {
             let event = &events[*at];
+            // Of those that are the same in all that is looked at, the first comes first.
+            if given.iter().any(|other| other < at && !taken.contains(other) && is_same(&events[*other], event)) {
+                continue;
+            }
             let waits = event.does == Does::Return
                 && given.iter().any(|other| {
                     let call = &events[*other];
@@ -59,4 +63,9 @@ fn arrangements(events: &[Happened], start: usize, length: usize, most: usize) -
         }
     }
     found
+}
+
+/// Whether nothing tells two events apart: what a participant did by itself is known by what it meets alone.
+fn is_same(one: &Happened, other: &Happened) -> bool {
+    matches!(one.does, Does::Own(_)) && (one.does, one.extra) == (other.does, other.extra)
 }

@@ -32,7 +32,9 @@ fn entered_again(tally: &Tally, made: &[Made]) -> bool {
 }
 
 fn one(walker: &mut Walker<'_>, fragment: usize, made: &[Made]) {
-    let options: Vec<Taken> = made.iter().map(|one| one.taken).collect();
+    // Of ways that cost the same, the one that was seen.
+    let (shown, others): (Vec<&Made>, Vec<&Made>) = made.iter().partition(|one| one.shown);
+    let options: Vec<Taken> = shown.into_iter().chain(others).map(|one| one.taken).collect();
     let free: u64 = made.iter().map(|one| walker.cost(one.frame, one.activation)).sum();
     let mut best: Option<(u64, Taken)> = None;
     for taken in options {

@@ -1,5 +1,6 @@
 //! What is said of each message, and what differs: alignments told in the diagram's terms.
 
+mod answers;
 mod branches;
 mod pairs;
 mod tally;

@@ -99,7 +99,9 @@ impl Walker<'_> {
                 (StepKind::Return { to, .. }, _) => {
                     format!("the call to `{}` ended out of order{text}", self.name(to))
                 }
-                (StepKind::Own { .. }, _) => format!("`{}` did this out of order{text}", self.name(owner)),
+                (StepKind::Answer | StepKind::Own { .. }, _) => {
+                    format!("`{}` did this out of order{text}", self.name(owner))
+                }
             };
             self.differs(Difference::Reordered, step.message, spans, what);
             self.follow(activation, &event, &step);
@@ -190,7 +192,7 @@ impl Walker<'_> {
         self.tally.deviates(kind, None, place, spans, what);
     }
 
-    fn sight(&self, activation: ActivationId, event: &Happened) -> Option<&Sight> {
+    pub(super) fn sight(&self, activation: ActivationId, event: &Happened) -> Option<&Sight> {
         let done = self.engine.seen.activations.get(activation)?;
         self.engine.seen.variants.get(done.variant)?.sights.get(event.sight)
     }
@@ -203,7 +205,7 @@ impl Walker<'_> {
     }
 
     /// The caller's span and that of the called one.
-    fn spans(&self, activation: ActivationId, event: &Happened) -> Vec<SpanRef> {
+    pub(super) fn spans(&self, activation: ActivationId, event: &Happened) -> Vec<SpanRef> {
         let Some(saw) = self.engine.seen.activations.get(activation).and_then(|a| a.saw.get(event.sight)) else {
             return Vec::new();
         };

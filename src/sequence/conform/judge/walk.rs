@@ -68,6 +68,7 @@ impl Walker<'_> {
             }
         }
         self.differences(frame.owner, activation, over, left);
+        self.answered(frame, activation, &fitted);
         self.choices(id, activation, &fitted.moves, &fitted.choices, variant.told);
     }
 
@@ -107,7 +108,6 @@ impl Walker<'_> {
         }
     }
 
-    /// An event that is a step.
     pub(super) fn synced(&mut self, activation: ActivationId, event: &Happened, step: &StepInfo) {
         let engine = self.engine;
         let Some(done) = engine.seen.activations.get(activation) else { return };
@@ -122,7 +122,8 @@ impl Walker<'_> {
             return;
         }
         if fit.otherwise {
-            let what = self.ended(step, sight.status, sight.failed);
+            let (status, failed) = sight.ended(event.head);
+            let what = self.ended(step, status, failed);
             self.differs(Difference::WrongOutcome, step.message, vec![span], what);
         } else {
             self.tally.seen(step.message, span);
@@ -195,7 +196,7 @@ impl Walker<'_> {
 
     /// A step that nobody could have seen.
     fn unobserved(&mut self, owner: Who, step: &StepInfo) {
-        if step.ignored || matches!(step.kind, StepKind::Own { required: false }) {
+        if step.ignored || matches!(step.kind, StepKind::Answer | StepKind::Own { required: false }) {
             return;
         }
         let why = format!("`{}` has no instrumentation: what only it could tell is not known", self.name(owner));
@@ -221,7 +222,7 @@ impl Walker<'_> {
                 StepKind::Return { .. } | StepKind::Own { required: true } => {
                     self.tally.unobservable(step.message, why)
                 }
-                StepKind::Own { required: false } => {}
+                StepKind::Answer | StepKind::Own { required: false } => {}
             }
         }
     }
@@ -235,7 +236,7 @@ impl Walker<'_> {
         for step in &fitted.moves {
             let Move::Missing { step } = step else { continue };
             let Some(step) = inner.steps.get(*step).filter(|s| !s.ignored) else { continue };
-            if matches!(step.kind, StepKind::Own { required: false }) {
+            if matches!(step.kind, StepKind::Answer | StepKind::Own { required: false }) {
                 continue;
             }
             self.tally.missing(step.message);
@@ -251,7 +252,7 @@ impl Walker<'_> {
     pub(super) fn missed(&mut self, owner: Who, step: &StepInfo) -> Option<String> {
         let to = match step.kind {
             StepKind::Call { to, .. } | StepKind::Return { to, .. } => to,
-            StepKind::Own { .. } => owner,
+            StepKind::Answer | StepKind::Own { .. } => owner,
         };
         if let Some(why) = self.unsure(owner, to) {
             self.tally.unobservable(step.message, &why);
@@ -266,7 +267,7 @@ impl Walker<'_> {
         let what = match step.kind {
             StepKind::Call { .. } => format!("`{from}` did not call `{to}`{text}"),
             StepKind::Return { .. } => format!("`{to}` did not answer `{from}`{text}"),
-            StepKind::Own { .. } => format!("`{from}` did not do this{text}"),
+            StepKind::Answer | StepKind::Own { .. } => format!("`{from}` did not do this{text}"),
         };
         let place = self.place(step.message);
         self.tally.deviates(Difference::Missing, Some(step.message), place, Vec::new(), what);
@@ -333,7 +334,6 @@ impl Walker<'_> {
     }
 }
 
-/// The branches of a choice.
 fn branches_of(tree: &Tree, choice: usize) -> Option<&[Tree]> {
     match tree {
         Tree::Silent | Tree::Step(_) => None,

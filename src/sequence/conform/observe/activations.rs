@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     super::{compile::Condition, parties::Parties},
     calls::{Calls, Raw},
-    facts::{Judge, failed, named, status},
+    facts::{Judge, Named, failed, named, status},
     variant::{Head, Mark, Point, Sight, Source, Told, Variant, VariantId},
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     },
 };
 
-/// An activation, as an index.
 pub(in super::super) type ActivationId = usize;
 
 /// What a participant did while it was called.
@@ -38,6 +37,15 @@ pub(in super::super) struct Saw {
     pub heads: Vec<(usize, ActivationId)>,
     /// The same as one activation.
     pub through: Option<ActivationId>,
+}
+
+/// A point with its time; whether it is tied to the one before it, where that is not told by the time.
+struct Timed {
+    time: u64,
+    sight: usize,
+    head: Option<usize>,
+    mark: Mark,
+    tied: Option<bool>,
 }
 
 /// All activations.
@@ -64,7 +72,7 @@ pub(in super::super) struct Observations<'a> {
 
 impl<'a> Observations<'a> {
     pub fn new(forest: &'a Forest<'a>, parties: &'a Parties, conditions: &'a [Condition]) -> Self {
-        let calls = Calls::new(forest, parties);
+        let calls = Calls::new(forest, |service| parties.of_service(service));
         let mut unlinked: Vec<Who> = calls
             .entries
             .iter()
@@ -162,7 +170,7 @@ impl<'a> Observations<'a> {
             sights.push(sight);
             saw.push(spans);
         }
-        let (points, ordered) = self.points(calls);
+        let (points, ordered) = self.points(calls, &saw);
         let variant = self.intern(Variant { told, ordered: ordered && told == Told::Full, sights, points });
         self.activations.push(Activation { variant, root, saw });
         self.activations.len() - 1
@@ -184,6 +192,14 @@ impl<'a> Observations<'a> {
             return u64::from(sight.peer.is_some() && sight.source != Source::Own);
         }
         sight.heads.iter().map(|head| 1 + self.below.get(head.variant).copied().unwrap_or_default()).sum()
+    }
+
+    /// Whom a call names: by its span, or else by that of the library that made it.
+    fn names(&self, call: &Raw) -> Named {
+        let names = named(self.forest.nodes[call.node].span, self.parties);
+        let inner =
+            || self.calls.inner(self.forest, call.node).map(|at| named(self.forest.nodes[at].span, self.parties));
+        if names == Named::default() { inner().unwrap_or_default() } else { names }
     }
 
     fn sight(&mut self, call: &Raw) -> (Sight, Saw) {
@@ -215,7 +231,7 @@ impl<'a> Observations<'a> {
             saw.through = Some(id);
         }
         let own = call.source == Source::Own;
-        let names = if own || call.source == Source::Arrival { Default::default() } else { named(span, self.parties) };
+        let names = if own || call.source == Source::Arrival { Default::default() } else { self.names(call) };
         let sight = Sight {
             source: call.source,
             peer: names.peer,
@@ -232,7 +248,7 @@ impl<'a> Observations<'a> {
     }
 
     /// The points in time of calls, by the clock of the one process that saw them all.
-    fn points(&self, calls: &[Raw]) -> (Vec<Point>, bool) {
+    fn points(&self, calls: &[Raw], saw: &[Saw]) -> (Vec<Point>, bool) {
         let mut ordered = true;
         let mut times = Vec::new();
         let mut process = None;
@@ -241,20 +257,57 @@ impl<'a> Observations<'a> {
             let same = process.get_or_insert(&node.span.resource);
             let same = std::sync::Arc::ptr_eq(same, &node.span.resource) || *same == &node.span.resource;
             ordered &= same && call.source != Source::Arrival && node.fault != Some(Fault::EndsBeforeStart);
-            times.push((node.span.start, Mark::Begin, sight));
-            if call.source != Source::Own {
-                times.push((node.span.end.max(node.span.start), Mark::End, sight));
+            let (start, end) = (node.span.start, node.span.end.max(node.span.start));
+            let at = |time: u64, mark: Mark| Timed { time, sight, head: None, mark, tied: None };
+            times.push(at(start, Mark::Begin));
+            if call.source == Source::Own {
+                continue;
             }
+            let (first, last) = saw.get(sight).map(|saw| self.heads(saw, sight)).unwrap_or_default();
+            times.extend(first.into_iter().map(|timed| Timed { time: start, ..timed }));
+            times.extend(last.into_iter().map(|timed| Timed { time: end, ..timed }));
+            times.push(at(end, Mark::End));
         }
         if ordered {
             // Of a span that takes no time, the end comes behind its begin; the order of what is tied is tried both ways.
-            times.sort_by_key(|(time, mark, sight)| (*time, *sight, *mark == Mark::End));
+            times.sort_by_key(|timed| (timed.time, timed.sight));
         }
         let mut before = None;
         let points = times
             .into_iter()
-            .map(|(time, mark, sight)| Point { sight, mark, tied: before.replace(time) == Some(time) && ordered })
+            .map(|Timed { time, sight, head, mark, tied }| {
+                let same = before.replace(time) == Some(time);
+                Point { sight, head, mark, tied: tied.unwrap_or(same) && ordered }
+            })
             .collect();
         (points, ordered)
+    }
+
+    /// The begins and ends of several whom one span reached: those when it begins, and those when it ends.
+    ///
+    /// Where one process served all of them, its clock tells their order; else no clock does, and every order is tried.
+    fn heads(&self, saw: &Saw, sight: usize) -> (Vec<Timed>, Vec<Timed>) {
+        if saw.heads.len() < 2 {
+            return Default::default();
+        }
+        let spans: Vec<&Span> = saw.heads.iter().map(|(node, _)| self.forest.nodes[*node].span).collect();
+        let one = spans.windows(2).all(|pair| pair[0].resource == pair[1].resource);
+        let mut all = Vec::new();
+        for (head, span) in spans.iter().enumerate() {
+            // Without a clock that both have, each ends before the next begins, as far as an order has to be given.
+            let (start, end) = if one { (span.start, span.end.max(span.start)) } else { (span.start, span.start) };
+            for (time, mark) in [(start, Mark::Begin), (end, Mark::End)] {
+                all.push(Timed { time, sight, head: Some(head), mark, tied: Some(!one) });
+            }
+        }
+        all.sort_by_key(|timed| (timed.time, timed.head));
+        let mut before = None;
+        for timed in &mut all {
+            timed.tied = Some(!one || before == Some(timed.time));
+            before = Some(timed.time);
+        }
+        let begun = all.iter().rposition(|timed| timed.mark == Mark::Begin).map_or(0, |at| at + 1);
+        let last = if one { all.split_off(begun) } else { Vec::new() };
+        (all, last)
     }
 }

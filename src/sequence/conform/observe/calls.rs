@@ -1,6 +1,6 @@
 //! Finds the calls in a forest: where each participant's work begins, and whom it called from there.
 
-use super::{super::parties::Parties, variant::Source};
+use super::variant::Source;
 use crate::{
     model::trace::Kind,
     sequence::{mermaid::sequence::Who, trace::Forest},
@@ -8,7 +8,7 @@ use crate::{
 
 /// A call as its spans show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Raw {
+pub(in crate::sequence) struct Raw {
     pub source: Source,
     /// The caller's span; for an arrival, the called one's.
     pub node: usize,
@@ -27,7 +27,7 @@ impl Raw {
 
 /// The structure of all spans by participants.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Calls {
+pub(in crate::sequence) struct Calls {
     /// The participant that each span is of.
     pub who: Vec<Option<Who>>,
     /// Whether a participant's work begins with the span.
@@ -36,17 +36,18 @@ pub(super) struct Calls {
     pub entries: Vec<usize>,
     /// Whether the work was handed over by a message.
     pub handed: Vec<bool>,
-    /// Same-participant CLIENT and PRODUCER spans beneath each span, up to where others' work begins.
+    /// CLIENT and PRODUCER spans of the same participant beneath each span, up to where others' work begins.
     calls: Vec<usize>,
     /// Whether the participant serves itself beneath the span.
     served: Vec<bool>,
 }
 
 impl Calls {
-    pub fn new(forest: &Forest<'_>, parties: &Parties) -> Self {
+    /// `of_service` tells the participant that a service is.
+    pub fn new(forest: &Forest<'_>, of_service: impl Fn(&str) -> Option<Who>) -> Self {
         let all = forest.nodes.len();
         let mut calls = Self {
-            who: forest.nodes.iter().map(|node| parties.of_service(&node.span.resource.service)).collect(),
+            who: forest.nodes.iter().map(|node| of_service(&node.span.resource.service)).collect(),
             root: vec![false; all],
             handed: vec![false; all],
             calls: vec![0; all],
@@ -91,6 +92,11 @@ impl Calls {
             found.push(self.sent(forest, root));
             return found;
         }
+        // Work that nobody called for is something that the participant does by itself.
+        let unasked = matches!(forest.nodes[root].span.kind, Kind::Internal | Kind::Unspecified);
+        if unasked && self.entries.binary_search(&root).is_ok() {
+            found.push(Raw { source: Source::Own, node: root, heads: Vec::new(), strange: false });
+        }
         let mut stack: Vec<usize> = forest.nodes[root].children.iter().rev().copied().collect();
         while let Some(at) = stack.pop() {
             let node = &forest.nodes[at];
@@ -113,8 +119,24 @@ impl Calls {
     }
 
     /// One that has several calls beneath it is a bracket around them, and so is one that ends in the same service.
-    fn is_bracket(&self, at: usize) -> bool {
+    pub fn is_bracket(&self, at: usize) -> bool {
         self.calls[at] > 1 || self.served[at]
+    }
+
+    /// The caller's span of a library that made the call, where that stands beneath one that tells less.
+    pub fn inner(&self, forest: &Forest<'_>, client: usize) -> Option<usize> {
+        let mut stack: Vec<usize> = forest.nodes[client].children.iter().rev().copied().collect();
+        while let Some(at) = stack.pop() {
+            let node = &forest.nodes[at];
+            if self.root[at] {
+                continue;
+            }
+            if self.who[at].is_some() && matches!(node.span.kind, Kind::Client | Kind::Producer) {
+                return Some(at);
+            }
+            stack.extend(node.children.iter().rev());
+        }
+        None
     }
 
     fn sent(&self, forest: &Forest<'_>, at: usize) -> Raw {
@@ -124,7 +146,7 @@ impl Calls {
     }
 
     /// Where others' work begins beneath a caller's span, or is linked to it; and whether strangers served it.
-    fn beneath(&self, forest: &Forest<'_>, client: usize) -> (Vec<usize>, bool) {
+    pub fn beneath(&self, forest: &Forest<'_>, client: usize) -> (Vec<usize>, bool) {
         let (mut found, mut strange) = (Vec::new(), false);
         let mut stack = vec![client];
         while let Some(at) = stack.pop() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::{
     compile::Condition,
     parties::Parties,
-    texts::{glob, plain, same_path, segments},
+    texts::{glob, letters, named_endpoint, same_path, segments},
 };
 use crate::{
     model::trace::{Attributes, Kind, Span, Status},
@@ -15,16 +15,17 @@ use crate::{
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// Attributes by which a caller's span names whom it calls, the surest first.
-const PEERS: &[&str] = &[
+pub(in crate::sequence) const PEERS: &[&str] = &[
     "service.peer.name",
     "peer.service",
-    "server.address",
-    "net.peer.name",
     "messaging.destination.name",
-    "db.namespace",
+    "messaging.destination.template",
     "db.system.name",
     "db.system",
     "messaging.system",
+    "server.address",
+    "net.peer.name",
+    "db.namespace",
     "rpc.service",
 ];
 
@@ -76,11 +77,11 @@ impl Facts {
             self.paths.extend(behind.find('/').and_then(|at| behind.get(at..)).map(str::to_owned));
         }
         // By the conventions, the name of a span of HTTP is its method and its route.
-        if let Some((method, path)) = span.name.split_once(' ').filter(|(method, _)| METHODS.contains(method)) {
+        if let Some(endpoint) = named_endpoint(&span.name) {
+            self.methods.push(endpoint.method);
+            self.paths.push(endpoint.path.join("/"));
+        } else if let Some(method) = span.name.split(' ').next().filter(|method| METHODS.contains(method)) {
             self.methods.push(method.to_owned());
-            self.paths.extend(path.starts_with('/').then(|| path.to_owned()));
-        } else if METHODS.contains(&span.name.as_str()) {
-            self.methods.push(span.name.clone());
         }
     }
 
@@ -93,7 +94,7 @@ impl Facts {
                     .flat_map(|method| self.paths.iter().map(move |path| format!("{method} {path}")));
                 self.names.iter().any(|name| glob(pattern, name)) || endpoints.into_iter().any(|e| glob(pattern, &e))
             }
-            Condition::Called(name) => !name.is_empty() && self.names.iter().any(|other| plain(other) == *name),
+            Condition::Called(name) => !name.is_empty() && self.names.iter().any(|other| letters(other) == *name),
             // What a span does not say, it does not contradict.
             Condition::Endpoint(asked) => {
                 let method =

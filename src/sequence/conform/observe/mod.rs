@@ -5,5 +5,8 @@ mod calls;
 mod facts;
 mod variant;
 
+pub(in crate::sequence) use calls::Calls;
+pub(in crate::sequence) use facts::PEERS;
+
 pub(super) use activations::{ActivationId, Observations};
 pub(super) use variant::{Mark, Sight, Source, Told, Variant, VariantId};

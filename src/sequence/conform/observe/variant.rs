@@ -2,7 +2,6 @@
 
 use crate::sequence::mermaid::sequence::Who;
 
-/// A variant, as an index.
 pub(in super::super) type VariantId = usize;
 
 /// How much is known of what a participant did.
@@ -18,7 +17,7 @@ pub(in super::super) enum Told {
 
 /// What shows a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in super::super) enum Source {
+pub(in crate::sequence) enum Source {
     /// The caller's span.
     Call,
     /// The span of one that sends and does not wait.
@@ -62,12 +61,24 @@ pub(in super::super) struct Sight {
     pub through: Option<VariantId>,
 }
 
+impl Sight {
+    /// How the call to one of those ended whom it reached: with which status of HTTP, and whether with an error.
+    ///
+    /// The caller knows best. Where it called several by one span, as with a redirect or another try, its span tells of
+    /// the whole, and each of those of its own.
+    pub fn ended(&self, head: Option<usize>) -> (Option<u16>, bool) {
+        match head.and_then(|at| self.heads.get(at)) {
+            Some(head) if self.heads.len() > 1 => (head.status, head.failed),
+            Some(head) => (self.status.or(head.status), self.failed || head.failed),
+            None => (self.status, self.failed),
+        }
+    }
+}
+
 /// What a point in time is of a sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in super::super) enum Mark {
-    /// Its end.
     End,
-    /// Its begin.
     Begin,
 }
 
@@ -75,6 +86,8 @@ pub(in super::super) enum Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) struct Point {
     pub sight: usize,
+    /// The one of those whom it reached that it is of, where one span reached several.
+    pub head: Option<usize>,
     pub mark: Mark,
     /// Whether it is at the same time as the one before it.
     pub tied: bool,

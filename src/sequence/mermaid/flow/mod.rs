@@ -1,5 +1,6 @@
 //! `flowchart` and `graph`, as far as nodes, labelled edges and decisions go; styling is read and means nothing.
 
+mod links;
 mod node;
 mod parse;
 mod scan;

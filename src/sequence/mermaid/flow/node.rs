@@ -20,7 +20,6 @@ const SHAPES: &[(&str, &[&str], Shape)] = &[
     (">", &["]"], Shape::Other),
 ];
 
-/// A shape with a text in it.
 pub(super) struct Shaped<'a> {
     pub shape: Shape,
     pub label: &'a str,
@@ -33,7 +32,6 @@ pub(super) enum Fault {
     Open(&'static str, usize),
     /// A character stands in the text that needs quotes.
     Character(usize),
-    /// There is no text.
     Empty(usize),
 }
 
@@ -42,6 +40,22 @@ pub(super) fn shape(text: &str, at: usize) -> Option<Result<Shaped<'_>, Fault>> 
     let rest = from(text, at);
     let (open, closers, shape) = SHAPES.iter().find(|(open, ..)| rest.starts_with(open))?;
     Some(inside(text, at + open.len(), closers).map(|(label, end)| Shaped { shape: *shape, label, end }))
+}
+
+/// The end of a shape whose text is in quotes, where that text ends. Plain text may follow, and empty quotes.
+fn behind_quotes(text: &str, start: usize, close: &impl Fn(usize) -> Option<usize>) -> Result<usize, Fault> {
+    let bytes = text.as_bytes();
+    let mut at = start;
+    loop {
+        if let Some(after) = close(at) {
+            return Ok(after);
+        }
+        match bytes.get(at) {
+            Some(b'"') if bytes.get(at + 1) == Some(&b'"') => at += 2,
+            None | Some(b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'|' | b'"') => return Err(Fault::Character(at)),
+            Some(_) => at += 1,
+        }
+    }
 }
 
 fn inside<'a>(text: &'a str, start: usize, closers: &[&'static str]) -> Result<(&'a str, usize), Fault> {
@@ -53,7 +67,7 @@ fn inside<'a>(text: &'a str, start: usize, closers: &[&'static str]) -> Result<(
         if end >= bytes.len() {
             return Err(Fault::Open("\"", start));
         }
-        return close(end + 1).map(|after| (&text[start + 1..end], after)).ok_or(Fault::Character(end + 1));
+        return behind_quotes(text, end + 1, &close).map(|after| (&text[start + 1..end], after));
     }
     let mut at = start;
     loop {

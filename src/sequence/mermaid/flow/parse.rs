@@ -1,9 +1,10 @@
 //! Reads a flowchart into its tree, statement by statement; one fault does not end the reading.
 
 use super::{
+    links::MERMAID_EDGES,
     node::{Fault, shape},
-    scan::{Link, blanks, is, link, name, second_half},
-    tree::{Edge, Flowchart, Node, Shape},
+    scan::{blanks, is, link, link_id, name},
+    tree::{Flowchart, Node, Shape},
 };
 use crate::sequence::{
     Code, Diagnostic, Span,
@@ -21,19 +22,25 @@ pub(in crate::sequence::mermaid) struct Read {
 }
 
 /// A statement that could not be read; what is wrong with it has been said.
-struct Unread;
+pub(super) struct Unread;
 
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     mode: Mode,
-    tree: Flowchart,
+    pub(super) tree: Flowchart,
     found: Vec<Diagnostic>,
     /// The keywords of the subgraphs that are open.
     open: Vec<Span>,
     flattened: bool,
     header: Span,
-    steps: usize,
+    pub(super) steps: usize,
+    /// The end of the run of characters that was looked at for the name of an edge, and the mark of one in it.
+    link_id: (usize, Option<usize>),
+    /// How many edges are drawn, kept or not.
+    pub(super) drawn: usize,
+    /// The arrow that was one too many.
+    pub(super) crowded: Option<Span>,
 }
 
 /// Reads the cleaned text of a flowchart whose first word begins at a byte.
@@ -48,6 +55,9 @@ pub(in crate::sequence::mermaid) fn parse(text: &str, header: usize, mode: Mode)
         flattened: false,
         header: Span::new(header, header),
         steps: 0,
+        link_id: (0, None),
+        drawn: 0,
+        crowded: None,
     };
     parser.document();
     Read { tree: parser.tree, found: parser.found, steps: parser.steps }
@@ -70,6 +80,10 @@ impl Parser<'_> {
         for keyword in std::mem::take(&mut self.open).into_iter().take(8) {
             self.say(Code::Unclosed, keyword, "`subgraph` is not closed", "add its `end` on a line of its own");
         }
+        if let Some(span) = self.crowded {
+            let what = format!("the diagram has {} edges, and mermaid draws at most {MERMAID_EDGES}", self.drawn);
+            self.say(Code::ManyEdges, span, what, "cut it in several diagrams, or let the page set `maxEdges`");
+        }
         if self.tree.nodes.is_empty() && self.found.is_empty() {
             self.say(Code::Empty, self.header, "the diagram shows no node", "draw the nodes, or remove the diagram");
         }
@@ -79,7 +93,7 @@ impl Parser<'_> {
         self.found.push(Diagnostic::new(code, span, what, fix));
     }
 
-    fn unexpected(&mut self, at: usize, expected: &str) -> Unread {
+    pub(super) fn unexpected(&mut self, at: usize, expected: &str) -> Unread {
         let end = line_end(self.text, at);
         let written: String = self.text[at..end].chars().take(24).collect();
         let found =
@@ -207,8 +221,26 @@ impl Parser<'_> {
     }
 
     fn subgraph(&mut self, at: usize) {
-        let end = run(self.text.as_bytes(), at, |b| b != b'\n' && b != b';');
+        // Within quotes, a `;` ends nothing.
+        let bytes = self.text.as_bytes();
+        let mut end = at;
+        loop {
+            end = run(bytes, end, |b| !matches!(b, b'\n' | b';' | b'"'));
+            let quoted = bytes.get(end) == Some(&b'"');
+            let closed = run(bytes, end + 1, |b| b != b'"' && b != b'\n');
+            match quoted && bytes.get(closed) == Some(&b'"') {
+                true => end = closed + 1,
+                false if quoted => end += 1,
+                false => break,
+            }
+        }
         let title = self.text[at + 8..end].trim();
+        let name = title.split(['[', '"']).next().unwrap_or_default();
+        if let Some(mark) = name.find('=') {
+            let mark = at + 8 + self.text[at + 8..end].find(name).unwrap_or_default() + mark;
+            let what = "a `=` stands in the name of a subgraph";
+            self.say(Code::Syntax, Span::new(mark, mark + 1), what, "put the name in quotes");
+        }
         let label = title.split_once('[').map_or(title, |(_, rest)| rest.trim_end_matches(']'));
         self.tree.subgraphs.push(label.trim_matches('"').to_owned());
         self.open.push(Span::new(at, at + 8));
@@ -225,11 +257,7 @@ impl Parser<'_> {
             let label = self.link_text(found)?;
             let span = Span::new(span_start, self.at);
             let to_nodes = self.nodes()?;
-            for from in &from_nodes {
-                for to in &to_nodes {
-                    self.tree.edges.push(Edge { from: *from, to: *to, label: label.clone(), span });
-                }
-            }
+            self.edges(&from_nodes, &to_nodes, &label, span);
             from_nodes = to_nodes;
             self.steps += 1;
         }
@@ -246,59 +274,6 @@ impl Parser<'_> {
             }
             Some(_) => Err(self.unexpected(end, "an arrow, or the end of the line")),
         }
-    }
-
-    /// Skips the name of an edge, `e1@`, where a link follows it.
-    fn edge_name(&self) -> usize {
-        let start = skip_space(self.text, self.at);
-        match name(self.text, start) {
-            Some(end)
-                if start > self.at && from(self.text, end).starts_with('@') && link(self.text, end + 1).is_some() =>
-            {
-                end + 1
-            }
-            _ => self.at,
-        }
-    }
-
-    /// The text on a link; goes on behind the link.
-    fn link_text(&mut self, found: Link) -> Result<String, Unread> {
-        self.at = found.end;
-        if let Some(stroke) = found.half {
-            return self.text_within(found.end, stroke);
-        }
-        if self.text.as_bytes().get(found.end) != Some(&b'|') {
-            return Ok(String::new());
-        }
-        let start = found.end + 1;
-        let end = run(self.text.as_bytes(), start, |b| b != b'|' && b != b'\n');
-        let written = self.text[start..end].trim();
-        let quoted = written.len() > 1 && written.starts_with('"') && written.ends_with('"');
-        if self.text.as_bytes().get(end) != Some(&b'|') || written.is_empty() {
-            return Err(self.unexpected(start, "a text and a `|`"));
-        }
-        if !quoted && written.contains(['(', ')', '[', ']', '{', '}', '"']) {
-            return Err(self.unexpected(start, "a text without brackets, or one in quotes"));
-        }
-        self.at = skip_space(self.text, end + 1);
-        Ok(written.trim_matches('"').to_owned())
-    }
-
-    fn text_within(&mut self, start: usize, stroke: u8) -> Result<String, Unread> {
-        let end = line_end(self.text, start);
-        let mut at = start;
-        while at < end {
-            let near = from(self.text, at).find(['-', '=', '.', ' ']).map_or(end, |n| at + n);
-            if near > start
-                && let Some(second) = second_half(self.text, near, stroke)
-                && second.start <= end
-            {
-                self.at = second.end;
-                return Ok(self.text[start..near].trim().trim_matches('"').to_owned());
-            }
-            at = near + 1;
-        }
-        Err(self.unexpected(start, "the second half of the arrow"))
     }
 
     /// One node or several with `&` between them.
@@ -318,6 +293,15 @@ impl Parser<'_> {
 
     fn node(&mut self) -> Result<usize, Unread> {
         let start = self.at;
+        // Looked for once in each run, so that a long one takes no longer.
+        if start >= self.link_id.0 {
+            self.link_id = link_id(self.text, start);
+        }
+        if self.link_id.1.is_some_and(|mark| mark > start) {
+            let expected =
+                "a node; mermaid takes all up to the `@` for the name of an edge, unless the text is in quotes";
+            return Err(self.unexpected(start, expected));
+        }
         let reserved = ["end", "subgraph", "graph", "flowchart"].into_iter().any(|word| is(self.text, start, word));
         let Some(end) = name(self.text, start).filter(|_| !reserved) else {
             return Err(self.unexpected(start, "a node"));
@@ -364,7 +348,12 @@ impl Parser<'_> {
             self.at = end;
         }
         if from(self.text, self.at).starts_with("@{") {
-            let end = run(self.text.as_bytes(), self.at, |b| b != b'}');
+            // Braces within quotes are text.
+            let bytes = self.text.as_bytes();
+            let mut end = run(bytes, self.at, |b| b != b'}' && b != b'"');
+            while bytes.get(end) == Some(&b'"') {
+                end = run(bytes, (run(bytes, end + 1, |b| b != b'"') + 1).min(bytes.len()), |b| b != b'}' && b != b'"');
+            }
             if end >= self.text.len() {
                 return Err(self.unexpected(self.at, "`@{...}`"));
             }

@@ -15,7 +15,6 @@ pub(super) fn name(text: &str, start: usize) -> Option<usize> {
         let next = bytes.get(at + 1).copied();
         let part = match byte {
             b'-' => next.is_some_and(|b| !matches!(b, b'>' | b'-' | b'.')),
-            b'=' => next != Some(b'='),
             b':' => !bytes[at..].starts_with(b":::"),
             b'!' | b'"' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'`' | b'?' | b'\\' | b'_'
             | b'/' | b',' | 1 | 2 => true,
@@ -28,6 +27,16 @@ pub(super) fn name(text: &str, start: usize) -> Option<usize> {
         at += from(text, at).chars().next().map_or(1, char::len_utf8);
     }
     (at > start).then_some(at)
+}
+
+/// Where the run of `[^\s"]` ends that a byte stands in, and its last `@` that `[^{"]` follows: mermaid's lexer takes all up
+/// to there for the name of an edge.
+pub(super) fn link_id(text: &str, start: usize) -> (usize, Option<usize>) {
+    let rest = from(text, start);
+    let end = rest.find(|c: char| is_space(c) || c == '"').unwrap_or(rest.len());
+    let bytes = rest.as_bytes();
+    let is_mark = |at: &usize| bytes[*at] == b'@' && bytes.get(at + 1).is_some_and(|next| !matches!(next, b'{' | b'"'));
+    (start + end, (0..end).rev().find(is_mark).map(|at| start + at))
 }
 
 /// Whether a word stands at a byte, with `\b` behind it.
@@ -51,7 +60,6 @@ pub(super) fn link(text: &str, at: usize) -> Option<Link> {
     whole(text, start).or_else(|| half(text, start))
 }
 
-/// The second half of a link with text in it.
 pub(super) fn second_half(text: &str, at: usize, stroke: u8) -> Option<Link> {
     let start = skip_space(text, at);
     whole(text, start).filter(|link| text.as_bytes()[start..link.end].contains(&stroke))

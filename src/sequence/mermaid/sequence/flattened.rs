@@ -39,7 +39,6 @@ fn words(text: &str, start: usize, end: usize) -> Vec<Span> {
     words
 }
 
-/// What a word is in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Prose,

@@ -11,7 +11,6 @@ pub(super) const DEEPEST: usize = 128;
 pub(super) enum Open {
     /// A fragment, with the operand that is being read last.
     Fragment(Fragment),
-    /// A box, as an index.
     Box(usize, Span),
     /// A fragment beyond the bound.
     TooDeep(Operator),

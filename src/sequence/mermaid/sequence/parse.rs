@@ -83,7 +83,6 @@ impl Parser<'_> {
         }
     }
 
-    /// The next token.
     pub(super) fn next(&mut self) -> Token {
         let token = self.peeked.take().unwrap_or_else(|| {
             self.steps += 1;

@@ -218,7 +218,6 @@ impl<'a> Lexer<'a> {
             .then(|| skip_space(self.text, at + 1))
     }
 
-    /// What is known of the line at hand.
     pub(super) fn known_line(&mut self) -> &Line {
         if !(self.line.start..self.line.end).contains(&self.at) {
             let end = line_end(self.text, self.at);
