@@ -23,8 +23,15 @@ pub fn print(args: &Args, results: &Results<'_>, both_kept: bool) -> bool {
         all &= failures.is_empty();
     };
     bar("false rollbacks of the default at most 1 % on every healthy stream", wrong(results));
-    let both = if both_kept { Vec::new() } else { vec!["see the table of both slots live".to_owned()] };
-    bar("false rollbacks of the default at most 1 % with both slots live", both);
+    let both = if both_kept {
+        Vec::new()
+    } else {
+        vec!["see the tables of both slots live, of outages and of sources".to_owned()]
+    };
+    bar(
+        "false rollbacks of the default at most 1 % with both slots live, outages of their own, and every source",
+        both,
+    );
     bar("no fault of 2 % or more at 20 requests/s or more is missed within 30 min", missed(results));
     for (name, rule, late, on_blocks) in [
         (

@@ -1,7 +1,7 @@
 //! The decision benchmark: how soon and how wrongly different rules roll a release back, beside what is possible at all.
 //!
-//! `cargo bench --bench decision -- [--runs N] [--seed S] [--quick] [--markdown] [--both-live]`. It exits 1 where a bar is
-//! not reached.
+//! `cargo bench --bench decision -- [--runs N] [--seed S] [--quick] [--markdown]`, and one of `--both-live`,
+//! `--outages` and `--sources` for that table alone. It exits 1 where a bar is not reached.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is what it prints")]
 
 mod bars;
@@ -12,6 +12,7 @@ mod pairs;
 mod peers;
 mod report;
 mod rules;
+mod scrapes;
 mod streams;
 
 use std::{
@@ -35,12 +36,12 @@ pub struct Args {
     pub seed: u64,
     /// Whether tables are to be Markdown.
     pub markdown: bool,
-    /// Whether only the tables with both slots live are wanted.
-    pub both_live: bool,
+    /// The only table that is wanted, if not all are.
+    pub only: Option<fn(&Args) -> bool>,
 }
 
 fn args() -> Result<Args, String> {
-    let mut args = Args { runs: 2_000, seed: 1, markdown: false, both_live: false };
+    let mut args = Args { runs: 2_000, seed: 1, markdown: false, only: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
@@ -52,12 +53,14 @@ fn args() -> Result<Args, String> {
             "--seed" => args.seed = number()?,
             "--quick" => args.runs = 200,
             "--markdown" => args.markdown = true,
-            "--both-live" => args.both_live = true,
+            "--both-live" => args.only = Some(pairs::print),
+            "--outages" => args.only = Some(outages::print),
+            "--sources" => args.only = Some(scrapes::print),
             // Cargo adds it to every benchmark.
             "--bench" => {}
             other => {
                 return Err(format!(
-                    "`{other}` is unknown; there are --runs, --seed, --quick, --markdown, --both-live"
+                    "`{other}` is unknown; there are --runs, --seed, --quick, --markdown, --both-live, --outages, --sources"
                 ));
             }
         }
@@ -88,8 +91,8 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    if args.both_live {
-        let kept = pairs::print(&args);
+    if let Some(print) = args.only {
+        let kept = print(&args);
         eprintln!("{:.0} s", began.elapsed().as_secs_f64());
         return if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
@@ -116,7 +119,7 @@ fn main() -> ExitCode {
     results.sort_by_key(|(at, _)| *at);
     let results: Vec<_> = streams.iter().zip(results.into_iter().map(|(_, tallies)| tallies)).collect();
     report::print(&args, &results);
-    let both_kept = pairs::print(&args) & outages::print(&args);
+    let both_kept = pairs::print(&args) & outages::print(&args) & scrapes::print(&args);
     let reached = bars::print(&args, &results, both_kept);
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -31,9 +31,8 @@ const KINDS: [(&str, f64, f64); 7] = [
     ("20 s, 20 % (longer than a block)", 20.0, 0.2),
 ];
 
-/// The failing share of each second of one slot; on average what is tolerated.
-fn seconds(rng: &mut SmallRng, length: f64, severity: f64) -> Vec<f64> {
-    let count = LOOKS * LOOK as usize;
+/// The failing share of each of `count` seconds of one slot; on average what is tolerated.
+pub fn failing(rng: &mut SmallRng, count: usize, length: f64, severity: f64) -> Vec<f64> {
     if length <= 0.0 {
         return vec![P0; count];
     }
@@ -53,7 +52,7 @@ fn seconds(rng: &mut SmallRng, length: f64, severity: f64) -> Vec<f64> {
 }
 
 /// How many of `total` fail: the distance from one to the next is geometric.
-fn draw(rng: &mut SmallRng, total: u64, share: f64) -> u64 {
+pub fn draw(rng: &mut SmallRng, total: u64, share: f64) -> u64 {
     if share <= 0.0 {
         return 0;
     }
@@ -71,7 +70,7 @@ fn draw(rng: &mut SmallRng, total: u64, share: f64) -> u64 {
 }
 
 fn looks(rng: &mut SmallRng, rate: u64, kind: (&str, f64, f64)) -> Vec<Counts> {
-    let seconds = seconds(rng, kind.1, kind.2);
+    let seconds = failing(rng, LOOKS * LOOK as usize, kind.1, kind.2);
     let look = |share: &[f64]| {
         share.iter().fold(Counts::default(), |mut sum, share| {
             sum.add(Counts::new(rate, draw(rng, rate, *share)));

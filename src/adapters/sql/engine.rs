@@ -119,8 +119,9 @@ pub trait Engine: Sized + Send + Sync + 'static {
     /// Ends a session by its name, and waits for what it has set in motion, at most `within`; gives why it may still do
     /// something, if it may.
     async fn settle(wire: &mut Self::Wire, session: &str, within: Duration) -> Result<Option<String>, Failure>;
-    /// What keeps a node from ever following the primary as it is.
-    fn diverged(answer: &AnswerOf<Self>) -> Option<String>;
+    /// What keeps a node from ever following the primary as it is, also where it seems to follow a moment after its start. The
+    /// primary was asked after the node, so that the node has nothing of it that this answer lacks.
+    fn diverged(answer: &AnswerOf<Self>, primary: Option<&AnswerOf<Self>>) -> Option<String>;
 }
 
 /// Makes a topology's nodes of what each answered, or of why it did not.

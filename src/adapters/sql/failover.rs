@@ -31,6 +31,14 @@ enum Settled {
     Diverged,
 }
 
+/// How a node that is to follow stands behind the primary.
+enum Behind {
+    Streams,
+    NotYet(String),
+    /// It never will as it is.
+    Diverged(String),
+}
+
 impl<E: Engine> Cluster<E> {
     /// Makes a standby the primary; nothing is done where it is one.
     pub async fn make_primary(&self, candidate: &str, permit: &dyn Permit) -> Result<(), PortError> {
@@ -178,10 +186,10 @@ impl<E: Engine> Cluster<E> {
         loop {
             let missing = match self.answer(node).await {
                 Err(failure) => failure.words,
-                Ok(answer) => match (E::diverged(&answer), self.streams_from(primary, node, answer).await) {
-                    (Some(why), _) => return Ok(Some(why)),
-                    (None, Ok(())) => return Ok(None),
-                    (None, Err(missing)) => missing,
+                Ok(answer) => match self.behind(primary, node, answer).await {
+                    Behind::Streams => return Ok(None),
+                    Behind::Diverged(why) => return Ok(Some(why)),
+                    Behind::NotYet(missing) => missing,
                 },
             };
             if Instant::now() >= until {
@@ -194,12 +202,19 @@ impl<E: Engine> Cluster<E> {
     }
 
     /// Whether a node streams on the primary's history, which may still change: one that was promoted a moment ago has a new one.
-    async fn streams_from(&self, primary: &str, node: &str, answer: AnswerOf<E>) -> Result<(), String> {
-        let timeline = self.answer(primary).await.ok().and_then(|primary| primary.sample.timeline);
-        if answer.sample.writable {
-            return Err("it takes writes".to_owned());
+    async fn behind(&self, primary: &str, node: &str, answer: AnswerOf<E>) -> Behind {
+        let primary = self.answer(primary).await.ok();
+        if let Some(why) = E::diverged(&answer, primary.as_ref()) {
+            return Behind::Diverged(why);
         }
-        streams(&answer.seen(node), timeline.as_deref())
+        if answer.sample.writable {
+            return Behind::NotYet("it takes writes".to_owned());
+        }
+        let timeline = primary.and_then(|primary| primary.sample.timeline);
+        match streams(&answer.seen(node), timeline.as_deref()) {
+            Ok(()) => Behind::Streams,
+            Err(missing) => Behind::NotYet(missing),
+        }
     }
 
     /// Gives a node that was started the time to stream by itself, and says what has become of it.
@@ -210,7 +225,7 @@ impl<E: Engine> Cluster<E> {
             match self.answer(node).await {
                 Ok(answer) => {
                     let writable = answer.sample.writable;
-                    if self.streams_from(primary, node, answer).await.is_ok() {
+                    if matches!(self.behind(primary, node, answer).await, Behind::Streams) {
                         return Settled::Streams;
                     }
                     if writable || waited >= E::STREAMS {

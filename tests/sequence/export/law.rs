@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
 use super::{
     grower::random,
     spans::{Trace, lint_clean},
@@ -150,4 +152,37 @@ fn many_operands_that_are_alike_are_verified_with_a_small_budget() {
         "{:?}",
         report.instances.iter().map(|one| &one.doubts).collect::<Vec<_>>()
     );
+}
+
+/// A page of many parts that are asked for at once: each does some of the same things, in an order of its own.
+fn page(seed: u64, parts: u64) -> Trace {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut trace = Trace::default();
+    let root = trace.add("front", Kind::Server, "GET /", None, (0, 100_000));
+    for part in 0..parts {
+        let at = 10 * part + rng.random_range(0..10);
+        let asked = trace.call(("front", root), "page", "GET /part", (at, at + 50_000));
+        let mut now = at + 1;
+        for _ in 0..rng.random_range(2..6) {
+            let (to, name) =
+                [("stock", "GET /stock"), ("price", "GET /price"), ("flags", "Flags/Get"), ("text", "GET /text")]
+                    [rng.random_range(0..4)];
+            let length = rng.random_range(20..200);
+            let called = trace.call(("page", asked), to, name, (now, now + length));
+            if rng.random_bool(0.4) {
+                let row = trace.add(to, Kind::Client, "SELECT", Some(called), (now + 1, now + length - 1));
+                trace.peer(row, "db.system.name", "postgresql");
+            }
+            now += length + rng.random_range(1..100);
+        }
+    }
+    trace
+}
+
+#[test]
+fn the_drawing_of_many_things_at_once_holds_for_them() {
+    for seed in 0..12 {
+        let (_, _, report) = law(&page(seed, 14), &format!("page {seed}"));
+        assert_eq!(report.verdict, Verdict::Pass);
+    }
 }

@@ -175,9 +175,13 @@ impl Engine for MariaDb {
         admin::end(wire, session, within).await
     }
 
-    fn diverged(answer: &Answer<Detail>) -> Option<String> {
-        let (code, words) = answer.detail.line.as_ref()?.error.as_ref()?;
-        DIVERGED.contains(code).then(|| format!("{words} ({code})"))
+    fn diverged(answer: &Answer<Detail>, primary: Option<&Answer<Detail>>) -> Option<String> {
+        let error = answer.detail.line.as_ref().and_then(|line| line.error.as_ref());
+        if let Some((code, words)) = error.filter(|(code, _)| DIVERGED.contains(code)) {
+            return Some(format!("{words} ({code})"));
+        }
+        let beyond = gtid::beyond(&answer.detail.position, &primary?.detail.history)?;
+        Some(format!("it has {beyond}, which the primary's history lacks"))
     }
 }
 

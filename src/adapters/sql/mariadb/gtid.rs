@@ -43,6 +43,18 @@ pub fn missing(wanted: &str, reached: &str) -> Option<String> {
     first.map(|gtid| format!("{}-{}", gtid.timeline(), gtid.sequence))
 }
 
+/// The first entry of a position that goes beyond what a history has of the same server. Of a server that the history does not
+/// name, it may have thrown away what it had.
+pub fn beyond(position: &str, history: &str) -> Option<String> {
+    let last = |of: &Gtid| {
+        let known = history.split(',').filter_map(Gtid::read);
+        known.filter(|gtid| (gtid.domain, gtid.server) == (of.domain, of.server)).map(|gtid| gtid.sequence).max()
+    };
+    let mut entries = position.split(',').filter_map(Gtid::read);
+    let first = entries.find(|gtid| last(gtid).is_some_and(|last| last < gtid.sequence));
+    first.map(|gtid| format!("{}-{}", gtid.timeline(), gtid.sequence))
+}
+
 pub fn domains(position: &str) -> usize {
     position.split(',').filter_map(Gtid::read).count()
 }
@@ -57,6 +69,16 @@ mod tests {
         assert_eq!(missing("0-1-5,2-1-7", "0-1-5").as_deref(), Some("2-1-7"));
         assert_eq!(missing("0-1-5", "0-1-4").as_deref(), Some("0-1-5"));
         assert_eq!(missing("", ""), None);
+    }
+
+    #[test]
+    fn a_position_is_beyond_a_history_that_has_less_of_the_same_server() {
+        assert_eq!(beyond("0-1-125", "0-1-110,0-2-140,0-2-90").as_deref(), Some("0-1-125"));
+        assert_eq!(beyond("0-1-110", "0-1-110,0-2-140"), None);
+        // What was applied, and not logged, counts as well.
+        assert_eq!(beyond("0-1-125", "0-2-140,0-1-125"), None);
+        assert_eq!(beyond("0-1-125", "0-2-140"), None, "it may have thrown its older log away");
+        assert_eq!(beyond("0-1-125", "1-1-110"), None, "another domain says nothing");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
 
 /// Role, history and position.
 pub const SAMPLE: &str = "select cast(@@global.read_only as char) as read_only, @@global.gtid_current_pos as position, \
+    concat_ws(',', @@global.gtid_binlog_state, @@global.gtid_slave_pos) as history, \
     @@global.gtid_domain_id as domain, @@global.server_id as server";
 
 /// Every line of replication that ends here.
@@ -41,6 +42,8 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detail {
     pub position: String,
+    /// The last transaction of every server that it has logged or applied.
+    pub history: String,
     pub line: Option<Line>,
     /// Whether it waits for a standby before it acknowledges.
     pub waits: bool,
@@ -76,6 +79,7 @@ pub fn answer(row: &Columns, lines: &[Columns], semisync: &[Columns]) -> Result<
     let line = lines.first().map(|row| line(row, domain)).transpose()?;
     let detail = Detail {
         position: column(row, "position")?.to_owned(),
+        history: column(row, "history")?.to_owned(),
         line,
         waits: on("rpl_semi_sync_master_status"),
         confirms: on("rpl_semi_sync_slave_status"),
@@ -115,14 +119,18 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::sql::{engine::nodes, mariadb::MariaDb};
+    use crate::adapters::sql::{
+        engine::{Engine as _, nodes},
+        mariadb::MariaDb,
+    };
 
     fn columns(pairs: &[(&str, &str)]) -> Columns {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn state(read_only: &str, position: &str, server: &str) -> Columns {
-        columns(&[("read_only", read_only), ("position", position), ("domain", "0"), ("server", server)])
+        let history = ("history", position);
+        columns(&[("read_only", read_only), ("position", position), history, ("domain", "0"), ("server", server)])
     }
 
     fn slave(io: &str, sql: &str, errno: &str, error: &str) -> Columns {
@@ -159,6 +167,24 @@ mod tests {
         assert_eq!(line.error.as_ref().unwrap().0, 1236);
         assert!(!line.follows().streaming && line.follows().trouble.unwrap().contains("1236"));
         assert_eq!(standby.sample.position, None);
+    }
+
+    #[test]
+    fn a_standby_with_rows_of_its_own_has_diverged_also_while_it_still_seems_to_stream() {
+        let primary = |history: &str| {
+            let mut row = state("OFF", "0-17012-140", "17012");
+            row.insert("history".to_owned(), history.to_owned());
+            answer(&row, &[], &[]).unwrap()
+        };
+        let standby = answer(&state("ON", "0-17011-125", "17011"), &[slave("Yes", "Yes", "0", "")], &[]).unwrap();
+        assert!(standby.detail.line.as_ref().unwrap().follows().streaming);
+        let diverged = |history: &str| MariaDb::diverged(&standby, Some(&primary(history)));
+        assert_eq!(
+            diverged("0-17011-110,0-17012-140").as_deref(),
+            Some("it has 0-17011-125, which the primary's history lacks")
+        );
+        assert_eq!((diverged("0-17011-125,0-17012-140"), diverged("0-17012-140")), (None, None));
+        assert_eq!(MariaDb::diverged(&standby, None), None);
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Engine for Postgres {
         settle::await_promotion(wire, until).await
     }
 
-    fn diverged(_: &Answer<Detail>) -> Option<String> {
+    fn diverged(_: &Answer<Detail>, _: Option<&Answer<Detail>>) -> Option<String> {
         None
     }
 }

@@ -9,6 +9,7 @@ mod markings;
 mod moves;
 mod pass;
 mod search;
+mod straight;
 mod tree;
 
 pub use aligner::Aligner;

@@ -7,6 +7,7 @@ use super::{
     graph::{Kind, NONE},
     markings::{Markings, Tokens},
     pass::{Ask, States, Walk, walk},
+    straight::straight,
     tree::{Alignment, Budget, Event, Exhausted, Step},
 };
 
@@ -103,12 +104,25 @@ pub(super) struct Work<'a> {
     /// How many states those count for.
     exits_held: usize,
     limit: u64,
+    /// Whether the first way through a net on which all fits may stand for all such ways.
+    hasty: bool,
+    /// Whether one has stood for all of them in this attempt.
+    guessed: bool,
 }
 
 impl<'a> Work<'a> {
     pub fn new(program: &'a Program, budget: Budget) -> Self {
         let rooms = (0..program.parts.len()).map(|_| None).collect();
-        Self { program, meter: Meter::new(budget), rooms, exits: HashMap::new(), exits_held: 0, limit: 0 }
+        Self {
+            program,
+            meter: Meter::new(budget),
+            rooms,
+            exits: HashMap::new(),
+            exits_held: 0,
+            limit: 0,
+            hasty: false,
+            guessed: false,
+        }
     }
 
     /// The cheapest alignment of any of the inputs, which are the same events in several orders; and which of them it is of.
@@ -142,17 +156,14 @@ impl<'a> Work<'a> {
                     Some((known, ..)) => limit.min(known - 1),
                     None => limit,
                 };
-                self.meter.looked = 0;
-                let ask = Ask { part: whole, from: 0, upto: seen.len(), limit: self.limit, traced: true };
-                let found = self.walk(input, ask)?;
-                reached = reached.max(found.reached);
-                match found.last {
-                    Some(last) => best = Some((found.cells[last as usize].cost, at, self.alignment(input, found)?)),
-                    None => self.meter.release(found.cells.len()),
+                self.hasty = true;
+                let (mut found, mut came) = self.attempt(input)?;
+                if found.is_none() && self.guessed {
+                    self.hasty = false;
+                    (found, came) = self.attempt(input)?;
                 }
-                self.meter.release(self.exits_held);
-                self.exits.clear();
-                self.exits_held = 0;
+                reached = reached.max(came);
+                best = found.map(|(cost, found)| (cost, at, found)).or(best);
             }
             if let Some((_, at, best)) = best {
                 return Ok((at, best));
@@ -163,6 +174,48 @@ impl<'a> Work<'a> {
             }
             limit = next_limit(limit, unit, reached, seen.len(), nets).min(most);
         }
+    }
+
+    /// A pass over the whole tree at the limit: what it found, with its cost, and how far it came.
+    fn attempt<F: Fn(usize, Step) -> Option<u32>>(
+        &mut self,
+        input: &Input<'a, F>,
+    ) -> Result<(Option<(u64, Alignment)>, usize), Exhausted> {
+        self.guessed = false;
+        self.meter.looked = 0;
+        let upto = input.seen[input.whole() as usize].len();
+        let ask = Ask { part: input.whole(), from: 0, upto, limit: self.limit, traced: true };
+        let walk = self.walk(input, ask)?;
+        let reached = walk.reached;
+        let found = match walk.last {
+            Some(last) => Some((walk.cells[last as usize].cost, self.alignment(input, walk)?)),
+            None => {
+                self.meter.release(walk.cells.len());
+                None
+            }
+        };
+        self.meter.release(self.exits_held);
+        self.exits.clear();
+        self.exits_held = 0;
+        Ok((found, reached))
+    }
+
+    /// The first way through a net on which all fits, if that is enough.
+    fn straight<F: Fn(usize, Step) -> Option<u32>>(
+        &mut self,
+        input: &Input<'a, F>,
+        space: &mut Markings<'a>,
+        ask: Ask,
+    ) -> Result<Option<Walk>, Exhausted> {
+        if ask.limit > 0 || !(ask.traced || self.hasty) {
+            return Ok(None);
+        }
+        let found = straight(input, self, space, ask)?;
+        if let (Some(walk), true) = (&found, ask.traced) {
+            self.meter.hold(walk.cells.len())?;
+        }
+        self.guessed |= found.is_some() && !ask.traced;
+        Ok(found)
     }
 
     /// Runs a pass over a part.
@@ -182,7 +235,11 @@ impl<'a> Work<'a> {
         });
         let found = match &mut room.space {
             Spaces::States(space) => walk(input, self, space, &mut room.slots, ask),
-            Spaces::Markings(space) => walk(input, self, space, &mut room.slots, ask),
+            Spaces::Markings(space) => match self.straight(input, space, ask) {
+                Ok(None) => walk(input, self, space, &mut room.slots, ask),
+                Ok(Some(found)) => Ok(found),
+                Err(exhausted) => Err(exhausted),
+            },
         };
         self.rooms[ask.part as usize] = Some(room);
         found
