@@ -45,7 +45,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A fault in a document, with where it is and how to mend it.
+/// A fault in a document, with where it is and how to fix it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{place}: {what}")]
 pub struct Fault {
@@ -53,7 +53,7 @@ pub struct Fault {
     pub place: Place,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: String,
     /// The whole text, to show the line.
     pub text: String,
@@ -70,7 +70,7 @@ pub enum Error {
     Usage {
         /// What is wrong.
         what: String,
-        /// How to mend it.
+        /// How to fix it.
         hint: String,
     },
     /// A gate said no.
@@ -78,7 +78,7 @@ pub enum Error {
     Refused {
         /// The gate and its reason.
         what: String,
-        /// How to mend it.
+        /// How to fix it.
         hint: String,
     },
     /// A part of the platform failed us.
@@ -126,7 +126,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A usage error with its mend.
+    /// A usage error with its fix.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { what: what.into(), hint: hint.into() }
     }

@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
             replicas: 2,
             upstream_timeout: Duration::from_secs(10),
             prometheus: false,
-            extent: lab::Extent::default(),
+            features: lab::Features::default(),
             database: None,
         };
         let lab = lab::start(&options, READY).await?;

@@ -55,7 +55,7 @@ async fn measure_all(folder: &Path) -> anyhow::Result<Vec<Figure>> {
         replicas: 2,
         upstream_timeout: Duration::from_secs(10),
         prometheus: true,
-        extent: lab::Extent::default(),
+        features: lab::Features::default(),
         database: None,
     };
     let lab = lab::start(&options, READY).await?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// What may be asked for beside what is to be done.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct Choices {
     /// On a cluster without a guardian of its own: one on this machine will do.
     pub accept_local_guardian: bool,
     /// The gates that are to be gone past.
@@ -54,8 +54,8 @@ impl Prepared {
     ///
     /// # Errors
     /// Where it makes no sense, or what the gates have to know cannot be found out.
-    pub async fn ask<K: Kind>(session: Arc<Session>, kind: K, wishes: Wishes) -> Result<Self, Error> {
-        let Wishes { accept_local_guardian, overrides, freeze } = wishes;
+    pub async fn ask<K: Kind>(session: Arc<Session>, kind: K, choices: Choices) -> Result<Self, Error> {
+        let Choices { accept_local_guardian, overrides, freeze } = choices;
         let snapshot = &session.snapshot;
         let guardian = guardian(snapshot, accept_local_guardian).await?;
         let plan = plan::<K>(kind.spec(), value(snapshot)?, strength(&guardian), snapshot.ttl())?;

@@ -65,7 +65,7 @@ impl Command {
 impl Wanted for Args {
     async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
         let drill = app::drill(&session, &read(&self.file)?).await?;
-        Prepared::ask(session, drill, self.gates.wishes()).await
+        Prepared::ask(session, drill, self.gates.choices()).await
     }
 }
 

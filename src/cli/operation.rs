@@ -9,7 +9,7 @@ use super::{
     confirm::{self, confirm},
 };
 use crate::{
-    app::{Prepared, Session, Wishes, requests},
+    app::{Prepared, Session, Choices, requests},
     error::{Error, Exit},
     guard::{Outcome, Override, Stored, load},
     model::RunId,
@@ -36,10 +36,10 @@ pub struct GateArgs {
 
 impl GateArgs {
     /// The same for whoever prepares a run.
-    pub fn wishes(&self) -> Wishes {
+    pub fn choices(&self) -> Choices {
         let reason = self.reason.clone().unwrap_or_default();
         let past = |gate: &String| Override { gate: gate.clone(), reason: reason.clone() };
-        Wishes {
+        Choices {
             accept_local_guardian: self.accept_local_guardian,
             overrides: self.overrides.iter().map(past).collect(),
             freeze: Vec::new(),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     adapters::Routing,
-    app::{self, Prepared, Session, Snapshot, Wishes},
+    app::{self, Prepared, Session, Snapshot, Choices},
     document::{Defaults, Loaded, Service},
     error::{Error, Exit},
     guard::{Override, load},
@@ -119,22 +119,22 @@ impl Command {
 
 impl Wanted for Args {
     async fn prepare(&self, session: Arc<Session>) -> Result<Prepared, Error> {
-        let wishes = self.gates.wishes();
+        let choices = self.gates.choices();
         // Before the platform is asked: where it does not answer, not every gate is.
-        if let Some(Override { gate, .. }) = wishes.overrides.iter().find(|one| !GATES.contains(&one.gate.as_str())) {
+        if let Some(Override { gate, .. }) = choices.overrides.iter().find(|one| !GATES.contains(&one.gate.as_str())) {
             return Err(Error::usage(
                 format!("no gate is called `{gate}`"),
                 format!("the gates are {}", GATES.join(", ")),
             ));
         }
         let service = session.snapshot.service(&self.service)?;
-        let spec = spec(&session.loaded, service, self, &wishes.overrides)?;
+        let spec = spec(&session.loaded, service, self, &choices.overrides)?;
         check(&spec)?;
         check_weights(service, &spec)?;
         let freeze = service.freeze.clone();
         let switch = Switch::connect(spec, &session.snapshot, Build::Now).await?;
         app::check_edges(&switch.spec().objectives, switch.metrics()).await?;
-        Prepared::ask(session, switch, Wishes { freeze, ..wishes }).await
+        Prepared::ask(session, switch, Choices { freeze, ..choices }).await
     }
 }
 
@@ -181,7 +181,7 @@ fn spec(loaded: &Loaded, service: &Service, args: &Args, overrides: &[Override])
     if !objectives.is_empty() {
         rules
             .check()
-            .map_err(|e| Error::usage(e.to_string(), "mend the SLO, or defaults.alpha of the platform file"))?;
+            .map_err(|e| Error::usage(e.to_string(), "fix the SLO, or defaults.alpha of the platform file"))?;
     }
     Ok(Spec {
         service: args.service.clone(),

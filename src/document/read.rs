@@ -1,4 +1,4 @@
-//! Reads YAML that people wrote: strict, bounded, and with line, column and a mend in every fault.
+//! Reads YAML that people wrote: strict, bounded, and with line, column and a fix in every fault.
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error as YamlError, Options, budget::BudgetBreach};
@@ -269,7 +269,7 @@ a.yaml:1:1: `name` is missing
 a.yaml:2:1: the key `name` stands here twice
   keep one of the two: which one was meant cannot be guessed
 a.yaml:2:10: `5` is no duration such as 90s or 5m: time unit needed, for example 5sec or 5ms
-  mend it here; `interlock schema` names what prints all that may stand here
+  fix it here; `interlock schema` names what prints all that may stand here
 a.yaml:2:5: this is neither true nor false
   write `true` or `false`; `yes` and `on` are plain text
 a.yaml:1:7: one text is wanted here, not a list or a map
@@ -279,7 +279,7 @@ a.yaml:1:1: the file holds no document
 a.yaml:2:1: one document was expected, and the file holds 2
   keep one, and move the others to files of their own
 a.yaml:2:4: mapping values are not allowed in this context
-  mend it here; `interlock schema` names what prints all that may stand here
+  fix it here; `interlock schema` names what prints all that may stand here
 ");
     }
 

@@ -147,7 +147,7 @@ interlock.yaml:5:3: unknown value `kubernetess`
 interlock.yaml:24:43: the window ends at 2026-12-20T00:00:00Z, which is not after it begins (2026-12-24T00:00:00Z)
   let `to` be later than `from`
 interlock.yaml:29:16: `110%` is outside of 0% to 100%
-  mend it here; `interlock schema` names what prints all that may stand here
+  fix it here; `interlock schema` names what prints all that may stand here
 interlock.yaml:28:10: alpha has to be above 0 and below 0.5
   write `alpha: 0.01`
 interlock.yaml:26:1: `maxBake` (15m) is shorter than `bake` (20m)
@@ -364,7 +364,7 @@ fn wrong_overrides_are_named_as_they_were_given() {
 --set defaults.bakee:1:1: unknown key `bakee`
   did you mean `bake`?
 --set defaults.bake:1:1: `5` is no duration such as 90s or 5m: time unit needed, for example 5sec or 5ms
-  mend it here; `interlock schema` names what prints all that may stand here
+  fix it here; `interlock schema` names what prints all that may stand here
 --set defaults.bake:1:1: there is no `=`
   write `--set PATH=VALUE`, such as `--set defaults.bake=1m`
 --set services.tennant.slos.0:1:1: there is no service `tennant`

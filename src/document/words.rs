@@ -7,7 +7,7 @@ pub(super) fn strip_place(words: &str) -> &str {
     words[..end].trim_end_matches([':', ',']).trim_end()
 }
 
-/// What is wrong and how to mend it, from a message of serde.
+/// What is wrong and how to fix it, from a message of serde.
 pub(super) fn from_words(words: &str) -> (String, String) {
     for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "value")] {
         let Some((name, rest)) = words.strip_prefix(start).and_then(|rest| rest.split_once('`')) else { continue };
@@ -28,7 +28,7 @@ pub(super) fn from_words(words: &str) -> (String, String) {
             (OTHER_KIND.to_owned(), "`interlock schema` names what prints all that may stand here".to_owned())
         }
         None => {
-            (words.to_owned(), "mend it here; `interlock schema` names what prints all that may stand here".to_owned())
+            (words.to_owned(), "fix it here; `interlock schema` names what prints all that may stand here".to_owned())
         }
     }
 }

@@ -217,7 +217,7 @@ mod tests {
         for answered in
             [PortError::unexpected("gateway", "a third slot"), PortError::NotFound { what: "slot".to_owned() }]
         {
-            let gates = [Gate::failed("weights", &answered, "mend it")];
+            let gates = [Gate::failed("weights", &answered, "fix it")];
             assert_eq!(refusal(&gates, &[]).unwrap_err().exit(), Exit::Refused);
         }
     }

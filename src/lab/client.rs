@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{
     database,
-    extent::Extent,
+    features::Features,
     http::{Ask, Client},
     state::{self, Folder, LabFile, Process, broken},
     status::{Release, Status},
@@ -243,7 +243,7 @@ fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
         launch = launch.arg(format!("--version-{slot}={}", release.version));
         launch = launch.args(release.faults.iter().map(|fault| format!("--fault-{slot}={fault}")));
     }
-    let Extent { full, otlp, untraced, gateway_defects } = &options.extent;
+    let Features { full, otlp, untraced, gateway_defects } = &options.features;
     if *full {
         launch = launch.arg("--full");
     }

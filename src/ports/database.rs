@@ -168,7 +168,7 @@ pub struct Finding {
     pub name: String,
     /// What was found.
     pub found: String,
-    /// Why no drill may begin, and how to mend it; `None` where all is well.
+    /// Why no drill may begin, and how to fix it; `None` where all is well.
     pub objection: Option<Objection>,
 }
 
@@ -176,7 +176,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Objection {
-    /// How to mend it.
+    /// How to fix it.
     #[serde(rename = "mend")]
     pub hint: String,
 }

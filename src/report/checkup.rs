@@ -1,4 +1,4 @@
-//! What `doctor` found: part by part, and how to mend what is not fine.
+//! What `doctor` found: part by part, and how to fix what is not fine.
 
 use comfy_table::{Cell, Color};
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Finding {
     }
 }
 
-/// What was found, as a table; the mend stands below what is not fine.
+/// What was found, as a table; the fix stands below what is not fine.
 #[must_use]
 pub fn checkup(all: &[Finding], style: Style) -> String {
     let mut table = style.table(&["part", "state", "found"]);

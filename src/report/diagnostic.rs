@@ -1,4 +1,4 @@
-//! Errors as a compiler shows them: the line, the place in it, and the mend.
+//! Errors as a compiler shows them: the line, the place in it, and the fix.
 
 use std::{fmt, io::IsTerminal};
 
@@ -155,7 +155,7 @@ mod tests {
         let long = format!("a: 1\nb: {}HERE{}\nc: {}\n", "x".repeat(5000), "y".repeat(5000), "z".repeat(9000));
         for text in [long, format!("a: 1\n{}\n", "\0".repeat(4 << 20))] {
             let place = crate::error::Place { file: "a.yaml".to_owned(), line: 2, column: 5004 };
-            let fault = Fault { place, what: "wrong".to_owned(), hint: "mend it".to_owned(), text };
+            let fault = Fault { place, what: "wrong".to_owned(), hint: "fix it".to_owned(), text };
             let shown = render(&fault.into(), true);
             assert!(shown.len() < 2000 && !shown.contains('\0'), "{} bytes", shown.len());
             assert!(shown.contains("wrong (column 5004)") && shown.contains("a: 1"), "{shown}");

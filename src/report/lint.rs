@@ -301,7 +301,7 @@ mod tests {
         }
         let finding = |line: usize| Finding {
             document: 0,
-            diagnostic: Diagnostic::new(Code::DeadLink, Span::new(13 * line, 13 * line + 12), "gone", "mend it"),
+            diagnostic: Diagnostic::new(Code::DeadLink, Span::new(13 * line, 13 * line + 12), "gone", "fix it"),
         };
         let report = Report { findings: vec![finding(19_999)], summary: Summary::default() };
         let said = findings(&report, &[source], true);

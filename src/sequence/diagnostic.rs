@@ -1,4 +1,4 @@
-//! One finding: its code, its place, what is wrong and how to mend it.
+//! One finding: its code, its place, what is wrong and how to fix it.
 
 use super::{Code, Severity, Span};
 
@@ -11,7 +11,7 @@ pub struct Diagnostic {
     pub span: Span,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: String,
 }
 

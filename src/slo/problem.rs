@@ -10,7 +10,7 @@ pub struct Problem {
     pub at: Vec<String>,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: String,
 }
 

@@ -183,7 +183,7 @@ fn what_is_set_from_outside_is_checked_like_the_file() {
        : ^^|^^
        :   `-- here
        `----
-      help: mend it here; `interlock schema` names what prints all that may stand here
+      help: fix it here; `interlock schema` names what prints all that may stand here
     ");
     insta::assert_snapshot!(interlock(&folder, &["--set", "defaults.bake", "slo", "rules"]).told(&folder), @r"
     exit 2

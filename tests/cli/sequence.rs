@@ -25,7 +25,7 @@ error[IL-SEQ-040]
    :     ^^^^^^^^^^^^^
  4 |
    `----
-  help: mend the path, which counts from the document's folder, or add the file
+  help: fix the path, which counts from the document's folder, or add the file
 
 warning[IL-SEQ-003]
 
@@ -90,7 +90,7 @@ fn github_gets_annotations() {
     insta::assert_snapshot!(asked.told(&folder), @r"
 exit 1
 -- out
-::error file=pay.md,line=3,col=5,title=IL-SEQ-040 link leads nowhere::there is no `how.md` - mend the path, which counts from the document's folder, or add the file
+::error file=pay.md,line=3,col=5,title=IL-SEQ-040 link leads nowhere::there is no `how.md` - fix the path, which counts from the document's folder, or add the file
 ::warning file=pay.md,line=7,col=15,title=IL-SEQ-003 label in brackets::mermaid takes `Till[Shop till]` for the name, and `Till` for another participant - write `participant Till as Shop till`
 ::notice file=pay.md,line=9,col=3,title=IL-SEQ-022 reply drawn as a call::a solid arrow goes back along the open call `Till->>Bank`: taken for its reply - draw a reply as `Bank-->>Till`
 ::error file=pay.md,line=10,col=3,title=IL-SEQ-030 text is missing::a `:` and a text are missing - add `: ` and what is said; it may be empty
@@ -111,7 +111,7 @@ fn programs_get_json() {
   "code": "IL-SEQ-040",
   "column": 5,
   "file": "pay.md",
-  "help": "mend the path, which counts from the document's folder, or add the file",
+  "help": "fix the path, which counts from the document's folder, or add the file",
   "line": 3,
   "message": "there is no `how.md`",
   "severity": "error",
@@ -161,9 +161,9 @@ fn a_document_that_cannot_be_read_is_a_finding() {
     insta::assert_snapshot!(interlock(&folder, &["sequence", "lint", ".", "--github"]).told(&folder), @r"
 exit 1
 -- out
-::error file=b.md,line=3,col=1,title=IL-SEQ-040 link leads nowhere::there is no `gone.md` - mend the path, which counts from the document's folder, or add the file
-::error file=c.mdx,line=1,col=1,title=IL-SEQ-040 link leads nowhere::there is no `gone.md` - mend the path, which counts from the document's folder, or add the file
-::error file=a.md,line=1,col=5,title=IL-SEQ-034 document cannot be read::it is no UTF-8 from byte 4 on - save it as UTF-8, mend it, or leave it out
+::error file=b.md,line=3,col=1,title=IL-SEQ-040 link leads nowhere::there is no `gone.md` - fix the path, which counts from the document's folder, or add the file
+::error file=c.mdx,line=1,col=1,title=IL-SEQ-040 link leads nowhere::there is no `gone.md` - fix the path, which counts from the document's folder, or add the file
+::error file=a.md,line=1,col=5,title=IL-SEQ-034 document cannot be read::it is no UTF-8 from byte 4 on - save it as UTF-8, fix it, or leave it out
 4 files, 0 diagrams, 0 messages (0 to oneself): 3 errors, 0 warnings, 0 notes
 -- err
 ");

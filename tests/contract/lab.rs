@@ -38,7 +38,7 @@ async fn start(folder: &Path) -> LabPlatform {
         replicas: 2,
         upstream_timeout: UPSTREAM,
         prometheus: false,
-        extent: lab::Extent::default(),
+        features: lab::Features::default(),
         database: None,
     };
     let lab = lab::start(&options, READY).await.unwrap();

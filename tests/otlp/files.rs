@@ -1,4 +1,4 @@
-//! Files: told by their content, read whole, and their faults said with place and mend.
+//! Files: told by their content, read whole, and their faults said with place and fix.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ fn names_of_files_mean_nothing_and_their_order_is_kept() {
     assert!(TraceFiles::read(&[folder.path().to_owned()], FileLimits::default()).is_err());
 }
 
-/// What a fault says: the text, the mend, and whether it shows its line.
+/// What a fault says: the text, the fix, and whether it shows its line.
 fn told(bytes: impl Into<Vec<u8>>) -> (String, String, bool) {
     let error = read(bytes).unwrap_err();
     assert_eq!(error.exit(), Exit::Invalid);
@@ -83,7 +83,7 @@ fn faults_have_a_place_and_a_mend() {
     let good = json(0, 1);
     let (what, hint, shown) = told("{}\n{\"resourceSpans\":[{\"é\": 1, \"scopeSpans\":[5]}]}\n");
     assert_eq!((what.as_str(), shown), ("traces:2:42: an element of `scopeSpans` is no object", true));
-    assert_eq!(hint, "mend the place, or let the file be written again");
+    assert_eq!(hint, "fix the place, or let the file be written again");
 
     let (what, _, shown) = told(good.replace("1700000000000000000", "long ago"));
     let column = good.find("1700000000000000000").unwrap();

@@ -73,7 +73,7 @@ impl Node {
 }
 
 impl Keys {
-    /// A command waits at its gate until its intent outlasts a power cut; with that mend taken out it asks nobody.
+    /// A command waits at its gate until its intent outlasts a power cut; with that fix taken out it asks nobody.
     async fn intends(&self, id: &str, permit: &dyn Permit) -> Result<(), PortError> {
         if self.0.world.mutant == Mutant::IgnoresLoss {
             return Ok(());

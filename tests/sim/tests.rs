@@ -71,10 +71,10 @@ fn a_schedule_is_played_again_exactly() {
 /// How many schedules are played each time.
 const SCHEDULES: u64 = 20_000;
 
-/// The budget of a mend that is taken out: how many schedules may pass before it shows.
+/// The budget of a fix that is taken out: how many schedules may pass before it shows.
 const BUDGET: u64 = SCHEDULES;
 
-/// With a mend taken out a law is violated.
+/// With a fix taken out a law is violated.
 fn finds(mutant: Mutant, law: &str) {
     let found = search(0..BUDGET, mutant, 1, None);
     let Some(seed) = found.bad.first() else {

@@ -1,4 +1,4 @@
-//! What a drill refuses before it touches anything, with where, what, and how to mend it.
+//! What a drill refuses before it touches anything, with where, what, and how to fix it.
 
 use crate::stage::{Done, Stage, scenario};
 

@@ -263,7 +263,7 @@ fn hint(text: &str, broken: &Broken) -> String {
                 collector writes it to files; what Jaeger's own page and Zipkin give is another format"
             .into();
     }
-    "mend the place, or let the file be written again".into()
+    "fix the place, or let the file be written again".into()
 }
 
 #[cfg(test)]

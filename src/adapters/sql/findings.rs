@@ -1,4 +1,4 @@
-//! Findings in words, all is well or why not and how to mend it, and those that are judged alike for every system.
+//! Findings in words, all is well or why not and how to fix it, and those that are judged alike for every system.
 
 use super::limits::words;
 use crate::ports::{Finding, NodeSeen, Objection, Topology, Unit};
@@ -73,7 +73,7 @@ impl<S> Case<'_, S> {
     }
 
     pub fn standbys(&self, unit: Unit, most: u64) -> Finding {
-        let hint = "wait until a standby has caught up, or mend its replication";
+        let hint = "wait until a standby has caught up, or fix its replication";
         let Ok(primary) = self.topology.primary() else {
             return fine("standbys", "unknown: there is not one primary");
         };

@@ -42,7 +42,7 @@ pub async fn target(snapshot: &Snapshot, target: &KubernetesTarget, within: Dura
                 "namespace",
                 State::Missing,
                 format!("there is no namespace {name}"),
-                "create it, or mend target.kubernetes.namespace of the platform file",
+                "create it, or fix target.kubernetes.namespace of the platform file",
             ),
         })
     });

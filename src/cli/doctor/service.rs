@@ -117,7 +117,7 @@ async fn slot(ports: &Ports, part: String, slot: Slot, (path, within): (&str, Du
     let answered = match ports.requests.get(Route::Preview(slot), path, within).await {
         Ok(reply) if reply.status >= 500 => {
             let found = format!("GET {path} is answered with status {}", reply.status);
-            Finding::not(preview, State::Missing, found, format!("mend {slot}, or the path of `identity`"))
+            Finding::not(preview, State::Missing, found, format!("fix {slot}, or the path of `identity`"))
         }
         Ok(reply) if reply.slot().is_some_and(|served| served != slot) => {
             let found = format!("GET {path} reaches the other slot");
@@ -125,7 +125,7 @@ async fn slot(ports: &Ports, part: String, slot: Slot, (path, within): (&str, Du
                 preview,
                 State::Missing,
                 found,
-                "mend the preview's selector, or its name in the platform file",
+                "fix the preview's selector, or its name in the platform file",
             )
         }
         Ok(reply) => Finding::fine(preview, format!("GET {path} is answered with status {}", reply.status)),

@@ -81,7 +81,7 @@ impl Stage {
             replicas: 2,
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
-            extent: lab::Extent::default(),
+            features: lab::Features::default(),
             database,
         };
         Ok(lab::raise(&options, READY).await?.0)

@@ -53,7 +53,7 @@ pub(super) struct AlertsArgs {
 pub(super) struct BreakArgs {
     #[command(flatten)]
     pub at: Where,
-    /// What to break or mend
+    /// What to break or fix
     pub what: Breakable,
 }
 

@@ -65,7 +65,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Unread>), E
             Err(Why { what, before }) => {
                 let span = Span::new(before.len(), before.len());
                 let diagnostic =
-                    Diagnostic::new(Code::Unread, span, what, "save it as UTF-8, mend it, or leave it out");
+                    Diagnostic::new(Code::Unread, span, what, "save it as UTF-8, fix it, or leave it out");
                 unread.push(Unread { source: Source { path, text: before }, diagnostic });
             }
         }
@@ -75,7 +75,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Unread>), E
 
 pub(super) fn source(path: PathBuf) -> Result<Source, Error> {
     let text = text(&path).map_err(|Why { what, .. }| {
-        Error::usage(format!("cannot read `{}`: {what}", path.display()), "mend it, or leave it out")
+        Error::usage(format!("cannot read `{}`: {what}", path.display()), "fix it, or leave it out")
     })?;
     Ok(Source { path, text })
 }

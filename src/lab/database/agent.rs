@@ -26,7 +26,7 @@ use super::{
     proxy::{self, Forward},
     routes,
     site::Site,
-    wish::{Wish, Wished},
+    desired::{Desired, DesiredState},
 };
 use crate::{
     error::Error,
@@ -84,19 +84,19 @@ pub struct Agent {
     machine: Machine,
     plan: HostPlan,
     stallable: bool,
-    wished: Mutex<Wished>,
+    desired: Mutex<DesiredState>,
     ready: AtomicBool,
     /// Held by whoever carries out an order.
     orders: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Agent {
-    fn wished(&self) -> MutexGuard<'_, Wished> {
-        self.wished.lock().unwrap_or_else(PoisonError::into_inner)
+    fn desired(&self) -> MutexGuard<'_, DesiredState> {
+        self.desired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wish(&self, change: impl FnOnce(&mut Wish)) -> Result<(), Error> {
-        self.wished().change(change)
+    fn order(&self, change: impl FnOnce(&mut Desired)) -> Result<(), Error> {
+        self.desired().change(change)
     }
 
     /// Whether its database was made.
@@ -109,12 +109,12 @@ impl Agent {
             state: self.machine.state()?,
             flow: self.machine.flow(),
             free: self.machine.free()?,
-            epoch: self.wished().now().epoch,
+            epoch: self.desired().now().epoch,
         })
     }
 
     fn admit(&self, epoch: Epoch) -> Result<(), Refusal> {
-        match self.wished().now().epoch {
+        match self.desired().now().epoch {
             highest if epoch < highest => Err(Refusal::Superseded(highest)),
             _ => Ok(()),
         }
@@ -124,7 +124,7 @@ impl Agent {
     pub async fn fence(&self, epoch: Epoch) -> Result<(), Refusal> {
         let _turn = self.orders.lock().await;
         self.admit(epoch)?;
-        self.wish(|wish| wish.epoch = epoch)?;
+        self.order(|desired| desired.epoch = epoch)?;
         tracing::info!(%epoch, "fenced");
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Agent {
             return Err(Refusal::Cannot(format!("{} cannot be {to}", self.plan.name)));
         }
         // First what is meant: whoever comes after a crash must not start what was to be ended.
-        self.wish(|wish| (wish.state, wish.epoch) = (to, epoch))?;
+        self.order(|desired| (desired.state, desired.epoch) = (to, epoch))?;
         tracing::info!(%to, %epoch, "state ordered");
         Ok(self.machine.set_state(to).await?)
     }
@@ -149,7 +149,7 @@ impl Agent {
         if to == Flow::Frozen && !self.plan.runs.can_freeze() {
             return Err(Refusal::Cannot(format!("{} sends no changes on", self.plan.name)));
         }
-        self.wish(|wish| (wish.flow, wish.epoch) = (to, epoch))?;
+        self.order(|desired| (desired.flow, desired.epoch) = (to, epoch))?;
         tracing::info!(?to, %epoch, "flow ordered");
         Ok(self.machine.set_flow(to)?)
     }
@@ -158,9 +158,9 @@ impl Agent {
     pub async fn stop(&self, epoch: Epoch) -> Result<(), Refusal> {
         let _turn = self.orders.lock().await;
         self.admit(epoch)?;
-        self.wish(|wish| wish.epoch = epoch)?;
+        self.order(|desired| desired.epoch = epoch)?;
         self.machine.stop_cleanly().await?;
-        self.wish(|wish| wish.state = HostState::Down)?;
+        self.order(|desired| desired.state = HostState::Down)?;
         tracing::info!(%epoch, "stopped cleanly");
         Ok(())
     }
@@ -169,12 +169,12 @@ impl Agent {
     pub async fn follow(&self, primary: &str, epoch: Epoch) -> Result<String, Refusal> {
         let mut turn = self.orders.lock().await;
         self.admit(epoch)?;
-        self.wish(|wish| wish.epoch = epoch)?;
+        self.order(|desired| desired.epoch = epoch)?;
         let again = turn.is_some_and(|before| before.elapsed() < AGAIN_WITHIN);
         *turn = Some(Instant::now());
         let how = self.machine.follow(primary, again).await?;
         // Not before: a primary of old that was not made to follow must not be started as what it was.
-        self.wish(|wish| wish.state = HostState::Running)?;
+        self.order(|desired| desired.state = HostState::Running)?;
         tracing::info!(primary, how, %epoch, "follows");
         Ok(how)
     }
@@ -182,19 +182,19 @@ impl Agent {
     /// Makes the host what it is meant to be, at the agent's own start.
     async fn settle(&self) -> Result<(), Error> {
         let _turn = self.orders.lock().await;
-        let wish = self.wished().now();
+        let desired = self.desired().now();
         let failed = |e: io::Error| broken(&format!("the host {}", self.plan.name), e);
-        if !wish.made {
+        if !desired.made {
             self.machine.make().await.map_err(failed)?;
-            self.wish(|wish| wish.made = true)?;
+            self.order(|desired| desired.made = true)?;
             return Ok(());
         }
-        self.machine.set_flow(wish.flow).map_err(failed)?;
+        self.machine.set_flow(desired.flow).map_err(failed)?;
         let now = self.machine.state().map_err(failed)?;
-        tracing::info!(%now, meant = %wish.state, "found");
+        tracing::info!(%now, meant = %desired.state, "found");
         // A host that was put out of order stays out of order.
-        if matches!(wish.state, HostState::Running | HostState::Partitioned)
-            && let Err(e) = self.machine.set_state(wish.state).await
+        if matches!(desired.state, HostState::Running | HostState::Partitioned)
+            && let Err(e) = self.machine.set_state(desired.state).await
         {
             // Whoever gives the next order hears of it.
             tracing::error!("{e}");
@@ -234,15 +234,15 @@ pub async fn serve(folder: &Folder, name: &str, stop: CancellationToken) -> Resu
     if let Some(disk) = &site.disk {
         disk.recover();
     }
-    let wished = Wished::open(folder.host(name))?;
-    let network = Gate::new(wished.now().state.has(Act::Partition));
+    let desired = DesiredState::open(folder.host(name))?;
+    let network = Gate::new(desired.now().state.has(Act::Partition));
     let flow = Gate::new(false);
     proxy::start(forwards(&site.plan, &network, &flow)).await?;
     let agent = Arc::new(Agent {
         machine: Machine::new(site.clone(), engine(&site), network, flow),
         plan: site.plan.clone(),
         stallable: site.cluster.settings.stallable,
-        wished: Mutex::new(wished),
+        desired: Mutex::new(desired),
         ready: AtomicBool::new(false),
         orders: tokio::sync::Mutex::default(),
     });

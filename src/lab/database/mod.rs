@@ -1,4 +1,4 @@
-//! Real database clusters: hosts whose agents start, break and mend them, as machines and networks are broken and mended.
+//! Real database clusters: hosts whose agents start, break and fix them, as machines and networks are broken and mended.
 
 mod agent;
 mod cluster;
@@ -22,7 +22,7 @@ mod routes;
 mod site;
 mod sweep;
 mod tool;
-mod wish;
+mod desired;
 
 pub use agent::{HostStand, serve};
 pub use cluster::Cluster;

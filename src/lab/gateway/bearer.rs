@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{
-    extent::GatewayDefect,
+    features::GatewayDefect,
     http::CLAIMS,
     identity::{Claims, Invalid, JWKS, Jwt, KeySet},
     telemetry::{Call, Peer, Tracing, Work},

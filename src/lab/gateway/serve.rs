@@ -18,7 +18,7 @@ use crate::{
     lab::{
         SERVICE, Service,
         connections::Connections,
-        extent::GatewayDefect,
+        features::GatewayDefect,
         flight::Flights,
         http::listen,
         state::Folder,

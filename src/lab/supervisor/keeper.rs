@@ -106,7 +106,7 @@ impl Keeper {
     /// A process of a service, with what it does about traces.
     fn traced(&self, name: &str, service: Service) -> Launch {
         let role = service.name();
-        match self.options.extent.traces(service) {
+        match self.options.features.traces(service) {
             Traces::Pass => self.role(name, role),
             Traces::Silent => self.role(name, role).arg("--silent"),
             Traces::Otlp(endpoint) => self.role(name, role).args(["--otlp", &endpoint]),
@@ -134,7 +134,7 @@ impl Keeper {
 
     fn add_gateway(&mut self, lab: &LabFile) {
         let timeout = format!("{}ms", self.options.upstream_timeout.as_millis());
-        let defects = self.options.extent.gateway_defects.iter().map(|defect| format!("--defect={defect}"));
+        let defects = self.options.features.gateway_defects.iter().map(|defect| format!("--defect={defect}"));
         let name = Service::Gateway.name();
         let launch = self
             .traced(name, Service::Gateway)

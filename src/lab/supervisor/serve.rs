@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     lab::{
         database::{self, Cluster, DatabaseKind, Setting, Settings},
-        extent::Extent,
+        features::Features,
         http::listen,
         services::{FullLab, Service},
         state::{self, Folder, LabFile, broken, fault},
@@ -46,7 +46,7 @@ pub struct Options {
     pub upstream_timeout: Duration,
     /// Whether Prometheus is started where its binary is found.
     pub prometheus: bool,
-    pub extent: Extent,
+    pub features: Features,
     pub database: Option<WithDatabase>,
 }
 
@@ -90,7 +90,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         Some(database) => Some(Cluster::plan(database.kind, database.settings()?, |name| ports.address(name))?),
         None => None,
     };
-    let full = match options.extent.full {
+    let full = match options.features.full {
         true => Some(FullLab::plan(|service| ports.address(service.name()))?),
         false => None,
     };

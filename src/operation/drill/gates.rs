@@ -162,7 +162,7 @@ fn timeline(node: &NodeSeen) -> String {
 fn whole(spec: &Spec, topology: &Topology) -> Gate {
     match topology.is_whole(spec.require.lag) {
         Ok(()) => Gate::open("whole", "every standby streams on the primary's timeline"),
-        Err(why) => Gate::shut("whole", why, "mend replication first, or raise `require.lag`"),
+        Err(why) => Gate::shut("whole", why, "fix replication first, or raise `require.lag`"),
     }
 }
 
@@ -316,7 +316,7 @@ fn slo(spec: &Spec, facts: &Facts) -> Gate {
             Some(past) => {
                 let share = percent(past.share.unwrap_or_default());
                 let why = format!("{} is not healthy: {share} bad of {} tolerated", past.name, percent(past.tolerated));
-                Gate::shut("slo", why, "mend it first")
+                Gate::shut("slo", why, "fix it first")
             }
             None => Gate::open("slo", format!("{} is healthy", users.service)),
         },

@@ -147,7 +147,7 @@ async fn smoke(switch: &Switch) -> Gate {
     }
     for smoke in &spec.smoke {
         if let Err(why) = probes::passes(switch, spec.to, smoke, probes::PATIENT).await {
-            return Gate::shut("smoke", why, format!("mend {} before it gets traffic", spec.to));
+            return Gate::shut("smoke", why, format!("fix {} before it gets traffic", spec.to));
         }
     }
     Gate::open("smoke", format!("{} requests pass on {} through the preview path", spec.smoke.len(), spec.to))
@@ -170,7 +170,7 @@ fn slo(spec: &Spec, facts: &Facts) -> Gate {
             let ill = |past: &&Past| past.share.is_some_and(|share| share > past.cap);
             match pasts.iter().find(ill) {
                 Some(past) => {
-                    Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "mend it first")
+                    Gate::shut("slo", format!("{} is not healthy: {}", spec.from(), told(past)), "fix it first")
                 }
                 None => {
                     let remarks: BTreeSet<&String> = pasts.iter().flat_map(|past| &past.remarks).collect();

@@ -163,7 +163,7 @@ pub struct Problem {
     pub place: sequence::Span,
     /// What is wrong, with the candidates where there are several.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: String,
 }
 

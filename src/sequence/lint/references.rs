@@ -223,14 +223,14 @@ impl<'a> References<'a> {
         if here.is_page() && (made || here.ways(path).iter().any(built)) {
             let what =
                 format!("there is no file for `{path}`; the site's generator may make the page of something else");
-            let fix = "say where the site's files are with `--site-root FOLDER`, or mend the link";
+            let fix = "say where the site's files are with `--site-root FOLDER`, or fix the link";
             return Some(Diagnostic::new(Code::SiteLink, link.span, what, fix));
         }
         let what = format!("there is no `{}`", written(path, here.own).display());
         let fix = if path.starts_with('/') {
-            "mend the path, which counts from the project's folder, or name the site's with `--site-root FOLDER`"
+            "fix the path, which counts from the project's folder, or name the site's with `--site-root FOLDER`"
         } else {
-            "mend the path, which counts from the document's folder, or add the file"
+            "fix the path, which counts from the document's folder, or add the file"
         };
         Some(Diagnostic::new(Code::DeadLink, link.span, what, fix))
     }
@@ -274,7 +274,7 @@ fn twice(document: &Document) -> Vec<Diagnostic> {
 /// A label that no document defines, where others than documents may.
 fn made_label(link: &Link, anchor: &str) -> Diagnostic {
     let what = format!("no document defines the label `{anchor}`; the site's generator may know it from elsewhere");
-    Diagnostic::new(Code::SiteLink, link.span, what, format!("write `({anchor})=` where it leads to, or mend the link"))
+    Diagnostic::new(Code::SiteLink, link.span, what, format!("write `({anchor})=` where it leads to, or fix the link"))
 }
 
 fn dead_anchor(link: &Link, anchor: &str, within: &str) -> Diagnostic {
@@ -283,7 +283,7 @@ fn dead_anchor(link: &Link, anchor: &str, within: &str) -> Diagnostic {
         Code::DeadAnchor,
         link.span,
         what,
-        format!("add a heading or `<a id=\"{anchor}\"></a>` there, or mend the link"),
+        format!("add a heading or `<a id=\"{anchor}\"></a>` there, or fix the link"),
     )
 }
 
@@ -293,13 +293,13 @@ fn named(name: &PathName, folders: &[PathBuf], library: &dyn Library) -> Option<
         let missing = !folders.iter().any(|folder| library.any(folder, &name.path));
         return missing.then(|| {
             let what = format!("no file matches `{}`", name.path);
-            Diagnostic::new(Code::DeadGlob, name.span, what, format!("mend the pattern, or add the files: {tried}"))
+            Diagnostic::new(Code::DeadGlob, name.span, what, format!("fix the pattern, or add the files: {tried}"))
         });
     }
     let missing = folders.iter().all(|folder| library.entry(&normal(&folder.join(&name.path))) == Entry::Missing);
     missing.then(|| {
         let what = format!("there is no `{}`", name.path);
-        Diagnostic::new(Code::DeadPath, name.span, what, format!("mend the path, or add the file: {tried}"))
+        Diagnostic::new(Code::DeadPath, name.span, what, format!("fix the path, or add the file: {tried}"))
     })
 }
 

@@ -80,7 +80,7 @@ pub fn parse(source: &str, mode: Mode) -> Parsed {
     if let Some(span) = clean.front_matter
         && let Err(why) = yaml::map(span.of(source))
     {
-        let fix = "mend the YAML between the `---` lines, or remove it";
+        let fix = "fix the YAML between the `---` lines, or remove it";
         found.push(Diagnostic::new(Code::Yaml, span, format!("the front matter is no YAML: {why}"), fix));
     }
     let (kind, header) = detect(&clean.text);

@@ -19,7 +19,7 @@ pub const CHECKS: &[&str] =
 
 /// Everything that was found.
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
-    case.all(case.writer, "start the node, or mend address, user or password", || {
+    case.all(case.writer, "start the node, or fix address, user or password", || {
         vec![
             rights(case),
             read_only(case),
@@ -207,11 +207,11 @@ mod tests {
         ];
         let topology = Topology { nodes: vec![primary("a", "0-1", 5000), standby("b", "0-1", 8)], leader: None };
         insta::assert_snapshot!(judge(&seen, &topology), @r"
-        reach! c: no answer within 300ms -> start the node, or mend address, user or password
+        reach! c: no answer within 300ms -> start the node, or fix address, user or password
         rights! me may not see replication at b; me may not replicate at b; me may not administer replication at b -> grant slave monitor on *.* to me; grant replication slave on *.* to me; create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; grant interlock_admin to me
         read_only! me may write to a although it is read-only -> create role interlock_admin; grant read_only admin, replication slave admin, reload on *.* to interlock_admin; grant interlock_admin to me; revoke read_only admin, super on *.* from me
         table! me may not make, fill, read and drop a table in app at a; me may not make, fill, read and drop a table in app at b -> grant create, drop, insert, select on app.* to me
-        standbys! b is 4992 transactions behind, 1000 are allowed -> wait until a standby has caught up, or mend its replication
+        standbys! b is 4992 transactions behind, 1000 are allowed -> wait until a standby has caught up, or fix its replication
         gtids! b has gtid_strict_mode off; b follows without GTIDs; b follows 2 primaries; two nodes have the same server_id; the nodes have different gtid_domain_id -> set gtid_strict_mode, log_bin and log_slave_updates to on, one gtid_domain_id and a server_id for each node, and let standbys use master_use_gtid = slave_pos
         durability: a has sync_binlog 0, innodb_flush_log_at_trx_commit 1: power loss loses rows
         synchronous: no: a acknowledges before a standby has a row

@@ -25,7 +25,7 @@ pub fn findings(manager: &Manager, topology: &Topology, victim: &str) -> Vec<Fin
         Err(why) => found.push(objection(
             "manager",
             why.clone(),
-            "start Patroni and its store, or mend the address of its REST API",
+            "start Patroni and its store, or fix the address of its REST API",
         )),
         Ok(cluster) => found.extend([
             fine("manager", "it answers"),
@@ -39,7 +39,7 @@ pub fn findings(manager: &Manager, topology: &Topology, victim: &str) -> Vec<Fin
         Err(why) => found.push(objection(
             "settings",
             why.clone(),
-            "start Patroni and its store, or mend the address of its REST API",
+            "start Patroni and its store, or fix the address of its REST API",
         )),
         Ok(config) => found.extend([timing(config), mode(config, topology), settings(config)]),
     }

@@ -17,7 +17,7 @@ pub const CHECKS: &[&str] =
 
 /// Everything that was found.
 pub fn findings(case: &Case<'_>) -> Vec<Finding> {
-    case.all(case.admin, "start the node, or mend address, user, password or pg_hba.conf", || {
+    case.all(case.admin, "start the node, or fix address, user, password or pg_hba.conf", || {
         vec![
             rights(case),
             table(case),
@@ -160,7 +160,7 @@ fn synchronous(case: &Case<'_>) -> Finding {
     if waits.is_empty() {
         let told = format!("{name} is told to wait for `{names}`");
         if node.waited_for == 0 && node.rights.stats {
-            let hint = "connect such a standby, or mend synchronous_standby_names";
+            let hint = "connect such a standby, or fix synchronous_standby_names";
             return objection("synchronous", format!("{told}, and none of them is connected: writes hang"), hint);
         }
         return fine("synchronous", format!("{told}, and none of our nodes is one of them"));
@@ -271,14 +271,14 @@ mod tests {
         ];
         let topology = Topology { nodes: vec![primary("a", "1", 1 << 30), standby("b", "1", 400)], leader: None };
         insta::assert_snapshot!(judge(&seen, &topology), @r"
-        reach! c: cannot reach postgres c: no answer within 300ms -> start the node, or mend address, user, password or pg_hba.conf
+        reach! c: cannot reach postgres c: no answer within 300ms -> start the node, or fix address, user, password or pg_hba.conf
         rights! me does not see replication at b; me may not promote b -> grant pg_monitor to me; in database app, grant execute on function pg_promote to me
         table! me may not make a table in schema public at a -> grant create on schema public to me
-        standbys! b is 1073741424 bytes behind, 16777216 are allowed -> wait until a standby has caught up, or mend its replication
+        standbys! b is 1073741424 bytes behind, 16777216 are allowed -> wait until a standby has caught up, or fix its replication
         rewind! a has neither data checksums nor wal_log_hints, so it cannot be rewound; b has hot_standby off, so it could not be asked as a standby -> set wal_log_hints, full_page_writes and hot_standby to on and restart, then let a checkpoint pass
         slots! slot s1 at a is lost -> drop the slot, and make the standby that used it anew
         senders! a has max_wal_senders 1, and as primary needs 2 -> raise the setting and restart the node
-        synchronous! a is told to wait for `*`, and none of them is connected: writes hang -> connect such a standby, or mend synchronous_standby_names
+        synchronous! a is told to wait for `*`, and none of them is connected: writes hang -> connect such a standby, or fix synchronous_standby_names
         replay: b has cancelled 3 statements because replay had to go on; b applies changes 60000 ms late
         ");
     }

@@ -6,7 +6,7 @@ use super::{Service, telemetry::Traces};
 
 /// What a lab has beyond gateway, replicas and Prometheus.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct Features {
     /// Whether there are a store, an identity provider and a sink of alerts, and requests have to show a token.
     pub full: bool,
     /// The base address of the collector that all processes send their spans to.
@@ -16,7 +16,7 @@ pub struct Extent {
     pub gateway_defects: Vec<GatewayDefect>,
 }
 
-impl Extent {
+impl Features {
     /// What the processes of a service do about traces.
     #[must_use]
     pub fn traces(&self, service: Service) -> Traces {
@@ -93,11 +93,11 @@ mod tests {
     #[test]
     fn an_untraced_service_makes_no_spans_whatever_the_others_do() {
         let untraced = vec!["store".parse().unwrap(), "alerts:passes".parse().unwrap()];
-        let extent = Extent { otlp: Some("http://127.0.0.1:4318".into()), untraced, ..Extent::default() };
+        let features = Features { otlp: Some("http://127.0.0.1:4318".into()), untraced, ..Features::default() };
         let otlp = Traces::Otlp("http://127.0.0.1:4318".into());
-        let told = Service::ALL.map(|service| extent.traces(service));
+        let told = Service::ALL.map(|service| features.traces(service));
         assert_eq!(told, [otlp.clone(), otlp.clone(), Traces::Silent, otlp, Traces::Pass]);
-        assert_eq!(Extent::default().traces(Service::Gateway), Traces::Pass);
+        assert_eq!(Features::default().traces(Service::Gateway), Traces::Pass);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 /// What a host is meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct Desired {
     /// Whether its database was made.
     pub made: bool,
     /// The state that was ordered last.
@@ -26,23 +26,23 @@ pub struct Wish {
 }
 
 /// The file that it is kept in.
-pub struct Wished {
+pub struct DesiredState {
     file: PathBuf,
-    now: Wish,
+    now: Desired,
 }
 
-impl Wished {
+impl DesiredState {
     /// Reads the file; where there is none, nothing was made or ordered yet.
     ///
     /// # Errors
     /// Where it cannot be read.
     pub fn open(file: PathBuf) -> Result<Self, Error> {
-        let nothing = Wish { made: false, state: HostState::Running, flow: Flow::Flowing, epoch: Epoch(0) };
+        let nothing = Desired { made: false, state: HostState::Running, flow: Flow::Flowing, epoch: Epoch(0) };
         Ok(Self { now: state::read(&file)?.unwrap_or(nothing), file })
     }
 
     #[must_use]
-    pub const fn now(&self) -> Wish {
+    pub const fn now(&self) -> Desired {
         self.now
     }
 
@@ -50,7 +50,7 @@ impl Wished {
     ///
     /// # Errors
     /// Where the file cannot be written; it stays as it was then.
-    pub fn change(&mut self, change: impl FnOnce(&mut Wish)) -> Result<(), Error> {
+    pub fn change(&mut self, change: impl FnOnce(&mut Desired)) -> Result<(), Error> {
         let mut next = self.now;
         change(&mut next);
         if next != self.now {
