@@ -1,20 +1,15 @@
 //! The real drill over the simulated cluster.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use interlock::{
-    error::Error,
     guard::{Plan, Strength},
     model::{Epoch, HumanDuration, Restore, Victim},
     operation::{
         self,
-        drill::{
-            Drill, Method, Ports, Require, Spec, Writer,
-            ledger::{Mark, Objectives, Records},
-            record::{Progress, Recording, WriterSpec, Writers},
-        },
+        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
     },
     ports::{
         Clock, Database, Fencing, Finding, Flow, HostState, Hosts, Means, NodeSeen, Order as Asked, Permit, PortError,
@@ -32,7 +27,7 @@ use crate::{
     node::Node,
     platform::Request,
     scenario::{Fault, Scenario},
-    writing::Writing,
+    writing::NodeWriters,
 };
 
 /// Between two looks at what is awaited.
@@ -104,9 +99,9 @@ pub fn drill(node: &Node) -> Drill {
     let port = Arc::new(Port(node.clone()));
     let ports = Ports {
         database: port.clone(),
-        hosts: port.clone(),
+        hosts: port,
         metrics: None,
-        writers: port,
+        writers: Arc::new(NodeWriters(node.clone())),
         clock: Arc::new(node.clone()),
     };
     Drill::new(spec(&node.world.scenario), ports)
@@ -365,87 +360,6 @@ impl Hosts for Port {
                 self.0.ask("end command", NODES[0], Request::End { id }).await.map(drop)
             }
             other => Err(other.never_used()),
-        }
-    }
-}
-
-#[async_trait]
-impl Writers for Port {
-    async fn begin(&self, _: Arc<dyn Database>, _: WriterSpec, _: &Path) -> Result<Box<dyn Recording>, Error> {
-        let mut state = self.0.state();
-        cluster::elapse(&mut state);
-        state.platform.commands += 1;
-        let (now, number) = (state.now, state.platform.commands);
-        if let Some(cluster) = &mut state.platform.cluster {
-            cluster.writing = Some(Writing::new(self.0.process, number, now));
-        }
-        Ok(Box::new(Written { node: self.0.clone(), number }))
-    }
-
-    async fn read_back(&self, database: &dyn Database, records: &mut Records, within: Duration) {
-        let begun = self.0.now();
-        loop {
-            let topology = database.topology().await;
-            let (mut rows, mut troubles) = (BTreeMap::new(), BTreeMap::new());
-            for node in database.nodes() {
-                match database.rows(&node).await {
-                    Ok(found) => drop(rows.insert(node, found)),
-                    Err(e) => drop(troubles.insert(node, e.to_string())),
-                }
-            }
-            let mut tables = rows.values();
-            let first = tables.next();
-            let is_settled = troubles.is_empty() && tables.all(|rows| Some(rows) == first);
-            records.finals.primary = topology.primary().ok().map(|node| node.name.clone());
-            (records.finals.rows, records.finals.troubles) = (rows, troubles);
-            if is_settled || self.0.now().since(&begun) >= within {
-                return;
-            }
-            Clock::sleep(&self.0, PAUSE).await;
-        }
-    }
-}
-
-/// Writing of this process, if that is still the one.
-struct Written {
-    node: Node,
-    number: u64,
-}
-
-impl Written {
-    /// Does something with what is written until now.
-    fn with<T>(&self, does: impl FnOnce(&mut Writing, u64) -> T) -> Option<T> {
-        let mut state = self.node.state();
-        cluster::elapse(&mut state);
-        let now = state.now;
-        let writing = state.platform.cluster.as_mut().and_then(|cluster| cluster.writing.as_mut());
-        writing.filter(|writing| writing.number == self.number).map(|writing| does(writing, now))
-    }
-}
-
-#[async_trait]
-impl Recording for Written {
-    fn mark(&self, mark: Mark) {
-        self.with(|writing, now| writing.mark(mark, now));
-    }
-
-    fn progress(&self) -> Progress {
-        let nothing = || Writing::new(self.node.process, self.number, 0).progress(0);
-        self.with(|writing, now| writing.progress(now)).unwrap_or_else(nothing)
-    }
-
-    async fn stop(self: Box<Self>) -> Records {
-        let nothing = || Writing::new(self.node.process, self.number, 0).records(0);
-        self.with(|writing, now| writing.clone().records(now)).unwrap_or_else(nothing)
-    }
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        let mut state = self.node.state();
-        cluster::elapse(&mut state);
-        if let Some(cluster) = &mut state.platform.cluster {
-            cluster.writing.take_if(|writing| writing.number == self.number);
         }
     }
 }

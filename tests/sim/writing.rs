@@ -1,19 +1,26 @@
 //! The writers of a simulated drill: a write each tenth of a second, as long as the process runs that has begun them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use interlock::{
+    error::Error,
     operation::drill::{
         ledger::{Attempt, Head, Mark, Marks, Micros, Miss, Missed, Outcome, Records, Stream, Word},
-        record::Progress,
+        record::{Progress, Recording, WriterSpec, Writers},
     },
-    ports::Unit,
+    ports::{Clock, Database, Unit},
 };
 
-use crate::cluster::NODES;
+use crate::{
+    cluster::{self, NODES},
+    node::Node,
+};
 
 /// Between two writes, in milliseconds.
 const PERIOD: u64 = 100;
+/// Between two readings of the tables.
+const AGAIN: Duration = Duration::from_millis(200);
 /// A pause in the acknowledgements that is longer ends their steadiness.
 const UNSTEADY: u64 = PERIOD * 10;
 
@@ -136,6 +143,90 @@ impl Writing {
             marks: self.marks,
             ended: micros(now),
             ..Records::new(head)
+        }
+    }
+}
+
+/// The writers of a process.
+pub struct NodeWriters(pub Node);
+
+#[async_trait]
+impl Writers for NodeWriters {
+    async fn begin(&self, _: Arc<dyn Database>, _: WriterSpec, _: &Path) -> Result<Box<dyn Recording>, Error> {
+        let mut state = self.0.state();
+        cluster::elapse(&mut state);
+        state.platform.commands += 1;
+        let (now, number) = (state.now, state.platform.commands);
+        if let Some(cluster) = &mut state.platform.cluster {
+            cluster.writing = Some(Writing::new(self.0.process, number, now));
+        }
+        Ok(Box::new(Written { node: self.0.clone(), number }))
+    }
+
+    async fn read_back(&self, database: &dyn Database, records: &mut Records, within: Duration) {
+        let begun = self.0.now();
+        loop {
+            let topology = database.topology().await;
+            let (mut rows, mut troubles) = (BTreeMap::new(), BTreeMap::new());
+            for node in database.nodes() {
+                match database.rows(&node).await {
+                    Ok(found) => drop(rows.insert(node, found)),
+                    Err(e) => drop(troubles.insert(node, e.to_string())),
+                }
+            }
+            let mut tables = rows.values();
+            let first = tables.next();
+            let is_settled = troubles.is_empty() && tables.all(|rows| Some(rows) == first);
+            records.finals.primary = topology.primary().ok().map(|node| node.name.clone());
+            (records.finals.rows, records.finals.troubles) = (rows, troubles);
+            if is_settled || self.0.now().since(&begun) >= within {
+                return;
+            }
+            Clock::sleep(&self.0, AGAIN).await;
+        }
+    }
+}
+
+/// Writing of this process, if that is still the one.
+struct Written {
+    node: Node,
+    number: u64,
+}
+
+impl Written {
+    /// Does something with what is written until now.
+    fn with<T>(&self, does: impl FnOnce(&mut Writing, u64) -> T) -> Option<T> {
+        let mut state = self.node.state();
+        cluster::elapse(&mut state);
+        let now = state.now;
+        let writing = state.platform.cluster.as_mut().and_then(|cluster| cluster.writing.as_mut());
+        writing.filter(|writing| writing.number == self.number).map(|writing| does(writing, now))
+    }
+}
+
+#[async_trait]
+impl Recording for Written {
+    fn mark(&self, mark: Mark) {
+        self.with(|writing, now| writing.mark(mark, now));
+    }
+
+    fn progress(&self) -> Progress {
+        let nothing = || Writing::new(self.node.process, self.number, 0).progress(0);
+        self.with(|writing, now| writing.progress(now)).unwrap_or_else(nothing)
+    }
+
+    async fn stop(self: Box<Self>) -> Records {
+        let nothing = || Writing::new(self.node.process, self.number, 0).records(0);
+        self.with(|writing, now| writing.clone().records(now)).unwrap_or_else(nothing)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let mut state = self.node.state();
+        cluster::elapse(&mut state);
+        if let Some(cluster) = &mut state.platform.cluster {
+            cluster.writing.take_if(|writing| writing.number == self.number);
         }
     }
 }
