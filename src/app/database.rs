@@ -10,7 +10,10 @@ use crate::{
     },
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
-    operation::{Build, drill::Ports},
+    operation::{
+        Build,
+        drill::{Ports, record::UrgentWriters},
+    },
     ports::{Act, Database, Flow, Hosts, Order, PortError},
 };
 
@@ -50,7 +53,7 @@ impl Snapshot {
             Some(build) => Some(self.metrics_source(build).await?),
             None => None,
         };
-        Ok(Ports { database, hosts, metrics, clock: Arc::new(SystemClock) })
+        Ok(Ports { database, hosts, metrics, writers: Arc::new(UrgentWriters), clock: Arc::new(SystemClock) })
     }
 
     fn login(&self, login: &Login) -> Result<Connect, Error> {

@@ -140,8 +140,11 @@ impl<'a> Driver<'a> {
             Next::Undo { .. } if self.wrote => return Ok(Step::Renews),
             Next::Undo { step, prior, written, prepared } => {
                 let key = self.key(step).0;
-                let back = Return { step, key, prior, written: &written, prepared: &prepared };
-                let open = open(history).into_iter().filter(|(step, _)| self.key(*step).0 == key);
+                let awaited = self.context.operation.awaits(key);
+                let awaits = !awaited.is_empty();
+                let back = Return { step, key, prior, written: &written, prepared: &prepared, awaits };
+                let concerns = |at: &str| at == key || awaited.iter().any(|awaited| awaited == at);
+                let open = open(history).into_iter().filter(|(step, _)| concerns(self.key(*step).0));
                 let open = open.map(|(_, means)| means).collect();
                 let (grant, (permit, notes)) = (self.grant.clone(), StepPermit::new(self.context, &self.grant, step));
                 self.let_act(notes, put_back(self.context, &grant, back, &permit, open)).await??

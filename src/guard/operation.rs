@@ -119,6 +119,12 @@ pub trait Operation: Send + Sync {
         let _ = within;
         Err(means.never_used())
     }
+    /// Keys at which nothing may be under way any more before this one is put back: what was intended there is settled first, and
+    /// where it may still act nothing is done here. Elsewhere what can only be awaited delays nothing for long.
+    fn awaits(&self, key: &str) -> Vec<String> {
+        let _ = key;
+        Vec::new()
+    }
     /// Whether the platform can take `prior` back at a key as it stands; only reads.
     async fn can_return(&self, key: &str, prior: &Value) -> bool;
     /// Prepares the platform to take `prior` back at a key, where it cannot as it stands.

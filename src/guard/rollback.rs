@@ -36,6 +36,8 @@ pub(super) struct Return<'a> {
     pub written: &'a [&'a Value],
     /// What stays where it stands there, since something else needs it to go back.
     pub prepared: &'a [&'a Value],
+    /// Nothing is done while something that is open may still act.
+    pub awaits: bool,
 }
 
 /// What has to be known before anything is put back.
@@ -74,16 +76,24 @@ pub(super) async fn put_back(
     permit: &StepPermit,
     mut open: Vec<Means>,
 ) -> Result<Entry, Error> {
-    let Return { step, key, prior, .. } = back;
+    let Return { step, key, prior, awaits, .. } = back;
     context.events.event(&Event::Returns { step, to: context.operation.say(key, prior) });
     let mut pause = RETURN_PAUSE / 10;
     let mut last = String::new();
     for attempt in 0..RETURN_TRIES {
+        let mut within = SETTLE_LAST;
         if attempt > 0 {
             context.clock.sleep(pause).await;
             pause = (pause * 2).min(RETURN_PAUSE);
             open.extend(permit.take_intended());
-            settle(context, &mut open, SETTLE).await;
+            within = SETTLE;
+        }
+        if (attempt > 0 || awaits)
+            && let Some(why) = settle(context, &mut open, within).await
+            && awaits
+        {
+            last = format!("{key} is left as it is while something may still act: {why}");
+            continue;
         }
         let surveyed = survey(context, grant, key, prior).await;
         match try_back(context, grant, back, surveyed, permit).await? {

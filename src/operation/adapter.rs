@@ -49,6 +49,11 @@ impl<K: Kind> Operation for K {
         Kind::settle(self, means, within).await
     }
 
+    fn awaits(&self, key: &str) -> Vec<String> {
+        let awaited = K::Key::parse(key).map(|key| Kind::awaits(self, &key)).unwrap_or_default();
+        awaited.iter().map(ToString::to_string).collect()
+    }
+
     async fn can_return(&self, key: &str, prior: &Value) -> bool {
         match known::<K>(key).and_then(|key| Ok((parsed::<K>(&key, prior)?, key))) {
             Ok((prior, key)) => Kind::can_return(self, &key, &prior).await,

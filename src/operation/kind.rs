@@ -148,6 +148,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
         let _ = within;
         Err(means.never_used())
     }
+    /// Keys at which nothing may be under way any more before this one is put back.
+    fn awaits(&self, key: &Self::Key) -> Vec<Self::Key> {
+        let _ = key;
+        Vec::new()
+    }
     /// Whether the platform can take `prior` back at a key as it stands; only reads.
     async fn can_return(&self, key: &Self::Key, prior: &Of<Self>) -> bool {
         let _ = (key, prior);

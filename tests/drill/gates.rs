@@ -10,7 +10,7 @@ use interlock::{
     model::{Epoch, HumanDuration, Restore, Victim},
     operation::{
         Kind as _,
-        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
+        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives, record::UrgentWriters},
         preconditions::Facts,
     },
     ports::{Database as _, Fencing, Flow, HostState, Hosts, Order, Permit, PortError},
@@ -113,8 +113,13 @@ pub fn spec() -> Spec {
 }
 
 pub fn bound(spec: Spec, fake: &Fake, hosts: Standing) -> Drill {
-    let ports =
-        Ports { database: Arc::new(fake.clone()), hosts: Arc::new(hosts), metrics: None, clock: Arc::new(SystemClock) };
+    let ports = Ports {
+        database: Arc::new(fake.clone()),
+        hosts: Arc::new(hosts),
+        metrics: None,
+        writers: Arc::new(UrgentWriters),
+        clock: Arc::new(SystemClock),
+    };
     Drill::new(spec, ports)
 }
 

@@ -41,13 +41,16 @@ struct Loose {
     silent: AtomicBool,
     /// What is under way can be neither ended nor seen.
     out_of_reach: AtomicBool,
+    /// Nothing is put back anywhere while something may still act at the loose key.
+    awaited: AtomicBool,
 }
 
 impl Loose {
     fn new() -> Arc<Self> {
         let off = || AtomicBool::new(false);
         let (under_way, begun) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { shelf: start(), under_way, begun, holds: off(), silent: off(), out_of_reach: off() })
+        let (holds, silent, out_of_reach, awaited) = (off(), off(), off(), off());
+        Arc::new(Self { shelf: start(), under_way, begun, holds, silent, out_of_reach, awaited })
     }
 
     /// Lets everything arrive that is still under way; says how much that was.
@@ -95,6 +98,10 @@ impl Operation for Loose {
         }
         self.under_way.lock().unwrap().retain(|(id, _)| id != means.what());
         Ok(())
+    }
+
+    fn awaits(&self, _: &str) -> Vec<String> {
+        if self.awaited.load(SeqCst) { vec![LOOSE.to_owned()] } else { Vec::new() }
     }
 
     async fn can_return(&self, key: &str, prior: &Value) -> bool {
@@ -192,6 +199,27 @@ async fn what_can_be_neither_ended_nor_seen_is_named_and_never_called_as_before(
     assert_eq!(bench.loose.deliver(), 1);
     bench.loose.out_of_reach.store(false, SeqCst);
     assert_eq!(bench.heal(Role::Recover).await.exit(), Exit::Interrupted);
+    bench.is_as_before();
+}
+
+#[tokio::test]
+async fn what_awaits_something_that_may_still_act_is_left_as_it_is() {
+    let bench = Bench::new();
+    bench.die_under_way().await;
+    bench.loose.out_of_reach.store(true, SeqCst);
+    bench.loose.awaited.store(true, SeqCst);
+    let left = bench.loose.shelf.values();
+    let outcome = bench.heal(Role::Guardian).await;
+    assert_eq!(outcome.exit(), Exit::Stuck, "{outcome}");
+    for key in ["weights", LOOSE] {
+        let told = format!("{key} is left as it is while something may still act");
+        assert!(outcome.why().contains(&told), "{outcome}");
+    }
+    assert!(outcome.why().contains("hand 0 may still act"), "{outcome}");
+    assert_eq!(bench.loose.shelf.values(), left);
+    bench.loose.out_of_reach.store(false, SeqCst);
+    assert_eq!(bench.heal(Role::Recover).await.exit(), Exit::Interrupted);
+    assert_eq!(bench.loose.deliver(), 0, "nothing may arrive once it is said to be as it was before");
     bench.is_as_before();
 }
 

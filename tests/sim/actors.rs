@@ -14,6 +14,7 @@ use interlock::{
 };
 
 use crate::{
+    drill,
     keys::Keys,
     laws::{self, run_id},
     mutants::Mutant,
@@ -62,6 +63,7 @@ impl Rebuild for Rebuilds {
 fn operation(node: &Node) -> Arc<dyn Operation> {
     match node.world.subject {
         Subject::Switchover => Arc::new(switch::switch(node)),
+        Subject::Drill => Arc::new(drill::drill(node)),
         _ => Arc::new(Keys(node.clone())),
     }
 }

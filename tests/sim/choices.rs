@@ -111,8 +111,11 @@ pub const WORK: &[Fate] = &[
 pub const WAIT: &[Fate] = &[Fate::Goes, Fate::Paused(3_000), Fate::Paused(13_000), Fate::Paused(60_000), Fate::Killed];
 
 /// The calls that each of these lists is for, as the count of what struck what names them.
-pub const CALLS: [(&[&str], &[Fate]); 3] = [
+pub const CALLS: [(&[&str], &[Fate]); 5] = [
     (&["read", "fence", "write", "command", "settle", "look", "request", "gate"], MESSAGE),
+    // Those of a drill.
+    (&["node", "state", "raise", "order", "end command"], MESSAGE),
+    (&["connect", "statement", "end session", "told", "ledger", "rows"], MESSAGE),
     (&["open", "take over", "beat", "check", "release", "append", "load", "lock", "acknowledge", "end"], WORK),
     (&["sleep", "pause"], WAIT),
 ];

@@ -27,7 +27,7 @@ pub struct Keys(pub Node);
 
 impl Node {
     /// A name that no command had before.
-    fn name_of_command(&self) -> String {
+    pub fn name_of_command(&self) -> String {
         let commands = &mut self.state().platform.commands;
         *commands += 1;
         commands.to_string()

@@ -15,6 +15,7 @@ use interlock::{
 use serde_json::Value;
 
 use crate::{
+    cluster,
     machine::ROOT,
     memory_disk::{Left, MemoryDisk},
     platform::{Message, Object, Request},
@@ -142,7 +143,7 @@ pub fn accepts_write(world: &World, state: &mut State, message: &Message, found:
     gates_were_asked(state, &name, key);
     let plan = &world.plan;
     let durable = journal(&state.disk.after_power_cut(Left::Nothing));
-    let captured = captured(&durable, plan, key);
+    let captured: Vec<_> = request.keys(key).into_iter().flat_map(|key| captured(&durable, plan, key)).collect();
     let goes_on_elsewhere = world.scenario.beyond && matches!(request, Request::Command { .. });
     if state.platform.contended && !goes_on_elsewhere {
         state.violates(format!("lock: {name} wrote at {key} while another run had the target"));
@@ -226,6 +227,7 @@ pub fn nobody_has_tampered(state: &mut State, process: usize, error: &Error) {
 
 /// What has to be true once nothing happens any more.
 pub fn at_rest(world: &World, state: &mut State) -> String {
+    cluster::rests(state);
     let plan = &world.plan;
     let stored = match stored(&state.disk) {
         Ok(stored) => stored,

@@ -4,7 +4,11 @@
 
 mod actors;
 mod choices;
+mod cluster;
+#[path = "../support/database/mod.rs"]
+mod database;
 mod diagram;
+mod drill;
 mod keys;
 mod laws;
 mod machine;
@@ -21,3 +25,4 @@ mod switch;
 mod tests;
 mod worker;
 mod world;
+mod writing;

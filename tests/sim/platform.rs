@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     choices::{Fate, MESSAGE},
+    cluster::{self, Call, Cluster, NODES},
     laws,
     mutants::Mutant,
     node::Node,
@@ -29,6 +30,8 @@ pub enum Request {
     ObserveContext { epoch: u64 },
     /// Ends a command, whose process is on this machine: one that waits at its gate as well.
     End { id: String },
+    /// What a drill's servers and hosts are asked and told.
+    Of(Call),
 }
 
 /// A message on its way to an object.
@@ -99,6 +102,8 @@ pub struct Platform {
     pub locked_at: Option<u64>,
     /// Another run has the target.
     pub contended: bool,
+    /// The database of a drill.
+    pub cluster: Option<Cluster>,
     /// How many writes were accepted.
     pub writes: u32,
     /// Live requests so far.
@@ -124,7 +129,11 @@ impl Platform {
         };
         let gate = [("gate".to_owned(), object(json!("open")))];
         let objects = subject.objects().into_iter().map(|(key, value)| (key.to_owned(), object(value))).chain(gate);
-        let objects = objects.collect();
+        let is_drill = subject == Subject::Drill;
+        // A host without an agent bears no epoch, nor does a server.
+        let unmarked = |key: String| (key, Object { epoch: 0, highest: 0, ..object(Value::Null) });
+        let machines = NODES.iter().filter(|_| is_drill).flat_map(|node| [(*node).to_owned(), format!("sql/{node}")]);
+        let objects = objects.chain(machines.map(unmarked)).collect();
         Self {
             objects,
             arrivals: 0,
@@ -133,6 +142,7 @@ impl Platform {
             shut_since: None,
             locked_at: None,
             contended: false,
+            cluster: is_drill.then(|| Cluster::new(scenario)),
             writes: 0,
             turn: 0,
             commands: 0,
@@ -184,6 +194,7 @@ impl Node {
         let fate = state.fate(process, call, MESSAGE);
         let bound = state.processes[process].bound.get(key).copied();
         let sent = state.now;
+        let patience = if let Request::Of(call) = &request { call.patience() } else { PATIENCE };
         let message = Message { process, key: key.to_owned(), request, stray: false, sent, bound };
         let stray = || Message { stray: true, ..message.clone() };
         let name = state.processes[process].name.clone();
@@ -195,9 +206,15 @@ impl Node {
             return ticket;
         }
         let gives_up = |state: &mut State| {
+            // Whoever is stopped before it sends waits from when it goes on.
+            let stopped = if let Fate::Paused(length) = fate { length } else { 0 };
             let heard = Answer::Says(Err(unreachable("no answer")));
-            state.after(PATIENCE, Event::Wakes { process, ticket, heard });
+            state.after(stopped + patience, Event::Wakes { process, ticket, heard });
         };
+        // A server whose host gets no time answers nothing.
+        if matches!(message.request, Request::Of(_)) {
+            gives_up(&mut state);
+        }
         match fate {
             Fate::Slow(length) => state.after(length, Event::Arrives { message, ticket: Some(ticket) }),
             Fate::Paused(length) => {
@@ -230,6 +247,21 @@ impl Node {
     }
 }
 
+impl Request {
+    /// The keys of the plan by which an object is written that it is for.
+    pub fn keys<'a>(&'a self, key: &'a str) -> Vec<&'a str> {
+        match self {
+            Self::Of(call) => call.keys().to_vec(),
+            _ => vec![key],
+        }
+    }
+
+    /// Whether it is done in the end, once its server gets time again.
+    const fn outlasts(&self) -> bool {
+        matches!(self, Self::Of(Call::Statement { .. }))
+    }
+}
+
 fn text(message: &Message) -> String {
     let Message { key, request, .. } = message;
     match request {
@@ -242,6 +274,7 @@ fn text(message: &Message) -> String {
         }
         Request::ObserveContext { epoch } => format!("look at {key} in epoch {epoch}"),
         Request::End { id } => format!("end command {id} at {key}"),
+        Request::Of(call) => format!("{call:?} at {key}"),
     }
 }
 
@@ -257,7 +290,16 @@ pub fn arrives(world: &World, message: Message, ticket: Option<u64>) {
         let meddling = state.platform.meddlings.remove(at);
         meddle(world, &mut state, &meddling);
     }
-    let answer = take(world, &mut state, &message);
+    let answer = match &message.request {
+        Request::Of(call) => cluster::take(world, &mut state, &message, call),
+        _ => Some(take(world, &mut state, &message)),
+    };
+    let Some(answer) = answer else {
+        if message.request.outlasts() {
+            state.after(PATIENCE, Event::Arrives { message: Message { stray: true, ..message }, ticket: None });
+        }
+        return;
+    };
     if message.stray {
         state.note("platform", || format!("arrives: {}: {}", text(&message), outcome(&answer)));
     }
@@ -276,6 +318,11 @@ fn outcome(answer: &Result<Seen, PortError>) -> String {
 
 /// Somebody else writes.
 fn meddle(world: &World, state: &mut State, meddling: &Meddling) {
+    if state.platform.cluster.is_some() {
+        state.trouble = true;
+        state.tell("somebody", Some("platform"), || format!("brings {} to {}", meddling.key, meddling.value), false);
+        return cluster::meddle(state, &meddling.key, &meddling.value);
+    }
     let is_planned = laws::is_planned(&world.plan, &meddling.key, &meddling.value);
     let is_captured = laws::is_captured(world, state, &meddling.key);
     let Some(object) = state.platform.objects.get_mut(&meddling.key) else { return };
@@ -351,11 +398,13 @@ fn take(world: &World, state: &mut State, message: &Message) -> Result<Seen, Por
             }
             laws::accepts_write(world, state, message, &found, foreign.as_ref());
         }
+        Request::Of(call) => return Err(unreachable(&format!("{call:?} is for a database"))),
         // Who looks in an earlier term does no harm.
         Request::ObserveContext { epoch } if *epoch > object.highest => (object.highest, object.fenced) = (*epoch, now),
         Request::ObserveContext { .. } => {}
         Request::End { id } => {
             object.ended.insert(id.clone());
+            cluster::end_command(state, id);
             end_command(state, key, id);
         }
     }
@@ -369,6 +418,7 @@ fn end_command(state: &mut State, key: &str, ended: &str) {
         Event::Arrives { message: Message { key: at, request: Request::Command { id, .. }, .. }, .. } => {
             at == key && id == ended
         }
+        Event::Arrives { message: Message { request: Request::Of(call), .. }, .. } => call.command() == Some(ended),
         _ => false,
     };
     let ended: Vec<_> = state.queue.iter().filter(|(_, event)| is_ended(event)).map(|(at, _)| *at).collect();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     choices::Choices,
-    switch,
+    drill, switch,
     world::{Event, Happening},
 };
 
@@ -25,6 +25,19 @@ pub enum Subject {
     Command,
     /// The real switchover.
     Switchover,
+    /// The real drill.
+    Drill,
+}
+
+/// How a drill takes the primary away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its host loses its power, and we promote the standby.
+    Promote,
+    /// Its role is handed over.
+    Switchover,
+    /// Its host gets no time for a while.
+    Pause,
 }
 
 /// What a process is there for.
@@ -76,6 +89,10 @@ pub struct Scenario {
     pub beyond: bool,
     /// No process sees another one, as in pods: who is gone shows by its silence alone.
     pub apart: bool,
+    /// What a drill does.
+    pub fault: Fault,
+    /// Hosts have agents, which know epochs; else they are given orders by commands.
+    pub agents: bool,
     pub meddlings: Vec<Meddling>,
     /// How a person decides on what is held in the end.
     pub decides: Resume,
@@ -112,14 +129,22 @@ impl Scenario {
         let unready = choices.seldom(4, 2) == 1;
         let apart = choices.seldom(5, 2) == 1;
         let beyond = subject == Subject::Command && choices.seldom(4, 2) == 1;
+        let (fault, agents) = match subject {
+            Subject::Drill => {
+                let fault = [Fault::Promote, Fault::Switchover, Fault::Pause][choices.seldom(2, 3) as usize];
+                // What a process has begun on another machine nobody ends here, and its plan says so.
+                (fault, choices.seldom(3, 2) == 1 || apart)
+            }
+            _ => (Fault::Promote, true),
+        };
         let mut meddlings = Vec::new();
         for _ in 0..2 {
-            let arrival = choices.seldom(5, 60);
+            let arrival = choices.seldom(5, if subject == Subject::Drill { 400 } else { 60 });
             if arrival > 0 {
                 let (key, first) = keys[choices.any(u32::try_from(keys.len()).unwrap()) as usize].clone();
                 let value = subject.foreign(&key, choices.any(3), &first);
                 // What commands act on is no object that anybody could tell from another.
-                let anew = choices.seldom(3, 2) == 1 && key != "host";
+                let anew = choices.seldom(3, 2) == 1 && key != "host" && subject != Subject::Drill;
                 meddlings.push(Meddling { arrival, key, value, anew });
             }
         }
@@ -155,7 +180,8 @@ impl Scenario {
         happens(choices, 12, &|choices| Happening::ClockJumps([86_400, -86_400][choices.any(2) as usize]));
         let decides = [Resume::Undo, Resume::Keep, Resume::Watch][choices.any(3) as usize];
         let confirm = u64::from(choices.seldom(6, 3)) * 10_000;
-        let left = u64::from(choices.seldom(8, 4)) * 5;
+        // Where no host bears an epoch none is left.
+        let left = u64::from(choices.seldom(8, 4)) * if agents { 5 } else { 0 };
         let shuts_at = match choices.seldom(6, 40) {
             0 => None,
             at => Some(u64::from(at) * 500),
@@ -166,6 +192,8 @@ impl Scenario {
             unready,
             beyond,
             apart,
+            fault,
+            agents,
             meddlings,
             decides,
             left,
@@ -183,6 +211,8 @@ impl Scenario {
             unready: false,
             beyond: false,
             apart: false,
+            fault: Fault::Promote,
+            agents: true,
             meddlings: Vec::new(),
             decides: Resume::Undo,
             left: 0,
@@ -203,6 +233,8 @@ impl Scenario {
 }
 
 impl Subject {
+    pub const ALL: [Self; 5] = [Self::Pair, Self::Keys, Self::Command, Self::Switchover, Self::Drill];
+
     /// The objects, and what stands there before.
     pub fn objects(self) -> Vec<(&'static str, Value)> {
         match self {
@@ -210,6 +242,9 @@ impl Subject {
             Self::Command => vec![("a", json!(0)), ("host", json!("up"))],
             Self::Switchover => {
                 vec![("scale/blue", json!(2)), ("scale/green", json!(2)), ("weights", json!(Weights::all(Slot::Blue)))]
+            }
+            Self::Drill => {
+                vec![("host/pg1", json!("running")), ("ledger", json!(false)), ("primary", json!("pg1"))]
             }
         }
     }
@@ -222,6 +257,9 @@ impl Subject {
             (Self::Switchover, "weights", _) => json!(Weights::all(Slot::Green)),
             (Self::Switchover, _, 0) => json!(5),
             (Self::Switchover, ..) => json!(0),
+            (Self::Drill, "host/pg1", _) => json!("down"),
+            (Self::Drill, "ledger", _) => json!(true),
+            (Self::Drill, ..) => json!("elsewhere"),
             (_, "host", 0) => json!("rescue"),
             (_, "host", _) => json!("down"),
             (_, "b", 2) => json!(0),
@@ -251,6 +289,8 @@ impl Subject {
                 vec![change("half", "a", json!(50), None), change("down", "host", json!("down"), None), watch("after")]
             }
             Self::Switchover => switch::plan(scenario).steps,
+            // What cannot be known ends a drill, and nobody is asked.
+            Self::Drill => return drill::plan(scenario),
         };
         let (operation, spec) = match self {
             Self::Switchover => ("switchover", switch::plan(scenario).spec),

@@ -13,7 +13,7 @@ use crate::{
     mutants::Mutant,
     scenario::Subject,
     schedule::{Report, play},
-    search::{exhaust, explain, explain_seed, search, subject},
+    search::{exhaust, explain, explain_seed, named, search, subject},
 };
 
 fn number(name: &str) -> Option<u64> {
@@ -28,13 +28,7 @@ fn one_schedule() {
     let list = std::env::var("INTERLOCK_SIM_CHOICES").ok();
     let list: Option<Vec<u32>> =
         list.map(|list| list.split(',').map(|choice| choice.trim().parse().unwrap()).collect());
-    let subject = match std::env::var("INTERLOCK_SIM_SUBJECT").as_deref() {
-        Ok("Pair") => Subject::Pair,
-        Ok("Command") => Subject::Command,
-        Ok("Switchover") => Subject::Switchover,
-        Ok(_) => Subject::Keys,
-        Err(_) => subject(seed),
-    };
+    let subject = subject(seed);
     let choices = list.map_or_else(|| Choices::of_seed(seed), |list| Choices::of_list(&list));
     let report = play(subject, Mutant::None, choices, true);
     println!("{subject:?}: {}, {} steps\n{}", report.ended, report.steps, mermaid(&report.told));
@@ -43,7 +37,7 @@ fn one_schedule() {
 
 #[test]
 fn what_nothing_disturbs_is_kept() {
-    for subject in [Subject::Pair, Subject::Keys, Subject::Command, Subject::Switchover] {
+    for subject in Subject::ALL {
         let report = play(subject, Mutant::None, Choices::of_list(&[]), true);
         let story = mermaid(&report.told);
         assert_eq!((report.ended.as_str(), &report.violations[..]), ("kept", &[][..]), "{subject:?}\n{story}");
@@ -140,6 +134,26 @@ fn gates_that_are_not_asked_again_are_found() {
     finds(Mutant::StaleGates, "gates");
 }
 
+/// Schedules that have violated a law before a mend: what was chosen where, and 0 everywhere else.
+#[test]
+fn what_has_violated_a_law_once_does_not_any_more() {
+    let schedules: [(Subject, &[(usize, u32)]); 3] = [
+        // The old primary was started while a promotion that was told could still come: at once,
+        (Subject::Drill, &[(6, 1), (9, 355), (14, 109), (16, 1), (82, 1), (90, 2), (143, 7), (156, 2)]),
+        // while its end was awaited,
+        (Subject::Drill, &[(6, 1), (7, 1), (11, 93), (79, 2), (87, 4)]),
+        // and because its role was stuck.
+        (Subject::Drill, &[(7, 1), (10, 1), (12, 38), (21, 1), (86, 2), (162, 6), (173, 2), (188, 2)]),
+    ];
+    for (subject, chosen) in schedules {
+        let mut list = vec![0; chosen.iter().map(|(at, _)| at + 1).max().unwrap_or(0)];
+        chosen.iter().for_each(|(at, choice)| list[*at] = *choice);
+        let report = play(subject, Mutant::None, Choices::of_list(&list), false);
+        assert!(!report.struck.is_empty(), "{chosen:?} strikes nothing any more: choices are drawn otherwise now");
+        assert!(report.violations.is_empty(), "{}", explain(subject, Mutant::None, &list, "this schedule"));
+    }
+}
+
 #[test]
 fn no_schedule_violates_a_law() {
     let count = number("INTERLOCK_SIM_SCHEDULES").unwrap_or(SCHEDULES);
@@ -164,7 +178,7 @@ fn no_schedule_violates_a_law() {
         .filter_map(|(call, fate)| Some((call, KINDS[fate.kind()?])))
         .filter(|what| !found.struck.contains_key(what))
         .collect();
-    assert!(missed.is_empty() || found.schedules < SCHEDULES, "law 7: never struck: {missed:?}");
+    assert!(missed.is_empty() || found.schedules < SCHEDULES || named().is_some(), "law 7: never struck: {missed:?}");
 }
 
 /// All schedules of two effects in which one thing goes wrong, and in which two do; where it is the machine that goes wrong

@@ -13,11 +13,13 @@ use tokio::task::AbortHandle;
 
 use crate::{
     choices::{Choices, Fate, KINDS},
+    cluster,
     memory_disk::{LEFT, Left, MemoryDisk},
     mutants::Mutant,
     platform::{Answer, Message, Platform},
     scenario::{Act, Scenario, Subject},
     worker::Worker,
+    writing::Writing,
 };
 
 /// From here on nothing goes wrong any more, in milliseconds.
@@ -271,12 +273,29 @@ impl State {
 
     pub fn pause(&mut self, process: usize, length: u64) {
         let until = self.now + length;
+        // Whatever it writes in the background stops with it.
+        cluster::elapse(self);
+        if let Some(writing) = self.writing_of(process) {
+            writing.stop_until(until);
+        }
         let paused = &mut self.processes[process].paused_until;
         *paused = until.max(*paused);
     }
 
+    /// The writing that goes on in a process.
+    fn writing_of(&mut self, process: usize) -> Option<&mut Writing> {
+        let cluster = self.platform.cluster.as_mut()?;
+        cluster.writing.as_mut().filter(|writing| writing.is_of(process))
+    }
+
     /// Ends a process at once.
     pub fn kill(&mut self, process: usize) {
+        cluster::elapse(self);
+        if self.writing_of(process).is_some()
+            && let Some(cluster) = &mut self.platform.cluster
+        {
+            cluster.writing = None;
+        }
         let Process { name, act, alive, died, task, .. } = &mut self.processes[process];
         if !std::mem::replace(alive, false) {
             return;
@@ -338,8 +357,12 @@ impl State {
 fn weight(call: &str) -> u64 {
     match call {
         "open" | "take over" | "release" | "acknowledge" | "end" | "command" | "settle" => 8,
+        "end command" | "rows" => 80,
+        "told" | "end session" => 40,
+        "order" => 20,
+        "statement" | "raise" => 10,
         "fence" | "write" | "append" => 2,
-        "read" => 3,
+        "read" | "connect" | "ledger" => 3,
         _ => 1,
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Cycle, Drill, Evidence, Watch,
     ledger::{self, Mark},
     operation::Present,
-    record::{Recorder, WriterSpec, read_back},
+    record::WriterSpec,
     users,
     verdict::{summary, together, told},
 };
@@ -89,10 +89,8 @@ async fn begin(drill: &Drill, nth: usize) -> Result<(), String> {
         ..WriterSpec::new(f64::from(spec.writer.rate))
     };
     let ledger = spec.ledger_of(nth);
-    let made = ledger.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.map_err(|e| format!("the folder of {} cannot be made: {e}", ledger.display()))?;
-    let recorder =
-        Recorder::start(drill.ports.database.clone(), writer, &ledger, 1).await.map_err(|e| e.to_string())?;
+    let begun = drill.ports.writers.begin(drill.ports.database.clone(), writer, &ledger).await;
+    let recorder = begun.map_err(|e| e.to_string())?;
     *drill.present.lock().await =
         Present { recorder: Some(recorder), before: Some(before), unharmed: true, ..Present::default() };
     Ok(())
@@ -177,7 +175,7 @@ async fn quiet(drill: &Drill) -> (Verdict, String) {
 async fn measure(drill: &Drill, evidence: &mut Evidence) -> (Verdict, String) {
     let mut present = drill.present.lock().await;
     let Some(mut records) = present.records.take() else { return orphaned() };
-    read_back(&*drill.ports.database, &mut records, drill.spec.limit.0).await;
+    drill.ports.writers.read_back(&*drill.ports.database, &mut records, drill.spec.limit.0).await;
     let measurement = match ledger::measure(&records) {
         Ok(measurement) => measurement,
         Err(flaw) => return (Verdict::NoData { why: flaw.to_string() }, flaw.to_string()),

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use super::{
     keys::{Key, Value},
     ledger::{Mark, Records},
     observe, orders, plan,
-    record::Recorder,
+    record::{Recording, Writers},
     report,
 };
 use crate::{
@@ -50,6 +50,8 @@ pub struct Ports {
     pub hosts: Arc<dyn Hosts>,
     /// The users' counters, where they are watched.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// Who writes to it meanwhile.
+    pub writers: Arc<dyn Writers>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -65,7 +67,7 @@ pub struct Drill {
 /// What is known of the repetition that is going on.
 #[derive(Default)]
 pub(super) struct Present {
-    pub recorder: Option<Recorder>,
+    pub recorder: Option<Box<dyn Recording>>,
     pub records: Option<Records>,
     pub before: Option<Topology>,
     pub rejoin: Option<Duration>,
@@ -174,10 +176,11 @@ impl Drill {
             self.present.lock().await.unharmed = false;
             return self.ports.hosts.set_state(host, to, permit).await;
         }
-        let begun = Instant::now();
+        let clock = &self.ports.clock;
+        let begun = clock.now();
         self.mark(Mark::Released).await;
         self.bring_back(host, permit).await?;
-        self.present.lock().await.rejoin = Some(begun.elapsed());
+        self.present.lock().await.rejoin = Some(clock.now().since(&begun));
         Ok(())
     }
 
@@ -351,6 +354,12 @@ impl Kind for Drill {
             Means::Command { .. } => self.ports.hosts.settle(means, within).await,
             Means::Session { .. } | Means::Request { .. } => self.ports.database.settle(means, within).await,
         }
+    }
+
+    /// A promotion that may still come would make a second primary of whichever one is started. A manager sees to that.
+    fn awaits(&self, key: &Key) -> Vec<Key> {
+        let starts_a_primary = matches!(key, Key::Primary | Key::Host(_)) && !self.ports.database.is_managed();
+        if starts_a_primary { vec![Key::Primary] } else { Vec::new() }
     }
 
     async fn can_return(&self, _: &Key, prior: &Value) -> bool {

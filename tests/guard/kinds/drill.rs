@@ -12,7 +12,7 @@ use interlock::{
     model::{HumanDuration, Restore, Victim},
     operation::{
         self, FencedKey,
-        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives},
+        drill::{Drill, Method, Ports, Require, Spec, Writer, ledger::Objectives, record::UrgentWriters},
         fenced_keys,
     },
     ports::Clock,
@@ -108,7 +108,13 @@ impl<W: Way> Drilled<W> {
 
     fn drill(&self) -> Drill {
         let database = Arc::new(self.database.clone());
-        let ports = Ports { database: database.clone(), hosts: database.clone(), metrics: None, clock: self.clock() };
+        let ports = Ports {
+            database: database.clone(),
+            hosts: database.clone(),
+            metrics: None,
+            writers: Arc::new(UrgentWriters),
+            clock: self.clock(),
+        };
         // No order is ever given that the gate has not asked for.
         let asked = Drill::new(self.spec(), ports.clone()).orders();
         let hosts = Arc::new(OnlyAsked { hosts: self.database.clone(), asked, unasked: self.unasked.clone() });

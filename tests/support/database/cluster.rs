@@ -7,7 +7,7 @@ use interlock::ports::{
     Clock as _, Database, Fencing, Finding, Follows, Hosts, Means, NodeSeen, Permit, PortError, Session, Topology, Unit,
 };
 
-use super::{MemoryDatabase, failing::Fate, node::What, roles::PAUSE, session::Connection, state::State};
+use super::{MemoryDatabase, failing::Fate, node::What, roles::TIMES, session::Connection, state::State};
 
 #[async_trait]
 impl Database for MemoryDatabase {
@@ -96,16 +96,16 @@ impl Database for MemoryDatabase {
         if self.is_managed() {
             self.ask_for(from, to, permit).await
         } else {
-            self.hand_over(from, to, hosts, permit).await
+            self.roles(hosts).hand_over(from, to, permit).await
         }
     }
 
     async fn take_role_back(&self, except: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
-        if self.is_managed() { Ok(()) } else { self.step_up_again(except, hosts, permit).await }
+        if self.is_managed() { Ok(()) } else { self.roles(hosts).step_up_again(except, permit).await }
     }
 
     async fn rejoin(&self, node: &str, hosts: &dyn Hosts, permit: &dyn Permit) -> Result<(), PortError> {
-        if self.is_managed() { self.comes_back(node).await } else { self.bring_back(node, hosts, permit).await }
+        if self.is_managed() { self.comes_back(node).await } else { self.roles(hosts).bring_back(node, permit).await }
     }
 
     async fn settle(&self, means: &Means, within: Duration) -> Result<(), PortError> {
@@ -122,7 +122,7 @@ impl Database for MemoryDatabase {
                         let why = "nothing tells whether it was taken".to_owned();
                         return Err(PortError::MayAct { what: what.clone(), why });
                     }
-                    self.clock.sleep(PAUSE).await;
+                    self.clock.sleep(TIMES.pause).await;
                 }
             }
             Means::Command { .. } => Err(means.never_used()),
@@ -140,7 +140,8 @@ pub(super) fn running(state: &State, node: &str) -> Result<usize, PortError> {
     if state.nodes[index].runs() { Ok(index) } else { Err(PortError::unreachable(node, "connection refused")) }
 }
 
-fn seen(state: &State, index: usize, hidden: bool) -> NodeSeen {
+/// What a node says of itself.
+pub fn seen(state: &State, index: usize, hidden: bool) -> NodeSeen {
     let node = &state.nodes[index];
     let trouble = if hidden { Some("gone") } else { (!node.runs()).then_some("connection refused") };
     let Some(trouble) = trouble else {

@@ -3,7 +3,7 @@
 //! A write that a primary acknowledged reaches its standbys late. A host that is down takes its node with it, and a primary of
 //! old that is started without being told otherwise takes writes again. What a call does it does in acts, before each of which
 //! it asks its permit; any act, and any question, can be left undone or unanswered.
-#![allow(dead_code, reason = "no suite uses all of it")]
+#![allow(dead_code, unused_imports, reason = "no suite uses all of it")]
 
 mod clock;
 mod cluster;
@@ -17,8 +17,12 @@ mod session;
 mod state;
 
 pub use clock::SharedClock;
+pub use cluster::seen;
 pub use failing::Failure;
+pub use node::What;
 pub use only_asked::{OnlyAsked, Unasked};
+pub use roles::{Roles, Times};
+pub use state::State;
 
 use std::{
     fmt::Write as _,
@@ -31,7 +35,6 @@ use std::{
 use failing::{Failing, Fate};
 use interlock::ports::{Clock as _, Flow, HostState, Permit, PortError};
 use manager::Manager;
-use state::State;
 
 /// The database; clones share one.
 #[derive(Clone)]
@@ -48,7 +51,8 @@ impl MemoryDatabase {
         let sessions = Arc::new(AtomicU64::new(0));
         let clock = SharedClock::new(sessions.clone());
         let manager = managed.then(|| Manager::new(clock.now().boot));
-        Self { state: Arc::new(Mutex::new(State::new(["a", "b", "c"], manager))), clock, sessions }
+        let state = State { manager, ..State::new(&["a", "b", "c"]) };
+        Self { state: Arc::new(Mutex::new(state)), clock, sessions }
     }
 
     /// Its clock, which stands still for nobody and jumps over what nobody watches.

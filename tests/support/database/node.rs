@@ -6,20 +6,20 @@ use interlock::ports::{Flow, HostState};
 
 /// One thing that happened to the data; copies on other nodes have the same serial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Change {
+pub struct Change {
     pub serial: u64,
     pub at: Duration,
     pub what: What,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     Row(u64),
     Ledger(bool),
     Timeline(u64),
 }
 
-pub(super) struct Node {
+pub struct Node {
     pub name: String,
     pub host: HostState,
     /// When its host was last started.

@@ -13,9 +13,9 @@ use super::{
 /// How late a standby has what its primary acknowledged.
 const LATE: Duration = Duration::from_millis(15);
 
-pub(super) struct State {
+pub struct State {
     pub nodes: Vec<Node>,
-    pub manager: Option<Manager>,
+    pub(super) manager: Option<Manager>,
     pub now: Duration,
     pub serial: u64,
     /// The epoch of whoever acts.
@@ -24,13 +24,14 @@ pub(super) struct State {
     /// After what two nodes took writes.
     pub splits: Vec<String>,
     pub calls: u64,
-    pub failing: Failing,
+    pub(super) failing: Failing,
 }
 
 impl State {
-    pub fn new(names: [&str; 3], manager: Option<Manager>) -> Self {
-        let node = |(index, name): (usize, &str)| Node {
-            name: name.to_owned(),
+    /// Of these nodes the first one is the primary.
+    pub fn new(names: &[&str]) -> Self {
+        let node = |(index, name): (usize, &&str)| Node {
+            name: (*name).to_owned(),
             host: HostState::Running,
             up_at: Duration::ZERO,
             life: 0,
@@ -41,8 +42,8 @@ impl State {
             log: Vec::new(),
         };
         Self {
-            nodes: names.into_iter().enumerate().map(node).collect(),
-            manager,
+            nodes: names.iter().enumerate().map(node).collect(),
+            manager: None,
             now: Duration::ZERO,
             serial: 0,
             epoch: 0,
@@ -53,7 +54,7 @@ impl State {
         }
     }
 
-    pub fn begin_call(&mut self) -> Fate {
+    pub(super) fn begin_call(&mut self) -> Fate {
         self.calls += 1;
         self.failing.next()
     }

@@ -12,8 +12,10 @@ mod shared;
 mod spec;
 mod urgent;
 mod worker;
+mod writers;
 
 pub use progress::Progress;
 pub use read_back::read_back;
 pub use recorder::Recorder;
 pub use spec::WriterSpec;
+pub use writers::{Recording, UrgentWriters, Writers};
