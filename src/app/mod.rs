@@ -25,7 +25,7 @@ pub use database::lab_login;
 pub use drill::drill;
 pub use history::check_edges;
 pub use location::{Location, candidate, clock, cluster_store, store};
-pub use prepare::{Prepared, Choices};
+pub use prepare::{Choices, Prepared};
 pub use rebuild::Rebuilder;
 pub use run::{Begun, cut_short, follow, stop_signal};
 pub use session::Session;

@@ -9,7 +9,7 @@ use super::{
     confirm::{self, confirm},
 };
 use crate::{
-    app::{Prepared, Session, Choices, requests},
+    app::{Choices, Prepared, Session, requests},
     error::{Error, Exit},
     guard::{Outcome, Override, Stored, load},
     model::RunId,

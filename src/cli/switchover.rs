@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     adapters::Routing,
-    app::{self, Prepared, Session, Snapshot, Choices},
+    app::{self, Choices, Prepared, Session, Snapshot},
     document::{Defaults, Loaded, Service},
     error::{Error, Exit},
     guard::{Override, load},

@@ -121,12 +121,7 @@ async fn slot(ports: &Ports, part: String, slot: Slot, (path, within): (&str, Du
         }
         Ok(reply) if reply.slot().is_some_and(|served| served != slot) => {
             let found = format!("GET {path} reaches the other slot");
-            Finding::not(
-                preview,
-                State::Missing,
-                found,
-                "fix the preview's selector, or its name in the platform file",
-            )
+            Finding::not(preview, State::Missing, found, "fix the preview's selector, or its name in the platform file")
         }
         Ok(reply) => Finding::fine(preview, format!("GET {path} is answered with status {}", reply.status)),
         Err(e) => failed(&preview, &Error::port(e, ports.preflight.look())),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::database::DatabaseArgs;
 use crate::{
     error::Error,
-    lab::{Features, Fault, GatewayDefect, Release, Untraced, state::broken, supervisor},
+    lab::{Fault, Features, GatewayDefect, Release, Untraced, state::broken, supervisor},
     model::HumanDuration,
 };
 
@@ -58,8 +58,12 @@ impl Setup {
             return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "add --full"));
         }
         let (database, remark) = self.database.resolve()?;
-        let features =
-            Features { full: self.full, otlp: self.otlp, untraced: self.untraced, gateway_defects: self.defect_gateway };
+        let features = Features {
+            full: self.full,
+            otlp: self.otlp,
+            untraced: self.untraced,
+            gateway_defects: self.defect_gateway,
+        };
         let options = supervisor::Options {
             folder: folder.to_owned(),
             interlock: std::env::current_exe().map_err(|e| broken("our own binary", e))?,

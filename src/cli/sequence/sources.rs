@@ -64,8 +64,7 @@ pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Unread>), E
             Ok(text) => read.push(Source { path, text }),
             Err(Why { what, before }) => {
                 let span = Span::new(before.len(), before.len());
-                let diagnostic =
-                    Diagnostic::new(Code::Unread, span, what, "save it as UTF-8, fix it, or leave it out");
+                let diagnostic = Diagnostic::new(Code::Unread, span, what, "save it as UTF-8, fix it, or leave it out");
                 unread.push(Unread { source: Source { path, text: before }, diagnostic });
             }
         }

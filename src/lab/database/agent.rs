@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     cluster::{Cluster, HostPlan},
+    desired::{Desired, DesiredState},
     engine::{Engine, Power as _},
     etcd::Etcd,
     gate::{Gate, Gates},
@@ -26,7 +27,6 @@ use super::{
     proxy::{self, Forward},
     routes,
     site::Site,
-    desired::{Desired, DesiredState},
 };
 use crate::{
     error::Error,

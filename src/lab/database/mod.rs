@@ -2,6 +2,7 @@
 
 mod agent;
 mod cluster;
+mod desired;
 mod disk;
 mod engine;
 mod etcd;
@@ -22,7 +23,6 @@ mod routes;
 mod site;
 mod sweep;
 mod tool;
-mod desired;
 
 pub use agent::{HostStand, serve};
 pub use cluster::Cluster;
