@@ -21,7 +21,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    cluster::{self, Call, NODES, Order, Statement},
+    calls::{Call, Order, Statement},
+    cluster::{self, NODES},
     database::{Roles, Times},
     mutants::Mutant,
     node::Node,

@@ -18,7 +18,8 @@ use crate::{
     cluster,
     machine::ROOT,
     memory_disk::{Left, MemoryDisk},
-    platform::{Message, Object, Request},
+    objects::Object,
+    platform::{Message, Request},
     world::{State, World},
 };
 

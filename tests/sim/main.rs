@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod actors;
+mod calls;
 mod choices;
 mod cluster;
 #[path = "../support/database/mod.rs"]
@@ -17,6 +18,7 @@ mod machine;
 mod memory_disk;
 mod mutants;
 mod node;
+mod objects;
 mod platform;
 mod scenario;
 mod schedule;

@@ -5,6 +5,7 @@ mod gates;
 mod keys;
 pub mod ledger;
 mod method;
+mod nodes;
 mod observe;
 mod operation;
 mod orders;

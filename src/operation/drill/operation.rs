@@ -25,7 +25,6 @@ use crate::{
     model::{Epoch, Target},
     operation::{
         Build, Kind, Platform, Report, Steps, Table,
-        faults::Fault,
         preconditions::{Facts, Remembered},
     },
     ports::{Clock, Database, Fencing, Flow, HostState, Hosts, Means, Metrics, Order, Permit, PortError, Topology},
@@ -34,12 +33,6 @@ use crate::{
 
 /// How often the cluster is looked at while something is awaited of it.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
-
-/// How long a node may take to answer whose host runs, before it counts as silent.
-pub(super) const ANSWERS: Duration = Duration::from_secs(10);
-
-/// How long a node whose host runs may take to be seen taking part: one slow answer says nothing.
-const TAKES_PART: Duration = Duration::from_secs(3);
 
 /// What a drill needs of its platform.
 #[derive(Clone)]
@@ -104,59 +97,6 @@ impl Drill {
         }
     }
 
-    fn is_node(&self, host: &str) -> bool {
-        self.ports.database.nodes().iter().any(|node| node == host)
-    }
-
-    /// A host counts as running once its node takes part again; until then it stands as the fault has left it.
-    async fn host_state(&self, host: &str) -> Result<HostState, PortError> {
-        let state = self.ports.hosts.state(host).await?;
-        let left_by_us = self.spec.fault().map(Fault::state).filter(|_| host == self.spec.on);
-        // Of a fault of several acts, some may be in force: whoever goes back takes back what there is.
-        if let Some(whole) = left_by_us.filter(|whole| state != *whole && state.is_part_of(*whole)) {
-            return Ok(whole);
-        }
-        // A manager ends its database for a moment whenever it starts it anew, which is nobody's doing.
-        let (HostState::Running | HostState::Crashed, Some(left_by_us)) = (state, left_by_us) else { return Ok(state) };
-        if !self.is_node(host) || self.present.lock().await.unharmed {
-            return Ok(state);
-        }
-        let clock = &self.ports.clock;
-        let begun = clock.now();
-        while self.takes_part(&self.ports.database.topology().await, host).await.is_err() {
-            if clock.now().since(&begun) > TAKES_PART {
-                return Ok(left_by_us);
-            }
-            clock.sleep(LOOK).await;
-        }
-        Ok(HostState::Running)
-    }
-
-    /// The cluster once every node has answered whose host runs: from a node that is only slow nothing may be concluded.
-    ///
-    /// # Errors
-    /// Names the first one that has not, after [`ANSWERS`].
-    pub(super) async fn all_seen(&self) -> Result<Topology, PortError> {
-        let Ports { database, hosts, clock, .. } = &self.ports;
-        let begun = clock.now();
-        loop {
-            let topology = database.topology().await;
-            let mut silent = None;
-            for node in &topology.nodes {
-                if let Some(trouble) = &node.trouble
-                    && !hosts.state(&node.name).await.is_ok_and(|state| state != HostState::Running)
-                {
-                    silent = Some(PortError::unreachable(&node.name, trouble));
-                }
-            }
-            match silent {
-                None => return Ok(topology),
-                Some(silent) if clock.now().since(&begun) > ANSWERS => return Err(silent),
-                Some(_) => clock.sleep(LOOK).await,
-            }
-        }
-    }
-
     /// Captures what has to change where the primary is for its role to go back there.
     async fn capture_primary(&self, permit: &dyn Permit) -> Result<(), PortError> {
         let (hosts, primary) = (&self.ports.hosts, &self.spec.primary);
@@ -168,68 +108,6 @@ impl Drill {
             permit.capture(&Key::Host(primary.clone()).to_string(), &json!(state), &json!(HostState::Running)).await?;
         }
         Ok(())
-    }
-
-    async fn set_host(&self, host: &str, to: HostState, permit: &dyn Permit) -> Result<(), PortError> {
-        if to != HostState::Running {
-            self.mark(Mark::Fault).await;
-            self.present.lock().await.unharmed = false;
-            return self.ports.hosts.set_state(host, to, permit).await;
-        }
-        let clock = &self.ports.clock;
-        let begun = clock.now();
-        self.mark(Mark::Released).await;
-        self.bring_back(host, permit).await?;
-        self.present.lock().await.rejoin = Some(clock.now().since(&begun));
-        Ok(())
-    }
-
-    /// Brings a host back, and its node into the cluster. An old primary that was replaced must not take writes again, not
-    /// even for a moment: where nothing else sees to that it is started as a follower at once.
-    async fn bring_back(&self, host: &str, permit: &dyn Permit) -> Result<(), PortError> {
-        let Ports { database, hosts, .. } = &self.ports;
-        if !self.is_node(host) {
-            return hosts.set_state(host, HostState::Running, permit).await;
-        }
-        // A database that is to follow another one has to end first, and with senders that are stopped it cannot.
-        if hosts.flow(host).await? == Flow::Frozen {
-            hosts.set_flow(host, Flow::Flowing, permit).await?;
-        }
-        let replaced = self.all_seen().await?.writable().any(|node| node.name != host);
-        if !(replaced && !database.is_managed() && hosts.state(host).await? == HostState::Down) {
-            hosts.set_state(host, HostState::Running, permit).await?;
-        }
-        self.take_part(host, permit).await?;
-        if replaced && !database.is_managed() {
-            // Nobody else tells the other standbys whom to follow now.
-            for node in database.nodes().iter().filter(|node| *node != host) {
-                self.take_part(node, permit).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until a node takes part: as the only one that takes writes, or following that one.
-    async fn take_part(&self, node: &str, permit: &dyn Permit) -> Result<(), PortError> {
-        let Ports { database, hosts, clock, .. } = &self.ports;
-        let begun = clock.now();
-        loop {
-            let topology = database.topology().await;
-            let why = match self.takes_part(&topology, node).await {
-                Ok(()) => return Ok(()),
-                Err(why) => why,
-            };
-            if topology.writable().any(|other| other.name != node) {
-                return database.rejoin(node, &**hosts, permit).await;
-            }
-            if clock.now().since(&begun) > self.spec.limit.0 {
-                return Err(PortError::unexpected(
-                    node,
-                    format!("after {} it does not take part: {why}", self.spec.limit),
-                ));
-            }
-            clock.sleep(LOOK).await;
-        }
     }
 }
 

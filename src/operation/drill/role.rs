@@ -4,7 +4,8 @@ use super::{
     Method,
     keys::ELSEWHERE,
     ledger::Mark,
-    operation::{ANSWERS, Drill, LOOK, Ports},
+    nodes::ANSWERS,
+    operation::{Drill, LOOK, Ports},
 };
 use crate::ports::{HostState, Permit, PortError, Topology};
 
