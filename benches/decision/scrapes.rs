@@ -213,7 +213,7 @@ fn labels(slot: usize, code: &str, replica: Option<&str>) -> Labels {
 /// All requests, and those of code 500.
 fn counting() -> Counting {
     let failed = Matcher { label: "code".to_owned(), op: MatchOp::Equal, value: "500".to_owned() };
-    let selector = |matchers| Selector::counters("requests_total", matchers);
+    let selector = |matchers| Selector::counters("requests_total".to_owned(), matchers);
     Counting { selectors: vec![(Side::Total, selector(Vec::new())), (Side::Bad, selector(vec![failed]))], edge: None }
 }
 
