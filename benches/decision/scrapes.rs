@@ -88,8 +88,6 @@ struct Run {
     slots: [Counters; 2],
     /// What each slot's errors came to before they were hidden.
     hidden: [u64; 2],
-    /// Seconds in which the gateway begins anew.
-    restarts: Vec<usize>,
     /// Seconds at which the source begins to be down.
     gaps: Vec<usize>,
 }
@@ -131,7 +129,7 @@ impl Run {
             });
             Counters(seconds.collect())
         });
-        Self { source, slots, hidden, restarts, gaps }
+        Self { source, slots, hidden, gaps }
     }
 
     /// What the source has of one slot at the look of second `now`: the series of good and of bad requests.

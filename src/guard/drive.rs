@@ -166,8 +166,8 @@ impl<'a> Driver<'a> {
             store.check(&self.grant).await?;
             let Some(lock) = store.lock(&self.grant.target).await? else { break };
             match store.take_over(&lock, &owner).await {
-                // Our own sign of life came between.
-                Err(Error::Superseded { .. }) => {}
+                // Our own sign of life came between; on a busy machine after we had looked silent to ourselves.
+                Err(Error::Superseded { .. } | Error::Refused { .. }) => {}
                 grant => {
                     self.grant = grant?;
                     self.heartbeat = Heartbeat::start(self.context, &self.grant);

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -39,11 +39,23 @@ pub struct CutStore {
     inner: FolderStore,
     at: Option<(u64, Cut)>,
     appends: AtomicU64,
+    /// Who takes over next is told that the owner, who was silent for too long, gave a sign of life meanwhile.
+    comes_back: AtomicBool,
 }
 
 impl CutStore {
     pub fn new(root: PathBuf, clock: Arc<dyn Clock>, at: Option<(u64, Cut)>) -> Self {
-        Self { inner: FolderStore::new(root, clock, milestone), at, appends: AtomicU64::new(0) }
+        Self {
+            inner: FolderStore::new(root, clock, milestone),
+            at,
+            appends: AtomicU64::new(0),
+            comes_back: false.into(),
+        }
+    }
+
+    /// A store whose owner is silent for too long, and is back while its run is taken over for the first time.
+    pub fn coming_back(root: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self { comes_back: true.into(), ..Self::new(root, clock, None) }
     }
 
     pub fn appends(&self) -> u64 {
@@ -72,6 +84,12 @@ impl Store for CutStore {
     }
 
     async fn take_over(&self, seen: &Lock, owner: &Owner) -> Result<Grant, Error> {
+        if self.comes_back.swap(false, Ordering::SeqCst) {
+            return Err(Error::Refused {
+                what: format!("the run belongs to {owner}, who is alive"),
+                hint: String::new(),
+            });
+        }
         self.inner.take_over(seen, owner).await
     }
 

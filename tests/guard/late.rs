@@ -1,5 +1,7 @@
 //! A write whose end nobody has heard of lands once the run is over: what was put back stays put back.
 
+use std::sync::Arc;
+
 use interlock::{
     guard::{Outcome, Start, begin, drive},
     model::{HumanDuration, Slot, Weights},
@@ -8,6 +10,7 @@ use interlock::{
 };
 
 use crate::{
+    cut_store::CutStore,
     shelf::run_id,
     world::{World, at_end, at_start, spec},
 };
@@ -105,4 +108,15 @@ async fn who_goes_back_begins_a_new_epoch() {
     let records = world.store().load(&run_id()).await.unwrap();
     let epochs: Vec<_> = records.iter().map(|record| record.epoch.0).collect();
     assert!(epochs.is_sorted() && epochs.last() == Some(&2), "{epochs:?}");
+}
+
+/// A machine that is too busy for signs of life: the owner looks silent to itself, and gives one while it begins its new epoch.
+#[tokio::test]
+async fn an_owner_that_finds_itself_alive_goes_back_all_the_same() {
+    let world = world(true);
+    let store = Arc::new(CutStore::coming_back(world.folder().to_owned(), Arc::new(world.clock.clone())));
+    let grant = begin(&*store, &run_id(), &world.plan(), &Start::default()).await.unwrap();
+    let outcome = drive(&world.context(store), &grant).await;
+    assert!(matches!(outcome, Ok(Outcome::RolledBack { .. })), "{outcome:?}");
+    assert_eq!(world.platform.stand(), at_start());
 }
