@@ -260,7 +260,7 @@ pub fn print(args: &Args) -> bool {
         if args.markdown { "##" } else { "==" }
     );
     println!(
-        "Of releases at p0, false rollbacks in percent; of one with {FAULT} bad, the median in s (and % missed).\n"
+        "Of releases at p0, false rollbacks in percent; of one with a share of {FAULT} bad, the median in s (and % missed).\n"
     );
     let mut rows = vec![["requests/s", "source"].map(str::to_owned).to_vec()];
     for weight in WEIGHTS {
