@@ -109,8 +109,8 @@ type Sent = (Response<Incoming>, (Arc<Upstream>, Lease<Outgoing>));
 
 /// Sends a request to a ready replica of `slot`.
 ///
-/// Another one is tried where nothing was sent; where a kept-alive connection broke before the answer began, only a
-/// request that may be repeated and has no body is sent again.
+/// Another one is tried where nothing was sent; where the connection broke before the answer began, only a request that
+/// may be repeated and has no body is sent again, and once.
 async fn forward(
     shared: &Shared,
     slot: Slot,
@@ -125,8 +125,8 @@ async fn forward(
     let repeatable = body.is_end_stream() && head.method.is_idempotent();
     let mut body: Option<Outgoing> = Some(body.boxed());
     let (mut tried, mut stale) = (Vec::new(), None::<Arc<Upstream>>);
-    let mut why = format!("no replica of {slot} is ready");
-    let mut repeats = 0;
+    let (mut status, mut why) = (StatusCode::SERVICE_UNAVAILABLE, format!("no replica of {slot} is ready"));
+    let mut repeated = false;
     for _ in 0..TRIES {
         // A broken kept-alive connection says little about its replica: it gets a new one once no other is left.
         let (upstream, lease) = match shared.backends.next(slot, &tried) {
@@ -163,11 +163,13 @@ async fn forward(
                 }
                 if let Some(unsent) = e.take_message() {
                     body = Some(unsent.into_body());
-                } else if repeatable && lease.reused && repeats == 0 {
-                    repeats += 1;
-                    body = Some(empty());
                 } else {
-                    return Err((StatusCode::BAD_GATEWAY, why));
+                    status = StatusCode::BAD_GATEWAY;
+                    if !repeatable || repeated {
+                        break;
+                    }
+                    repeated = true;
+                    body = Some(empty());
                 }
                 if lease.reused {
                     stale = Some(upstream);
@@ -175,7 +177,7 @@ async fn forward(
             }
         }
     }
-    Err((StatusCode::SERVICE_UNAVAILABLE, why))
+    Err((status, why))
 }
 
 /// The route of a path of users; none for what is asked by those who operate the lab.
@@ -355,3 +357,7 @@ impl Body for Answer {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+#[path = "proxy_tests.rs"]
+mod tests;
