@@ -94,6 +94,12 @@ impl Prometheus {
         Ok(Self { client, url, place, timeout })
     }
 
+    /// Its address, without what is secret in it.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The value of a query now, series by series; NaN is kept.
     ///
     /// # Errors

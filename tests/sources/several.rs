@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     process::Command,
     sync::{
         Arc,
@@ -122,6 +123,20 @@ async fn scraped(server: &mut Server) {
     }
 }
 
+/// What `doctor` says of each server, and its exit code.
+fn doctor(folder: &Path) -> (Option<i32>, Vec<(String, String)>) {
+    let asked = Command::new(env!("CARGO_BIN_EXE_interlock"))
+        .args(["doctor", "-o", "json"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let findings = said["findings"].as_array().unwrap().iter().map(|one| (text(&one["part"]), text(&one["state"])));
+    let servers = findings.filter_map(|(part, state)| Some((part.strip_prefix("metrics of ")?.to_owned(), state)));
+    (asked.status.code(), servers.collect())
+}
+
 on_each_release!(zones_add_up_and_replicas_do_not);
 
 async fn zones_add_up_and_replicas_do_not(release: Release) {
@@ -161,6 +176,11 @@ async fn zones_add_up_and_replicas_do_not(release: Release) {
     // Each zone's share differs: 7 of 307 and 3 of 93. The rates that Prometheus gives are extrapolated.
     assert!((0.01..0.05).contains(&bad), "{bad}");
 
+    let of_each =
+        |state: &str| [(&of_a.url, "fine"), (&of_b.url, state)].map(|(url, state)| (url.clone(), state.to_owned()));
+    let (exit, well) = doctor(folder.path());
+    assert_eq!((exit, well.as_slice()), (Some(0), of_each("fine").as_slice()));
+
     // A zone whose targets are gone is no missing source: the others go on.
     b.gone.store(true, SeqCst);
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -169,9 +189,12 @@ async fn zones_add_up_and_replicas_do_not(release: Release) {
     assert!(Timestamp::now().duration_since(tally.newest().unwrap()).as_secs() < 30);
 
     // A server that does not answer is.
+    let of_each = of_each("unreachable");
     let [of_a, of_b, replica] = servers;
     let gone = of_b.url.clone();
     drop(of_b);
+    let (exit, ill) = doctor(folder.path());
+    assert_eq!((exit, ill.as_slice()), (Some(4), of_each.as_slice()));
     a.good.fetch_add(50, SeqCst);
     let error = look(&mut tally, &all).await.unwrap_err();
     assert!(matches!(error, PortError::Unreachable { .. }) && error.to_string().contains(&gone), "{error}");

@@ -24,6 +24,11 @@ impl PrometheusServers {
         Self { servers }
     }
 
+    /// One by one.
+    pub fn each(self) -> impl Iterator<Item = Prometheus> {
+        self.servers.into_iter()
+    }
+
     /// The share of bad events over a time, of all servers together; `None` where there were no events.
     ///
     /// # Errors

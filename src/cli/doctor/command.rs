@@ -10,7 +10,7 @@ use super::asked::{asked, failed};
 use super::{
     super::{Global, context::block_on},
     asked::{Row, patience},
-    cluster, database, machine, service, store,
+    cluster, database, machine, metrics, service, store,
 };
 use crate::{
     app::Snapshot,
@@ -100,7 +100,7 @@ async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<
         Target::Kubernetes(target) => cluster::target(&snapshot, target, within).await,
     };
     found.extend(target);
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<Row> = metrics::servers(&snapshot);
     // Where it does not answer, everything else would only repeat that.
     if answers {
         if let Target::Kubernetes(target) = &loaded.platform.target {

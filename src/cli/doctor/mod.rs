@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod database;
 mod machine;
+mod metrics;
 mod service;
 mod store;
 
