@@ -147,17 +147,23 @@ impl Run {
         }
     }
 
-    /// Samples that are said to be of `stamp`, and were taken at `taken`.
+    /// Samples that are said to be of `stamp`, and were taken at `taken`, with those of the scrape before: a look reads the last
+    /// sample that it counted again.
     fn series(&self, slot: usize, stamp: usize, taken: usize, replica: Option<&str>) -> Vec<Series> {
-        let [good, bad] = self.slots[slot].at(taken);
         let own = if self.source == Source::Reborn { self.hidden[slot] } else { 0 };
         let born = matches!(self.source, Source::Born | Source::Reborn);
-        let shown = [("200", good, 0), ("500", bad, own)].into_iter().filter(|(_, count, _)| *count > 0 || !born);
-        let shown = shown.map(|(code, count, own)| Series {
-            labels: labels(slot, code, replica),
-            points: vec![Point { at: moment(stamp), value: (count + own) as f64 }],
+        let scrapes =
+            [SCRAPE, 0].into_iter().filter_map(|ago| Some((stamp.checked_sub(ago)?, taken.checked_sub(ago)?)));
+        let scrapes: Vec<_> = scrapes.filter(|(stamp, _)| !self.is_down(*stamp)).collect();
+        let shown = ["200", "500"].into_iter().enumerate().map(|(i, code)| {
+            let counts = scrapes.iter().map(|(stamp, taken)| (*stamp, self.slots[slot].at(*taken)[i]));
+            let points = counts.filter(|(_, count)| *count > 0 || !born).map(|(stamp, count)| Point {
+                at: moment(stamp),
+                value: (count + if i == 1 { own } else { 0 }) as f64,
+            });
+            Series { labels: labels(slot, code, replica), points: points.collect() }
         });
-        shown.collect()
+        shown.filter(|series| !series.points.is_empty()).collect()
     }
 
     fn is_down(&self, now: usize) -> bool {

@@ -97,9 +97,10 @@ impl Tally {
     fn fold_look(&mut self, answers: &[Cow<'_, [Series]>], beside: &[Cow<'_, [Series]>]) {
         let until = self.until(answers);
         let mut targets = self.scrapes(answers, &until);
+        let elsewhere = by_target(beside);
         for (target, at) in until {
             let scrapes = targets.remove(&target).unwrap_or_default();
-            self.fold(target, scrapes);
+            self.fold(target, scrapes, elsewhere.get(&target).map_or(&[], Vec::as_slice));
             self.reached(target, at);
         }
         let counted_here: BTreeSet<LabelsId> =
@@ -155,21 +156,25 @@ impl Tally {
         targets
     }
 
-    /// Counts what the series of one target have grown by.
-    fn fold(&mut self, target: LabelsId, scrapes: Scrapes) {
+    /// Counts what the series of one target have grown by, beside those of it that are counted elsewhere.
+    fn fold(&mut self, target: LabelsId, scrapes: Scrapes, elsewhere: &[Vec<&Series>]) {
         let (Some(first), Some(last)) = (scrapes.keys().next().copied(), scrapes.keys().next_back().copied()) else {
             return;
         };
         let known = self.targets.get(&target).copied();
         let mut before = known.unwrap_or(first);
-        // What the known series have grown by says how busy the target is, before anything that appears is judged.
-        self.pace = self.pace.max((self.grown_by(&scrapes) / seconds(before, last).max(APART)).min(FASTEST));
+        let pace = self.pace;
+        let busy = self.grown_by(&scrapes) + grown_elsewhere(elsewhere, before, last);
+        self.pace = self.pace.max((busy / seconds(before, last).max(APART)).min(FASTEST));
         for (at, samples) in scrapes {
             let samples: Vec<Sample> =
                 samples.into_iter().map(|(selector, key, value)| self.sample(selector, key, value)).collect();
             // Seen without the series by an earlier look, the target had nothing of it then.
             let without = self.looked && known.is_some_and(|known| at > known);
-            let room = without.then(|| plausible(self.pace, seconds(before, at)));
+            let room = without.then(|| {
+                let other = grown_elsewhere(elsewhere, before, at);
+                plausible(pace, seconds(before, at), most_growth(&samples) + other) - other
+            });
             for (sample, grown) in samples.iter().zip(grown(&samples, room)) {
                 let by = if at > self.start { grown.by } else { 0.0 };
                 if let Some(sum) = self.sums.get_mut(sample.selector) {
@@ -300,6 +305,31 @@ impl Progress {
         let after = |at: Timestamp| self.times.range((Bound::Excluded(at), Bound::Unbounded)).count();
         self.sides.values().copied().filter(|at| after(*at) < Self::BEHIND).min()
     }
+}
+
+/// The series of each target, selector by selector.
+fn by_target<'a>(answers: &'a [Cow<'_, [Series]>]) -> BTreeMap<LabelsId, Vec<Vec<&'a Series>>> {
+    let mut targets: BTreeMap<LabelsId, Vec<Vec<&Series>>> = BTreeMap::new();
+    for (selector, series) in answers.iter().enumerate() {
+        for one in series.iter() {
+            let selectors = targets.entry(target(&one.labels)).or_insert_with(|| vec![Vec::new(); answers.len()]);
+            if let Some(selected) = selectors.get_mut(selector) {
+                selected.push(one);
+            }
+        }
+    }
+    targets
+}
+
+/// What series have grown by in that time, by the selector that has grown most: selectors overlap.
+fn grown_elsewhere(selectors: &[Vec<&Series>], from: Timestamp, to: Timestamp) -> f64 {
+    let grown = |series: &&Series| {
+        let counts = || series.points.iter().filter(|point| is_count(point) && point.at <= to);
+        let before = counts().rfind(|point| point.at <= from).or_else(|| counts().next());
+        Some((counts().next_back()?.value - before?.value).max(0.0))
+    };
+    let sums = selectors.iter().map(|series| series.iter().filter_map(grown).sum::<f64>());
+    sums.fold(0.0, f64::max).min(f64::MAX)
 }
 
 /// When each target was last seen, and the events per second that these series of it had.

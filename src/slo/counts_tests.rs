@@ -47,6 +47,24 @@ fn increments_add_up_per_series_and_survive_resets() {
 }
 
 #[test]
+fn failures_after_a_restart_that_looks_like_a_step_back_wait_for_the_requests_beside_them() {
+    let mut tally = bad_of_total();
+    let scrape = |second, ok, bad| {
+        let of = |code, value| series(&[("instance", "a"), ("code", code)], &[(second, value)]);
+        picked(vec![of("200", ok), of("500", bad)])
+    };
+    tally.look(&scrape(0, 300.0, 1.0));
+    // It began anew right after that, and had nearly as much since.
+    tally.look(&scrape(15, 280.0, 9.0));
+    assert_eq!(tally.take(), Counts::default());
+    tally.look(&scrape(30, 580.0, 15.0));
+    assert_eq!(tally.take(), Counts { total: 294, bad: 14 });
+    // Failures alone are more than a step back once they exceed it.
+    tally.look(&scrape(45, 570.0, 40.0));
+    assert_eq!(tally.take(), Counts { total: 25, bad: 25 });
+}
+
+#[test]
 fn noise_is_passed_over() {
     let mut tally = bad_of_total();
     let a = [("instance", "a")];
@@ -312,12 +330,43 @@ proptest! {
             last = Some(now);
         }
         let truth = (total - hidden) as u64;
-        let room = (1.5 * f64::from(rate) * every as f64 + 10.0).ceil() as u64;
+        // The first scrapes show how busy the target is; before, its growth alone tells what it can have had.
+        let usual = f64::from(rate) * every as f64;
+        let paced = hidden.div_ceil(every) > 1;
+        let room = (if paced { 3.0 * usual.sqrt() } else { 0.5 * usual } + 10.0).ceil() as u64;
         let counts = tally.counts();
         prop_assert!(counts.bad <= truth + room, "{counts:?}: {truth} and {room}");
         if u64::from(life) > room {
             prop_assert!(counts.bad <= truth, "{counts:?}: {truth}");
         }
+    }
+
+    /// A new slot's series all appear at once, and one of them, hidden before, brings the total of its life: what that adds is no
+    /// more than chance, whenever traffic came since the scrape before, and no failure counts without the requests beside it.
+    #[test]
+    fn a_hidden_series_among_those_of_a_new_slot_adds_chance_at_most(
+        rate in 20_u32..200, life in 1_u32..20_000, apart in 1_i64..30, since in 0.0_f64..1.0, bad in 1_u32..10,
+    ) {
+        let gateway = |slot, code, points: &[(i64, f64)]| {
+            series(&[("instance", "gateway"), ("slot", slot), ("code", code)], points)
+        };
+        let usual = f64::from(rate) * apart as f64;
+        let mut tally = bad_of_total();
+        let blue = |scrape: i64, more: f64| {
+            let points = [(scrape - 1, scrape as f64), (scrape, scrape as f64 + more)];
+            [vec![gateway("blue", "200", &points.map(|(n, sum)| (n * apart, usual * sum)))]]
+        };
+        for scrape in 0..3 {
+            tally.look_beside(&picked(vec![]), &blue(scrape, 1.0));
+        }
+        let all = (usual * (1.0 - since)).ceil() + f64::from(bad);
+        let ok = gateway("green", "200", &[(3 * apart, all - f64::from(bad))]);
+        let failed = gateway("green", "500", &[(3 * apart, f64::from(life + bad))]);
+        tally.look_beside(&picked(vec![ok, failed]), &blue(3, since));
+        let counts = tally.take();
+        let most = 3.0 * usual.sqrt() + 12.0 + f64::from(bad);
+        prop_assert!((counts.bad as f64) <= most, "{counts:?}: {most}");
+        prop_assert!(counts.bad < counts.total || counts.total == 0, "{counts:?}: {most}");
     }
 
     /// Two replicas of a source answer in turn; one is behind the other, and each step back is neither a reset nor a loss.

@@ -1,6 +1,6 @@
 //! By how much the series of one target have grown from one scrape to the next: growth, births, resets and steps back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::LabelsId;
 
@@ -35,9 +35,20 @@ pub(super) struct Grown {
 /// Scrapes that are less than this apart, in seconds, tell no pace.
 pub(super) const APART: f64 = 1.0;
 
-/// How many events a target may have had in `seconds`, where it never had more than `pace` in one.
-pub(super) fn plausible(pace: f64, seconds: f64) -> f64 {
-    if pace > 0.0 { FASTER * pace * seconds.max(APART) + FEW } else { f64::INFINITY }
+/// How many events a target may have had in `seconds`, where it never had more than `pace` in one, and what is known of it has
+/// grown by `grown`.
+///
+/// A target that is no busier than it ever was has its pace, and some chance on top; one that is may have more.
+pub(super) fn plausible(pace: f64, seconds: f64, grown: f64) -> f64 {
+    let usual = pace * seconds.max(APART);
+    let most = 3.0f64.mul_add(usual.sqrt(), usual) + FEW;
+    if usual.max(grown) <= 0.0 {
+        f64::INFINITY
+    } else if grown <= most {
+        most
+    } else {
+        FASTER * grown + FEW
+    }
 }
 
 /// Judges one scrape of one target, sample by sample.
@@ -47,21 +58,27 @@ pub(super) fn plausible(pace: f64, seconds: f64) -> f64 {
 /// behind the other, and the counters of each are none that began anew. (Prometheus and Thanos take every drop for a reset,
 /// `VictoriaMetrics` one by an eighth or more; a counter that is young when replicas step back loses more than that.) All
 /// series of a target are judged by their sum, unless one of them grows: then it is not the target that stepped back, and each
-/// series stands for itself. What this misses is a process that within one scrape counted more than half of all that its
-/// predecessor ever did; its events count once they exceed that.
+/// series stands for itself. Where the sum falls all the same, what grows waits for a later scrape: the target may have begun
+/// anew and counted nearly as much as before, and failures must not count without the requests beside them.
+///
+/// What this misses is a process that within one scrape counted more than half of all that its predecessor ever did; its events
+/// count once they exceed that.
 ///
 /// A series that is not known counts from zero where `room` says how many events its target may have had since it was
 /// seen without it. More than that, together with what the known series have grown by, means that it is no new one: an
 /// exporter that drops idle series shows them again with the total of their life. Such a series counts from where it is.
 pub(super) fn grown(samples: &[Sample], room: Option<f64>) -> Vec<Grown> {
     let grows = samples.iter().any(|sample| sample.last.is_some_and(|last| sample.value > last));
-    let whole = (!grows).then(|| largest(samples)).flatten();
+    let sum = largest(samples);
+    let whole = sum.filter(|_| !grows);
+    let waits = grows && sum.is_some_and(|(value, before)| value < before && value >= before / 2.0);
     let old = reborn(samples, room);
     samples
         .iter()
         .map(|sample| match sample.last {
             None if room.is_some() && !old.contains(&sample.key) => Grown { by: sample.value, high: sample.value },
             None => Grown { by: 0.0, high: sample.value },
+            Some(last) if sample.value >= last && waits => Grown { by: 0.0, high: last },
             Some(last) if sample.value >= last => Grown { by: sample.value - last, high: sample.value },
             Some(last) => {
                 let (value, before) = whole.unwrap_or((sample.value, last));
@@ -88,14 +105,18 @@ fn largest(samples: &[Sample]) -> Option<(f64, f64)> {
 }
 
 /// The series that are not known and have more events than their target can have had meanwhile.
+///
+/// Where nothing known has grown, they are all of the target's traffic, and count together or not at all: failures would else
+/// stand without the requests beside them.
 fn reborn(samples: &[Sample], room: Option<f64>) -> BTreeSet<LabelsId> {
     let Some(room) = room.filter(|room| room.is_finite()) else { return BTreeSet::new() };
-    let left = (room - most_growth(samples)).max(0.0);
+    let grown = most_growth(samples);
+    let left = (room - grown).max(0.0);
     let mut unknown: Vec<&Sample> = samples.iter().filter(|sample| sample.last.is_none()).collect();
     unknown.sort_by(|a, b| a.value.total_cmp(&b.value));
-    let mut used = std::collections::BTreeMap::new();
+    let mut used = BTreeMap::new();
     let mut old = BTreeSet::new();
-    for sample in unknown {
+    for sample in &unknown {
         let used = used.entry(sample.selector).or_insert(0.0);
         if *used + sample.value > left {
             old.insert(sample.key);
@@ -103,12 +124,15 @@ fn reborn(samples: &[Sample], room: Option<f64>) -> BTreeSet<LabelsId> {
             *used += sample.value;
         }
     }
+    if grown <= 0.0 && !old.is_empty() {
+        old.extend(unknown.iter().map(|sample| sample.key));
+    }
     old
 }
 
 /// The growth of the series that are known, by the selector that has grown most.
 pub(super) fn most_growth(samples: &[Sample]) -> f64 {
-    let mut sums = std::collections::BTreeMap::new();
+    let mut sums = BTreeMap::new();
     for sample in samples {
         let by = sample.last.map_or(0.0, |last| (sample.value - last).max(0.0));
         *sums.entry(sample.selector).or_insert(0.0) += by;

@@ -36,7 +36,8 @@ async fn replica(broken: usize) -> (SocketAddr, Arc<AtomicUsize>) {
 
 /// A gateway in front of these replicas of blue.
 async fn gateway(folder: &std::path::Path, replicas: &[SocketAddr]) -> Client {
-    let backend = |(n, address): (usize, &SocketAddr)| Backend { name: n.to_string(), slot: Slot::Blue, address: *address };
+    let backend =
+        |(n, address): (usize, &SocketAddr)| Backend { name: n.to_string(), slot: Slot::Blue, address: *address };
     let listed: Vec<Backend> = replicas.iter().enumerate().map(backend).collect();
     let file = folder.join("replicas.json");
     std::fs::write(&file, serde_json::to_vec(&listed).unwrap()).unwrap();
