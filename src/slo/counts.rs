@@ -163,6 +163,7 @@ impl Tally {
         };
         let known = self.targets.get(&target).copied();
         let mut before = known.unwrap_or(first);
+        // What appears is judged by how busy targets were before, and by what else has grown meanwhile.
         let pace = self.pace;
         let busy = self.grown_by(&scrapes) + grown_elsewhere(elsewhere, before, last);
         self.pace = self.pace.max((busy / seconds(before, last).max(APART)).min(FASTEST));
@@ -171,7 +172,8 @@ impl Tally {
                 samples.into_iter().map(|(selector, key, value)| self.sample(selector, key, value)).collect();
             // Seen without the series by an earlier look, the target had nothing of it then.
             let without = self.looked && known.is_some_and(|known| at > known);
-            let room = without.then(|| {
+            let appears = samples.iter().any(|sample| sample.last.is_none());
+            let room = (without && appears).then(|| {
                 let other = grown_elsewhere(elsewhere, before, at);
                 plausible(pace, seconds(before, at), most_growth(&samples) + other) - other
             });

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::Snapshot,
-    document::{Database, Loaded, Target},
+    document::{Database, Loaded, Metrics, Target},
     error::{Error, Exit},
     operation::KINDS,
     ports::Footprint,
@@ -100,8 +100,11 @@ async fn platform(global: &Global, loaded: Loaded, wanted: &[String]) -> Result<
         Target::Kubernetes(target) => cluster::target(&snapshot, target, within).await,
     };
     found.extend(target);
-    let mut rows: Vec<Row> = metrics::servers(&snapshot);
-    // Where it does not answer, everything else would only repeat that.
+    let mut rows: Vec<Row> = Vec::new();
+    // Where it does not answer, all that is there would only repeat that.
+    if answers || matches!(loaded.platform.metrics, Some(Metrics::Prometheus(_))) {
+        rows.extend(metrics::servers(&snapshot));
+    }
     if answers {
         if let Target::Kubernetes(target) = &loaded.platform.target {
             rows.push(cluster::guardian(target));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    Method,
     ledger::Mark,
     operation::{Drill, LOOK, Ports},
 };
@@ -101,9 +102,14 @@ impl Drill {
             hosts.set_state(host, HostState::Running, permit).await?;
         }
         self.take_part(host, permit).await?;
-        if replaced && !database.is_managed() {
-            // Nobody else tells the other standbys whom to follow now.
-            for node in database.nodes().iter().filter(|node| *node != host) {
+        if database.is_managed() {
+            return Ok(());
+        }
+        // Nobody else tells the other standbys whom to follow now. Where none was promoted, the one that was to be may have been
+        // told already to receive no more.
+        let candidate = self.spec.candidate.as_ref().filter(|_| self.spec.method == Method::Promote);
+        for node in database.nodes().iter().filter(|node| *node != host) {
+            if replaced || candidate == Some(node) {
                 self.take_part(node, permit).await?;
             }
         }
