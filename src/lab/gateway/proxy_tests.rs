@@ -1,4 +1,9 @@
-use std::{convert::Infallible, sync::atomic::AtomicUsize, sync::atomic::Ordering};
+//! Tests of forwarding: replicas that die with a request in hand, and what is repeated then.
+
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use hyper::{Method, service::service_fn};
 use tokio::{
