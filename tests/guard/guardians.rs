@@ -12,12 +12,13 @@ use async_trait::async_trait;
 use interlock::{
     adapters::store::FolderStore,
     error::{Error, Exit},
-    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, Start, begin, drive, keep_guard, milestone},
+    guard::{Events, Guard, Operation, Outcome, Plan, Rebuild, Start, Verdict, begin, drive, keep_guard, milestone},
     model::RunId,
     ports::{Clock, Notify, Store},
 };
 
 use crate::{
+    bench::Bench,
     cut_store::{Cut, CutStore},
     shelf::{HandClock, Shelf, context, plan, run_id, start},
     told::Remarks,
@@ -70,6 +71,39 @@ async fn a_guardian_goes_on_for_as_long_as_its_run_is_unfinished() {
     assert!(clock.now().since(&begun) > Duration::from_secs(3_600), "it was in its way for long");
     let told = remarks.0.lock().unwrap();
     assert_eq!(told[..], ["no lab".to_owned(), "no database".to_owned()], "each is told once");
+}
+
+/// Whatever of the store is removed under a guardian that looks after a held run, and the run's platform with it.
+#[tokio::test]
+async fn a_guardian_of_a_held_run_ends_once_its_journal_is_gone() {
+    for removed in ["run", "store"] {
+        let bench = Bench::new();
+        let root = bench.folder.path().to_owned();
+        bench.shelf.say("after", Verdict::NoData { why: "metrics are down".to_owned() });
+        assert_eq!(bench.run().await.unwrap().exit(), Exit::Held);
+        bench.clock.pass(Duration::from_hours(1));
+        bench.shelf.say("after", Verdict::Wait);
+        let rebuild = Arc::new(Away(AtomicU32::new(0), bench.shelf.clone()));
+        let guard = Guard { store: bench.store(), clock: bench.clock.clone(), rebuild, pace: PACE };
+        let (events, run): (Arc<dyn Events>, _) = (Arc::new(Remarks::default()), run_id());
+        let half_an_hour = async {
+            let before = bench.shelf.looks.load(Ordering::SeqCst);
+            while bench.shelf.looks.load(Ordering::SeqCst) < before + 3 {
+                tokio::task::yield_now().await;
+            }
+            let gone = if removed == "run" { root.join(run_id().as_str()) } else { root };
+            std::fs::remove_dir_all(gone).unwrap();
+            for _ in 0..360 {
+                bench.clock.pass(Duration::from_secs(5));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let guarded = tokio::select! {
+            ended = keep_guard(&guard, &events, &run) => ended,
+            () = half_an_hour => panic!("{removed}: it goes on for ever"),
+        };
+        assert_eq!(guarded.unwrap_err().exit(), Exit::Invalid, "{removed}");
+    }
 }
 
 #[tokio::test]

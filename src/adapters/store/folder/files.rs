@@ -43,7 +43,7 @@ impl Files {
     }
 
     pub(super) fn is_exhausted(&self, run: &RunId) -> bool {
-        self.locks.disk.size(&self.spare(run)).is_err()
+        self.locks.disk.size(&self.spare(run)).is_err() && self.locks.exists(&self.locks.folder(run)).unwrap_or(true)
     }
 
     /// Does something, and once more with the room that is kept for it where the disk is full, and only there.
