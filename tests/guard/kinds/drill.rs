@@ -185,6 +185,11 @@ impl<W: Way> Subject for Drilled<W> {
         self.database.fail_after(passing, calls, how);
     }
 
+    fn lose_write(&self, after: u64) -> bool {
+        self.database.lose_effect(after);
+        true
+    }
+
     fn answer_again(&self) {
         self.database.answer_again();
     }

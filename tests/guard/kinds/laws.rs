@@ -75,13 +75,18 @@ fn needs_nobody<S: Subject>(outcome: &Outcome) -> Result<(), String> {
 
 /// A run without any fault is kept; says how many calls of the platform it took.
 async fn calls_of_a_run<S: Subject>() -> u64 {
+    after_a_run::<S>().await.calls()
+}
+
+/// A platform after a run that was kept.
+async fn after_a_run<S: Subject>() -> S {
     let mut last = None;
     for _ in 0..TRIES {
         let subject = S::fresh();
         let outcome = run(&subject).await;
         assert_eq!(stands(&subject, &outcome), Ok(()), "without any fault");
         if outcome == (Outcome::Kept { warning: None }) {
-            return subject.calls();
+            return subject;
         }
         last = Some(outcome);
     }
@@ -120,9 +125,19 @@ pub async fn applied_twice<S: Subject>() {
     assert_eq!(subject.is_as_planned(None), Ok(()));
 }
 
-/// The call fails once, done or not done, and the platform is well again.
+/// The call fails once, done or not done, and the platform is well again. Where writes are told from other calls, each of them is
+/// lost once.
 pub async fn failing_once<S: Subject>() {
-    let calls = calls_of_a_run::<S>().await;
+    let after = after_a_run::<S>().await;
+    let (calls, writes) = (after.calls(), if after.lose_write(0) { after.writes() } else { 0 });
+    each::<S, _>((0..writes).collect(), async |write| {
+        let subject = S::fresh();
+        subject.lose_write(write);
+        let outcome = run(&subject).await;
+        needs_nobody::<S>(&outcome)?;
+        stands(&subject, &outcome)
+    })
+    .await;
     let cases = (0..calls).flat_map(|at| [(at, Failure::Undone), (at, Failure::Unanswered)]).collect();
     each::<S, _>(sample("calls of the platform", cases, S::EFFORT.calls), async |(at, how)| {
         let subject = S::fresh();

@@ -47,6 +47,10 @@ pub trait Subject: Sized {
     fn calls(&self) -> u64;
     /// Lets `passing` calls pass and the `calls` after them fail.
     fn fail_after(&self, passing: u64, calls: u64, how: Failure);
+    /// Lets so many writes come about and not the one after them, where this platform can tell a write from another call.
+    fn lose_write(&self, _after: u64) -> bool {
+        false
+    }
     /// Ends the failing of calls.
     fn answer_again(&self);
     /// How many writes have changed something.

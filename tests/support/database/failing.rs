@@ -24,11 +24,13 @@ pub(super) struct Failing {
     after: u64,
     calls: u64,
     unanswered: bool,
+    /// After so many effects, the next one does not come about.
+    pub lost_effect: Option<u64>,
 }
 
 impl Failing {
     pub fn new(after: u64, calls: u64, how: Failure) -> Self {
-        Self { after, calls, unanswered: how == Failure::Unanswered }
+        Self { after, calls, unanswered: how == Failure::Unanswered, lost_effect: None }
     }
 
     /// Whether more calls will fail than anybody makes.

@@ -66,6 +66,11 @@ impl MemoryDatabase {
         self.lock().failing = Failing::new(passing, calls, how);
     }
 
+    /// Lets so many effects come about, and not the one after them.
+    pub fn lose_effect(&self, after: u64) {
+        self.lock().failing.lost_effect = Some(after);
+    }
+
     /// Ends the failing of calls.
     pub fn answer_again(&self) {
         self.lock().failing = Failing::default();
@@ -163,6 +168,9 @@ impl MemoryDatabase {
         permit.check().await?;
         let (mut state, Answer(answer)) = self.call()?;
         state.epoch = permit.epoch().0;
+        if state.loses_effect() {
+            return Err(failing::gone());
+        }
         let done = act(&mut state);
         let now = self.clock.now().boot;
         state.elapse(now);

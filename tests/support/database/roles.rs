@@ -24,6 +24,14 @@ impl MemoryDatabase {
             }
         }
         permit.intend(session("promote", candidate)).await?;
+        // As MariaDB's: it receives no more, has all that it received, and only then takes writes.
+        self.act(permit, |state| {
+            let index = running(state, candidate)?;
+            state.nodes[index].follows = None;
+            state.did(format!("{candidate} receives no more"));
+            Ok(())
+        })
+        .await?;
         self.act(permit, |state| {
             let index = running(state, candidate)?;
             if !state.nodes[index].is_writable() {

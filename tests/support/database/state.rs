@@ -59,6 +59,12 @@ impl State {
         self.failing.next()
     }
 
+    /// Whether what is about to be done does not come about; once.
+    pub(super) fn loses_effect(&mut self) -> bool {
+        let effects = self.effects.len() as u64;
+        self.failing.lost_effect.take_if(|lost| *lost <= effects).is_some()
+    }
+
     pub fn index(&self, name: &str) -> Result<usize, PortError> {
         let found = self.nodes.iter().position(|node| node.name == name);
         found.ok_or_else(|| PortError::NotFound { what: name.to_owned() })
