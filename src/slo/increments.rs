@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How many series one selector may have; more are left out, and [`Increments::overflowed`] says so.
-const MOST_SERIES: usize = 20_000;
+pub const MOST_SERIES: usize = 20_000;
 
 /// What the series of one selector have grown by since counting began.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

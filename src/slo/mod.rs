@@ -28,7 +28,7 @@ pub use burn::{BurnWindow, Burning, Severity, budget_left, burn, burn_windows, b
 pub use counting::{Counting, Side, check_edge};
 pub use counts::Tally;
 pub use evidence::{Evidence, observe};
-pub use increments::Increments;
+pub use increments::{Increments, MOST_SERIES};
 pub use joined::{SourceAnswer, joined};
 pub use look::{Arms, Counts, ObserveContext};
 pub use matchers::Matchers;

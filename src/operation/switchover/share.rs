@@ -9,7 +9,7 @@ use crate::{
     guard::Gate,
     model::{Slot, Timestamp},
     ports::{Labels, Metrics, PortError, Selector},
-    slo::{Counting, Matchers, Objective, Side, SlotNames, labels_found},
+    slo::{Counting, MOST_SERIES, Matchers, Objective, Side, SlotNames, labels_found},
 };
 
 /// How far back a series may have its last sample.
@@ -83,6 +83,14 @@ impl Share {
                 labels_found(among)
             ),
         };
+        if let Some(slot) = Slot::ALL.into_iter().find(|slot| of(*slot).len() > MOST_SERIES) {
+            let why = format!("{slot} has more than the {MOST_SERIES} series that can be counted: {told}");
+            let hint = format!(
+                "let services.{service}.selectors, or the SLO's queries, pick fewer: leave out what is not a user's request, or count a \
+                 recording rule that sums them"
+            );
+            return Standing::Untold { why, hint };
+        }
         if !of(Slot::Blue).is_disjoint(of(Slot::Green)) {
             let both = of(Slot::Blue).intersection(of(Slot::Green)).count();
             let why = format!("{both} series are picked for both slots: {told}");
@@ -223,5 +231,25 @@ mod tests {
             ["blue", "green"].map(|slot| Labels::from([("slot".to_owned(), slot.to_owned())]).into());
         let share = Share::read(&Newborn::default(), &objective, [&blue, &green], Timestamp::UNIX_EPOCH).await.unwrap();
         assert_eq!(share.to_string(), "requests: 1 of blue, 0 of green, 0 of neither");
+    }
+
+    #[test]
+    fn more_series_than_can_be_counted_are_no_share() {
+        let of_green = |count: usize| {
+            let series = |number: usize| {
+                Labels::from([("slot".to_owned(), "green".to_owned()), ("path".to_owned(), number.to_string())])
+            };
+            let blue = Labels::from([("slot".to_owned(), "blue".to_owned())]);
+            let slots = [BTreeSet::from([blue]), (0..count).map(series).collect()];
+            Share { metrics: BTreeSet::from(["requests".to_owned()]), slots, neither: None }
+        };
+        let standing = |count| of_green(count).standing("tenant", &SlotNames::default(), Some(Slot::Blue));
+        assert!(matches!(standing(MOST_SERIES), Standing::Told(_)));
+        let Standing::Untold { why, .. } = standing(MOST_SERIES + 1) else { panic!("it could never decide") };
+        assert_eq!(
+            why,
+            "green has more than the 20000 series that can be counted: requests: 1 of blue, 20001 of green, and too many of neither \
+             to be read"
+        );
     }
 }
