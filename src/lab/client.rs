@@ -13,7 +13,7 @@ use super::{
     database,
     features::Features,
     http::{Ask, Client},
-    state::{self, Folder, LabFile, Process, broken},
+    state::{self, Folder, LabFile, PROTOCOL, Process, broken},
     status::{Release, Status},
     supervisor::Options,
 };
@@ -61,6 +61,16 @@ impl Lab {
             return Err(Error::port(
                 source,
                 "`interlock lab down` clears its folder, `interlock lab up` starts it anew",
+            ));
+        }
+        if file.protocol != PROTOCOL {
+            let source = PortError::unreachable(
+                format!("the lab in {}", folder.path().display()),
+                format!("another release of interlock has started it, which speaks {} and not {PROTOCOL}", file.protocol),
+            );
+            return Err(Error::port(
+                source,
+                "bring what runs there to its end with that release; then `interlock lab down`, and `interlock lab up`",
             ));
         }
         let token = || Some(file.token.clone());
@@ -199,7 +209,7 @@ pub async fn raise(options: &Options, within: Duration) -> Result<(Lab, Status),
 /// Where one is up in that folder already, or does not come up within `within`; then it was ended again.
 pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
     let folder = Folder::create(&options.folder)?;
-    if Lab::open(folder.path()).is_ok() {
+    if is_up(&folder)? {
         let what = format!("a lab is up in {} already", folder.path().display());
         return Err(Error::usage(what, "`interlock lab status` shows it, `interlock lab down` ends it"));
     }
@@ -228,6 +238,11 @@ pub async fn start(options: &Options, within: Duration) -> Result<Lab, Error> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Whether a lab is up there, of whatever release.
+fn is_up(folder: &Folder) -> Result<bool, Error> {
+    Ok(folder.find_lab()?.is_some_and(|file| file.supervisor.is_alive()))
 }
 
 fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
@@ -300,4 +315,38 @@ pub fn end(folder: &Path) -> Result<Vec<Process>, Error> {
     }
     folder.clear()?;
     Ok(processes.into_iter().filter(|process| process.identity.is_alive()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Such as one that an earlier release has started, and that is up.
+    fn of_another_release(folder: &Folder) {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let file = LabFile {
+            protocol: PROTOCOL - 1,
+            supervisor: Identity::current().unwrap(),
+            gateway: address,
+            admin: address,
+            control: address,
+            prometheus: None,
+            token: state::new_token(),
+            full: None,
+            database: None,
+            database_only: false,
+        };
+        state::write(&folder.lab(), &file).unwrap();
+    }
+
+    #[test]
+    fn a_lab_of_another_release_is_told_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&dir.path().join("lab")).unwrap();
+        of_another_release(&folder);
+        let refused = Lab::open(folder.path()).map(drop).unwrap_err();
+        assert!(refused.to_string().contains("another release of interlock has started it"), "{refused}");
+        assert_eq!(refused.exit(), crate::error::Exit::Unreachable);
+        assert!(is_up(&folder).unwrap());
+    }
 }

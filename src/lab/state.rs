@@ -16,10 +16,17 @@ use crate::{error::Error, model::Slot, process::Identity};
 /// Where a lab lives unless told otherwise, beside the platform file.
 pub const DEFAULT_FOLDER: &str = ".interlock/lab";
 
+/// What a lab and who asks it understand of each other; raised with whatever another release would misunderstand. Labs of before
+/// there was such a number have 0.
+pub const PROTOCOL: u32 = 1;
+
 /// What `lab.json` says; it holds a secret and has mode 0600.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabFile {
+    /// What it understands.
+    #[serde(default)]
+    pub protocol: u32,
     /// The process that keeps everything up.
     pub supervisor: Identity,
     /// Where users' requests go.
@@ -183,12 +190,20 @@ impl Folder {
     /// # Errors
     /// Where no lab is up in this folder, or the file makes no sense.
     pub fn read_lab(&self) -> Result<LabFile, Error> {
-        read(&self.lab())?.ok_or_else(|| {
+        self.find_lab()?.ok_or_else(|| {
             Error::port(
                 crate::ports::PortError::NotFound { what: format!("lab in {}", self.0.display()) },
                 "start one with `interlock lab up`, or say where it is: --folder of `interlock lab`, or target.lab.folder in the platform file",
             )
         })
+    }
+
+    /// The same, if one is or was up there.
+    ///
+    /// # Errors
+    /// Where what stands there cannot be read.
+    pub fn find_lab(&self) -> Result<Option<LabFile>, Error> {
+        read(&self.lab())
     }
 
     /// Removes what the lab has made there, but for the logs and what is for people.

@@ -7,9 +7,9 @@ use std::{
 
 use interlock::{
     guard::{Action, Entry, ObserveContext, Operation as _, Outcome, Resume, Verdict, load, resume},
-    model::{HumanDuration, Slot, Weights},
+    model::{Epoch, HumanDuration, Slot, Weights},
     operation::switchover::Spec,
-    ports::{Clock as _, InFlight},
+    ports::{ByHand, Clock as _, InFlight},
 };
 
 use crate::{
@@ -346,5 +346,54 @@ async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
         assert_eq!(looked.verdict, wanted);
         assert!(looked.line.starts_with("what the looks before have found cannot be read"), "{}", looked.line);
         assert_eq!(looked.evidence, found, "what could not be read is kept");
+    }
+}
+
+/// What every release has journalled of its looks; whatever came later may be missing.
+const JOURNALLED_BY_ALL: [&str; 8] = [
+    "counted",
+    "exits_before",
+    "unready",
+    "quiet",
+    "expected_rate",
+    "dead_looks",
+    "served_before",
+    "in_vain",
+];
+
+#[tokio::test]
+async fn a_bake_that_an_earlier_release_began_comes_to_its_end() {
+    let world = World::new(spec());
+    let switch = world.switch();
+    let mut evidence = None;
+    for step in world.plan().steps {
+        let what = match step.action {
+            Action::Watch { what } => what,
+            Action::Change { key, to, .. } => {
+                let prior = switch.read(&key).await.unwrap();
+                switch.write(&key, &prior, &to, &ByHand(Epoch(1))).await.unwrap();
+                continue;
+            }
+        };
+        let (mut looks, mut spent) = (0, Duration::ZERO);
+        loop {
+            let begun = world.clock.now();
+            let look =
+                ObserveContext { what: &what, evidence: evidence.as_ref(), spent, first: looks == 0, held: false };
+            let looked = switch.observe(look).await;
+            spent += world.clock.now().since(&begun);
+            looks += 1;
+            let mut found = looked.evidence;
+            if looks == 2 {
+                found.as_object_mut().unwrap().retain(|field, _| JOURNALLED_BY_ALL.contains(&field.as_str()));
+                found["counted"].as_object_mut().unwrap().remove("served_until");
+            }
+            evidence = Some(found);
+            match looked.verdict {
+                Verdict::Wait if looks < 100 => {}
+                Verdict::Pass { .. } => break,
+                other => panic!("{} after {looks} looks: {other:?}, {}", step.name, looked.line),
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         features::Features,
         http::listen,
         services::{FullLab, Service},
-        state::{self, Folder, LabFile, broken, fault},
+        state::{self, Folder, LabFile, PROTOCOL, broken, fault},
         status::Release,
     },
     process::Identity,
@@ -95,6 +95,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         false => None,
     };
     let lab = LabFile {
+        protocol: PROTOCOL,
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
         gateway: ports.address(Service::Gateway.name())?,
         admin: ports.address("admin")?,

@@ -39,8 +39,10 @@ pub(super) async fn observe(
     if look.first {
         evidence.served_before = served(evidence);
         evidence.in_vain = 0;
-        evidence.watched_since = Some(switch.steady_now());
+        evidence.watched_since = None;
     }
+    // A watch that an earlier release has begun does not say since when: it serves from here on.
+    evidence.watched_since.get_or_insert_with(|| switch.steady_now());
     if look.held {
         return held(switch, evidence).await;
     }
