@@ -66,7 +66,10 @@ impl Lab {
         if file.protocol != PROTOCOL {
             let source = PortError::unreachable(
                 format!("the lab in {}", folder.path().display()),
-                format!("another release of interlock has started it, which speaks {} and not {PROTOCOL}", file.protocol),
+                format!(
+                    "another release of interlock has started it, which speaks {} and not {PROTOCOL}",
+                    file.protocol
+                ),
             );
             return Err(Error::port(
                 source,

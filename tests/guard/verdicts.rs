@@ -350,16 +350,8 @@ async fn evidence_that_cannot_be_read_is_not_taken_for_none() {
 }
 
 /// What every release has journalled of its looks; whatever came later may be missing.
-const JOURNALLED_BY_ALL: [&str; 8] = [
-    "counted",
-    "exits_before",
-    "unready",
-    "quiet",
-    "expected_rate",
-    "dead_looks",
-    "served_before",
-    "in_vain",
-];
+const JOURNALLED_BY_ALL: [&str; 8] =
+    ["counted", "exits_before", "unready", "quiet", "expected_rate", "dead_looks", "served_before", "in_vain"];
 
 #[tokio::test]
 async fn a_bake_that_an_earlier_release_began_comes_to_its_end() {
