@@ -3,6 +3,7 @@
 
 mod doctor;
 mod documents;
+mod earlier;
 mod generated;
 mod help;
 mod manifests;
