@@ -7,6 +7,7 @@ use std::{
 };
 
 use hyper::StatusCode;
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::{
@@ -158,9 +159,18 @@ impl Lab {
         let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(()),
-            status => Err(PortError::unexpected(what, format!("{status}: {}", String::from_utf8_lossy(&answer.body)))),
+            status => Err(PortError::unexpected(
+                what,
+                answer.json().map_or_else(|_| status.to_string(), |Refusal { why }| why),
+            )),
         }
     }
+}
+
+/// What the supervisor says of an order that it does not take.
+#[derive(Deserialize)]
+struct Refusal {
+    why: String,
 }
 
 /// What took too long, which log tells of it, and how to give it more time.

@@ -68,9 +68,7 @@ async fn order(lab: &Lab, place: Place, version: String, faults: Vec<String>) ->
         Place::Service(service) => lab.set_service_release(&service, &ServiceRelease { version, faults }).await,
     };
     ordered.map_err(|e| match e {
-        PortError::UnexpectedResponse { .. } => {
-            Error::usage(e.to_string(), "`interlock lab status` shows what there is")
-        }
+        PortError::UnexpectedResponse { why, .. } => Error::usage(why, "`interlock lab status` shows what there is"),
         other => Error::port(other, "the logs in the lab's folder say more"),
     })
 }

@@ -34,12 +34,14 @@ impl Source {
         self.fault(at, lowered(&error.0.to_string()), parse_hint(&error.0))
     }
 
-    /// The fault of a script that failed while it ran.
+    /// The fault of a script that failed while it ran. The engine forgets where a bound was met: that is told of `within`, the
+    /// handler.
     #[must_use]
-    pub fn failed(&self, error: &EvalAltResult) -> Fault {
+    pub fn failed(&self, error: &EvalAltResult, within: Position) -> Fault {
         let inner = error.unwrap_inner();
         let (what, hint) = words(inner);
-        self.fault(inner.position(), what, hint)
+        let at = inner.position();
+        self.fault(if at.is_none() { within } else { at }, what, hint)
     }
 }
 

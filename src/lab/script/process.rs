@@ -183,7 +183,13 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
         }
         Ok((route, params)) => match input(&parts, params.clone(), to_bytes(body, BODY).await.ok(), &asker) {
             Ok(request) => {
-                let call = Call { handler: route.handler.clone(), request: Some(request), asker, work: work.clone() };
+                let call = Call {
+                    handler: route.handler.clone(),
+                    at: route.at,
+                    request: Some(request),
+                    asker,
+                    work: work.clone(),
+                };
                 run(host, program.clone(), call).await
             }
             Err(reply) => reply,

@@ -47,7 +47,7 @@ impl Program {
         let declaring = Declaring::new();
         let engine = engine(&declaring);
         let ast = engine.compile(&source.text).map_err(|e| source.unreadable(&e))?;
-        engine.run_ast_with_scope(&mut Scope::new(), &ast).map_err(|e| source.failed(&e))?;
+        engine.run_ast_with_scope(&mut Scope::new(), &ast).map_err(|e| source.failed(&e, Position::NONE))?;
         let mut declared = declaring.take();
         declared.finish().map_err(|misfit| declarations::misfit(&source, misfit))?;
         let uses = calls::uses(&ast);

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use rhai::{EvalAltResult, FnPtr, Map};
+use rhai::{EvalAltResult, FnPtr, Map, Position};
 
 use super::{
     host::Host,
@@ -19,6 +19,8 @@ const NOTICE: Duration = Duration::from_secs(2);
 /// What a handler is called for.
 pub struct Call {
     pub handler: FnPtr,
+    /// Where it is declared.
+    pub at: Position,
     /// The request; a schedule has none.
     pub request: Option<Map>,
     pub asker: Asker,
@@ -54,7 +56,7 @@ fn internal() -> Reply {
 }
 
 fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let Call { handler, request, asker, work } = call;
+    let Call { handler, at, request, asker, work } = call;
     let turn = Rc::new(Turn::new(host, program.clone(), asker, work));
     let done = turn::at(turn.clone(), || match request {
         Some(request) => program.call(&handler, (request,)),
@@ -63,24 +65,26 @@ fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
     match done {
         Ok(value) => Reply::of(value).unwrap_or_else(|why| {
             let hint = "a handler gives a value that JSON has, reply(...) or problem(...)";
-            tell(&turn, &program.source.fault(rhai::Position::NONE, why, hint));
+            tell(&turn, &program.source.fault(at, why, hint));
             internal()
         }),
-        Err(error) => ended(&turn, &program, &error),
+        Err(error) => ended(&turn, &program.source.failed(&error, at), &error),
     }
 }
 
-fn ended(turn: &Turn, program: &Program, error: &EvalAltResult) -> Reply {
-    let fault = program.source.failed(error);
+fn ended(turn: &Turn, fault: &Fault, error: &EvalAltResult) -> Reply {
     match thrown(error) {
         Some(reply) if reply.status.is_server_error() => {
-            tell(turn, &Fault { what: reply.detail(), hint: "catch it, or leave it to the client".into(), ..fault });
+            tell(
+                turn,
+                &Fault { what: reply.detail(), hint: "catch it, or leave it to the client".into(), ..fault.clone() },
+            );
             reply
         }
         Some(reply) => reply,
         None => {
             turn.work().fail("script error", "the script failed");
-            tell(turn, &fault);
+            tell(turn, fault);
             internal()
         }
     }

@@ -19,9 +19,8 @@ use crate::{
     error::Error,
     lab::{
         DatabaseKind,
-        script::Instance,
         services::{FullLab, Service},
-        state::{self, Backend, Folder, LabFile, Process},
+        state::{Folder, LabFile},
         status::{Release, ServiceRelease, SlotStatus, Status},
         telemetry::Traces,
     },

@@ -50,7 +50,8 @@ fn buy(model: &Model) -> Value {
         ("x-claim-role", "buyer"),
         ("x-site-id", "site-1"),
     ];
-    let ask = Ask { method: http::Method::POST, path: "/baskets/b-1", headers: &headers, body: Some(json!({ "value": 3 })) };
+    let ask =
+        Ask { method: http::Method::POST, path: "/baskets/b-1", headers: &headers, body: Some(json!({ "value": 3 })) };
     let answer = model.try_ask("front-0", ask).unwrap();
     assert_eq!(answer.headers["x-request-id"], "order-4711");
     answer.json().unwrap()
@@ -68,7 +69,8 @@ fn metrics_and_logs_tell_of_each_request_and_show_no_redacted_field() {
     assert!(model.metrics("front-0").contains(own), "{}", model.metrics("front-0"));
     for (replica, text) in [("front-0", "basket taken"), ("back-0", "kept")] {
         let line = model.logged(replica, "order-4711").into_iter().find(|line| line["message"] == text).unwrap();
-        let about = ["trace_id", "correlation_id", "actor", "role", "site"].map(|key| line[key].as_str().unwrap().to_owned());
+        let about =
+            ["trace_id", "correlation_id", "actor", "role", "site"].map(|key| line[key].as_str().unwrap().to_owned());
         assert_eq!(about, [TRACE, "order-4711", "ada", "buyer", "site-1"], "{line}");
     }
     assert!(model.logged("front-0", "4111").is_empty(), "a redacted field is in the log");

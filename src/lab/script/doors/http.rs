@@ -6,10 +6,10 @@ use std::{
 };
 
 use http::{Method, StatusCode, header};
-use rhai::{Dynamic, FuncRegistration, Map, Module};
+use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 use serde_json::Value;
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::{
     http::{Answer, CLAIMS, REQUEST_ID},
     script::{
@@ -33,12 +33,18 @@ pub fn module() -> Module {
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
         let name = method.as_str().to_lowercase();
         let plain = method.clone();
-        FuncRegistration::new(name.as_str())
-            .set_into_module(&mut module, move |service: &str, path: &str| call(&plain, service, path, Map::new()));
-        FuncRegistration::new(name.as_str())
-            .set_into_module(&mut module, move |service: &str, path: &str, said: Map| {
-                call(&method, service, path, said)
-            });
+        FuncRegistration::new(name.as_str()).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, service: &str, path: &str| {
+                placed(&context, call(&plain, service, path, Map::new()))
+            },
+        );
+        FuncRegistration::new(name.as_str()).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, service: &str, path: &str, said: Map| {
+                placed(&context, call(&method, service, path, said))
+            },
+        );
     }
     module
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use http::StatusCode;
-use rhai::{FuncRegistration, Module};
+use rhai::{FuncRegistration, Module, NativeCallContext};
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::script::{declared::Limit, reply::Reply, turn};
 
 /// The most keys that are remembered.
@@ -18,7 +18,10 @@ const KEYS: usize = 10_000;
 /// The functions of the door.
 pub fn module() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("take").set_into_module(&mut module, take);
+    FuncRegistration::new("take")
+        .set_into_module(&mut module, |context: NativeCallContext<'_>, name: &str, key: &str| {
+            placed(&context, take(name, key))
+        });
     module
 }
 

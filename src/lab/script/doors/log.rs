@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rhai::{FuncRegistration, Map, Module};
+use rhai::{FuncRegistration, Map, Module, NativeCallContext};
 use serde_json::Value;
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::script::{turn, value};
 
 const REDACTED: &str = "[redacted]";
@@ -21,9 +21,13 @@ enum Level {
 pub fn module() -> Module {
     let mut module = Module::new();
     for (name, level) in [("info", Level::Info), ("warn", Level::Warn), ("error", Level::Error)] {
-        FuncRegistration::new(name).set_into_module(&mut module, move |text: &str| write(level, text, Map::new()));
+        FuncRegistration::new(name).set_into_module(&mut module, move |context: NativeCallContext<'_>, text: &str| {
+            placed(&context, write(level, text, Map::new()))
+        });
         FuncRegistration::new(name)
-            .set_into_module(&mut module, move |text: &str, fields: Map| write(level, text, fields));
+            .set_into_module(&mut module, move |context: NativeCallContext<'_>, text: &str, fields: Map| {
+                placed(&context, write(level, text, fields))
+            });
     }
     module
 }

@@ -1,8 +1,8 @@
 //! Metrics that a script names.
 
-use rhai::{Dynamic, FuncRegistration, Map, Module};
+use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::script::{
     observed::{Change, Labels},
     turn, value,
@@ -11,13 +11,22 @@ use crate::lab::script::{
 /// The functions of the door.
 pub fn module() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("add")
-        .set_into_module(&mut module, |name: &str| change(name, Change::Add, &1_i64.into(), &Map::new()));
+    FuncRegistration::new("add").set_into_module(&mut module, |context: NativeCallContext<'_>, name: &str| {
+        placed(&context, change(name, Change::Add, &1_i64.into(), &Map::new()))
+    });
     for (word, how) in [("add", Change::Add as fn(f64) -> Change), ("set", Change::Set), ("observe", Change::Observe)] {
-        FuncRegistration::new(word)
-            .set_into_module(&mut module, move |name: &str, by: Dynamic| change(name, how, &by, &Map::new()));
-        FuncRegistration::new(word)
-            .set_into_module(&mut module, move |name: &str, by: Dynamic, labels: Map| change(name, how, &by, &labels));
+        FuncRegistration::new(word).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, name: &str, by: Dynamic| {
+                placed(&context, change(name, how, &by, &Map::new()))
+            },
+        );
+        FuncRegistration::new(word).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, name: &str, by: Dynamic, labels: Map| {
+                placed(&context, change(name, how, &by, &labels))
+            },
+        );
     }
     module
 }

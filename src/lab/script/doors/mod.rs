@@ -11,7 +11,7 @@ mod plain;
 mod sql;
 mod states;
 
-use rhai::{Dynamic, Engine, EvalAltResult, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
 pub use breaker::Circuits;
 pub use database::{Database, Transaction};
@@ -71,6 +71,16 @@ pub fn nearest_hint(signature: &str) -> String {
         Some((1..=2, known)) => format!("did you mean `{known}`?"),
         _ => "is it spelt right, and are these the values that it takes?".to_owned(),
     }
+}
+
+/// The same, with the place of the call where it has none: the engine knows it of functions without a door only.
+fn placed<T>(context: &NativeCallContext<'_>, given: Given<T>) -> Given<T> {
+    given.map_err(|mut error| {
+        if error.position().is_none() {
+            error.set_position(context.call_position());
+        }
+        error
+    })
 }
 
 /// What a message of a door ends a handler with, unless the script catches it.

@@ -1,7 +1,7 @@
 //! Functions without a door's name: answers, defects, named work, time.
 
 use http::StatusCode;
-use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext, Position};
 
 use super::{Given, refused};
 use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
@@ -100,5 +100,5 @@ fn pause(time: &str) -> Given<()> {
     let turn = turn::current().map_err(refused)?;
     let time = duration(time).map_err(refused)?;
     turn::pause(&turn, time);
-    Ok(())
+    if turn::is_over() { Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()) } else { Ok(()) }
 }

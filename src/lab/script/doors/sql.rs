@@ -1,18 +1,18 @@
 //! Statements on the service's database.
 
-use rhai::{Array, Dynamic, FnPtr, FuncRegistration, Map, Module, NativeCallContext};
+use http::StatusCode;
+use rhai::{Array, Dynamic, FnPtr, FuncRegistration, Map, Module, NativeCallContext, Variant};
 use rusqlite::{
     Connection, ErrorCode, Rows, params_from_iter,
     types::{Value, ValueRef},
 };
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::script::{
     reply::Reply,
     turn::{self, Turn},
     value::text,
 };
-use http::StatusCode;
 
 /// The most rows that a statement may give.
 const ROWS: usize = 1000;
@@ -22,14 +22,25 @@ const BYTES: usize = 1 << 20;
 /// The functions of the door.
 pub fn module() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("all").set_into_module(&mut module, |sql: &str| all(sql, &Array::new()));
-    FuncRegistration::new("all").set_into_module(&mut module, |sql: &str, values: Array| all(sql, &values));
-    FuncRegistration::new("one").set_into_module(&mut module, |sql: &str| one(sql, &Array::new()));
-    FuncRegistration::new("one").set_into_module(&mut module, |sql: &str, values: Array| one(sql, &values));
-    FuncRegistration::new("run").set_into_module(&mut module, |sql: &str| run(sql, &Array::new()));
-    FuncRegistration::new("run").set_into_module(&mut module, |sql: &str, values: Array| run(sql, &values));
-    FuncRegistration::new("transaction").set_into_module(&mut module, transaction);
+    add(&mut module, "all", all);
+    add(&mut module, "one", one);
+    add(&mut module, "run", run);
+    FuncRegistration::new("transaction")
+        .set_into_module(&mut module, |context: NativeCallContext<'_>, inside: FnPtr| {
+            placed(&context, transaction(&context, &inside))
+        });
     module
+}
+
+/// A function that takes a statement, and values for it or none.
+fn add<T: Variant + Clone>(module: &mut Module, name: &str, run: fn(&str, &Array) -> Given<T>) {
+    FuncRegistration::new(name).set_into_module(module, move |context: NativeCallContext<'_>, sql: &str| {
+        placed(&context, run(sql, &Array::new()))
+    });
+    FuncRegistration::new(name)
+        .set_into_module(module, move |context: NativeCallContext<'_>, sql: &str, values: Array| {
+            placed(&context, run(sql, &values))
+        });
 }
 
 /// All rows, each a map.
@@ -56,14 +67,14 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
 }
 
 /// Does all of `inside` or nothing of it.
-fn transaction(context: NativeCallContext<'_>, inside: FnPtr) -> Given<Dynamic> {
+fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
     if turn.transaction.borrow().is_some() {
         return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
     }
     let lease = turn.host.database.lease(turn.left()).map_err(out)?;
     turn.transaction.replace(Some(lease.begin().map_err(|e| failed(&e))?));
-    let done = turn.within("transaction", || inside.call_within_context::<Dynamic>(&context, ()));
+    let done = turn.within("transaction", || inside.call_within_context::<Dynamic>(context, ()));
     let transaction = turn.transaction.take();
     let value = done?;
     match transaction {

@@ -3,18 +3,23 @@
 use http::StatusCode;
 use rhai::{Dynamic, FuncRegistration, ImmutableString as Text, Map, Module, NativeCallContext};
 
-use super::{Given, refused};
+use super::{Given, placed, refused};
 use crate::lab::script::{declared::Machine, reply::Reply, turn};
 
 /// The functions of the door.
 pub fn module() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("advance").set_into_module(&mut module, advance);
+    FuncRegistration::new("advance").set_into_module(
+        &mut module,
+        |context: NativeCallContext<'_>, name: &str, record: Map, to: &str| {
+            placed(&context, advance(&context, name, record, to))
+        },
+    );
     module
 }
 
 /// The state that something goes to, if it may: `states::advance("order", order, "paid")` of a map with a `state`.
-fn advance(context: NativeCallContext<'_>, name: &str, record: Map, to: &str) -> Given<Text> {
+fn advance(context: &NativeCallContext<'_>, name: &str, record: Map, to: &str) -> Given<Text> {
     let turn = turn::current().map_err(refused)?;
     let machine = turn.program.declared.machines.get(name).ok_or_else(|| {
         refused(format!("there are no states of `{name}` -> declare them: states(\"{name}\", [\"draft -> paid\"])"))
@@ -26,7 +31,7 @@ fn advance(context: NativeCallContext<'_>, name: &str, record: Map, to: &str) ->
         return Err(Reply::problem(StatusCode::CONFLICT, forbidden(name, machine, &from, to)).into());
     }
     let holds = match machine.guards.get(&step) {
-        Some(guard) => guard.call_within_context::<Dynamic>(&context, (record,))?.as_bool(),
+        Some(guard) => guard.call_within_context::<Dynamic>(context, (record,))?.as_bool(),
         None => Ok(true),
     };
     match holds {
