@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The stack of a thread that runs a script, in bytes: enough for the deepest that a script may nest. It is used as it is needed.
-const STACK: usize = 16 << 20;
+const STACK: usize = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -20,6 +20,8 @@ use crate::{lab::page::Kind, model::HumanDuration};
 const OWN: [&str; 5] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version"];
 /// How many of one kind a script may declare.
 const MOST: usize = 200;
+/// The longest deadline of handlers. It bounds how deep one can nest a value, too, since it takes longer with each step.
+const LONGEST: Duration = Duration::from_secs(30);
 /// The shortest time between two runs of a schedule.
 const OFTEN: Duration = Duration::from_millis(10);
 
@@ -95,7 +97,7 @@ fn behaviour(engine: &mut Engine, declaring: &Declaring) {
     engine.register_fn("deadline", move |context: NativeCallContext<'_>, time: &str| {
         this.with(&context, |declared| {
             declared.deadline = duration(time)?;
-            Ok(())
+            if declared.deadline <= LONGEST { Ok(()) } else { Err("the longest deadline is 30s".to_owned()) }
         })
     });
     let this = declaring.clone();

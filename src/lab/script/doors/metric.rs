@@ -38,7 +38,11 @@ fn change(name: &str, how: fn(f64) -> Change, by: &Dynamic, labels: &Map) -> Giv
     })?;
     let by = by.as_float().or_else(|_| by.as_int().map(|whole| whole as f64));
     let by = by.map_err(|kind| refused(format!("a metric has a number, not a value of the type {kind}")))?;
-    let labels = labels.iter().map(|(name, value)| Ok((name.to_string(), value::text(value)?)));
+    // A label without a value is the same as none.
+    let labels = labels
+        .iter()
+        .filter(|(_, value)| !value.is_unit())
+        .map(|(name, value)| Ok((name.to_string(), value::text(value)?)));
     let labels = labels.collect::<Result<Labels, String>>().map_err(refused)?;
     turn.host.observed.change(name, metric, labels, how(by)).map_err(refused)
 }
