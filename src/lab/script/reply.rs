@@ -62,7 +62,6 @@ impl Reply {
     }
 
     /// The body as a script sees it.
-    #[must_use]
     pub fn body(&self) -> Dynamic {
         match &self.content {
             Content::Nothing => Dynamic::UNIT,
@@ -82,7 +81,6 @@ impl Reply {
     }
 
     /// The value of a header; nothing where it has none that is text.
-    #[must_use]
     pub fn header(&self, name: &str) -> Dynamic {
         let found = self.headers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
         found.and_then(|(_, value)| value.to_str().ok()).map_or(Dynamic::UNIT, Into::into)

@@ -45,7 +45,6 @@ fn to_json(value: &Dynamic, left: usize) -> Result<Value, String> {
 }
 
 /// The value that a script sees of some JSON.
-#[must_use]
 pub fn dynamic(value: Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,

@@ -130,7 +130,7 @@ fn to_sql(value: &Dynamic) -> Result<Value, String> {
 }
 
 fn rows(mut rows: Rows<'_>) -> Result<Result<Array, String>, rusqlite::Error> {
-    let names = rows.as_ref().map(|statement| statement.column_names().into_iter().map(str::to_owned).collect());
+    let names = rows.as_ref().map(|statement| statement.column_names().map(str::to_owned).collect());
     let names: Vec<String> = names.unwrap_or_default();
     let (mut all, mut bytes) = (Array::new(), 0);
     while let Some(row) = rows.next()? {
