@@ -43,6 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
             upstream_timeout: Duration::from_secs(10),
             prometheus: false,
             features: lab::Features::default(),
+            services: None,
             database: None,
         };
         let lab = lab::start(&options, READY).await?;

@@ -56,6 +56,7 @@ async fn measure_all(folder: &Path) -> anyhow::Result<Vec<Figure>> {
         upstream_timeout: Duration::from_secs(10),
         prometheus: true,
         features: lab::Features::default(),
+        services: None,
         database: None,
     };
     let lab = lab::start(&options, READY).await?;

@@ -143,6 +143,22 @@ impl Global {
         }
     }
 
+    /// The folder of services that are scripts, where the platform file names one.
+    ///
+    /// # Errors
+    /// Where there is a platform file and it makes no sense.
+    #[cfg(feature = "lab")]
+    pub fn lab_services(&self) -> Result<Option<PathBuf>, Error> {
+        if !self.has_platform()? {
+            return Ok(None);
+        }
+        let loaded = self.load()?;
+        Ok(match &loaded.platform.target {
+            Target::Lab(lab) => lab.services.as_ref().map(|services| loaded.folder.join(services)),
+            _ => None,
+        })
+    }
+
     /// The platform file that was named. A variable that is empty names nothing, as in a pipeline that leaves it so.
     fn platform(&self) -> Option<&PathBuf> {
         self.platform.as_ref().filter(|file| !file.as_os_str().is_empty())

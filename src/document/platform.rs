@@ -103,6 +103,9 @@ pub struct LabTarget {
     /// The lab's folder, relative to this file; `.interlock/lab` when left out.
     #[serde(default)]
     pub folder: Option<String>,
+    /// The folder of services that are scripts, relative to this file; none when left out.
+    #[serde(default)]
+    pub services: Option<String>,
 }
 
 impl LabTarget {

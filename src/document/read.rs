@@ -300,7 +300,7 @@ a.yaml:2:4: mapping values are not allowed in this context
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for i in 1..12 {
             let p = i - 1;
-            text += &format!("a{i}: &a{i} [*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p}]\n");
+            text.push_str(&format!("a{i}: &a{i} [*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p},*a{p}]\n"));
         }
         let fault = parse::<BTreeMap<String, serde_json::Value>>("a.yaml", &text).unwrap_err();
         assert!(fault.what.starts_with("the document grows beyond what is read"), "{fault}");

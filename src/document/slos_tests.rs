@@ -177,7 +177,8 @@ fn rules_are_accepted_by_promtool() {
     file.write_all(text.as_bytes()).unwrap();
     let checked = Command::new("promtool").args(["check", "rules"]).arg(file.path()).output();
     let checked = checked.expect("promtool is missing: install the package `prometheus`");
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    let said =
+        String::from_utf8_lossy(&checked.stdout).into_owned() + String::from_utf8_lossy(&checked.stderr).as_ref();
     assert!(checked.status.success() && said.contains("SUCCESS: 22 rules found"), "{said}\n{text}");
 }
 
@@ -233,7 +234,7 @@ fn rules_of_several_services_and_files_do_not_meet() {
     );
     let run = Command::new("promtool").args(["test", "rules", "test.yml"]).current_dir(folder.path()).output();
     let run = run.expect("promtool is missing: install the package `prometheus`");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + String::from_utf8_lossy(&run.stderr).as_ref();
     assert!(run.status.success() && said.contains("SUCCESS"), "{said}");
 }
 

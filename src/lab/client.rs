@@ -7,6 +7,7 @@ use std::{
 };
 
 use hyper::StatusCode;
+use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     features::Features,
     http::{Ask, Client},
     state::{self, Folder, LabFile, PROTOCOL, Process, broken},
-    status::{Release, Status},
+    status::{Release, ServiceRelease, Status},
     supervisor::Options,
 };
 use crate::{
@@ -152,16 +153,37 @@ impl Lab {
     /// # Errors
     /// Where the supervisor does not answer or refuses.
     pub async fn set_release(&self, slot: Slot, release: &Release) -> Result<(), PortError> {
-        let what = "the lab's supervisor";
         let body = serde_json::to_value(release).map_err(|e| PortError::unexpected("the release", e))?;
-        let path = format!("/slots/{slot}/release");
-        let answer = self.control.ask(Ask::put(&path, body), ANSWER_WITHIN).await;
+        self.order(&format!("/slots/{slot}/release"), body).await
+    }
+
+    /// Makes a scripted service run a release; as [`Lab::set_release`].
+    ///
+    /// # Errors
+    /// Where the supervisor does not answer or refuses.
+    pub async fn set_service_release(&self, service: &str, release: &ServiceRelease) -> Result<(), PortError> {
+        let body = serde_json::to_value(release).map_err(|e| PortError::unexpected("the release", e))?;
+        self.order(&format!("/services/{service}/release"), body).await
+    }
+
+    async fn order(&self, path: &str, body: serde_json::Value) -> Result<(), PortError> {
+        let what = "the lab's supervisor";
+        let answer = self.control.ask(Ask::put(path, body), ANSWER_WITHIN).await;
         let answer = answer.map_err(|e| PortError::unreachable(what, e))?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(()),
-            status => Err(PortError::unexpected(what, format!("{status}: {}", String::from_utf8_lossy(&answer.body)))),
+            status => Err(PortError::unexpected(
+                what,
+                answer.json().map_or_else(|_| status.to_string(), |Refusal { why }| why),
+            )),
         }
     }
+}
+
+/// What the supervisor says of an order that it does not take.
+#[derive(Deserialize)]
+struct Refusal {
+    why: String,
 }
 
 /// What took too long, which log tells of it, and how to give it more time.
@@ -278,6 +300,9 @@ fn launch(options: &Options, folder: &Folder) -> Result<Launch, Error> {
     };
     if options.database.as_ref().is_some_and(|database| database.only) {
         launch = launch.arg("--database-only");
+    }
+    if let Some(services) = &options.services {
+        launch = launch.arg("--services").arg(services);
     }
     if !options.prometheus {
         launch = launch.arg("--no-prometheus");

@@ -24,8 +24,14 @@ pub async fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let name = service.name();
-    let app = router.route("/readyz", get(|| async { "ready" }));
+    serve_as(service.name(), address, router.route("/readyz", get(|| async { "ready" })), stop).await
+}
+
+/// Serves `app` by a name until `stop`.
+///
+/// # Errors
+/// Where it cannot listen.
+pub async fn serve_as(name: &str, address: SocketAddr, app: Router, stop: CancellationToken) -> Result<(), Error> {
     let listener = listen(address).await?;
     tracing::info!(%address, "{name} serves");
     let connections = Connections::new(SILENCE);

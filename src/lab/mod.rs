@@ -5,6 +5,7 @@ pub mod alerts;
 mod client;
 mod connections;
 pub mod database;
+mod defects;
 pub mod fault;
 mod features;
 mod flight;
@@ -16,6 +17,7 @@ pub mod load;
 pub mod operate;
 pub mod own;
 mod page;
+pub mod script;
 mod services;
 pub mod state;
 mod status;
@@ -31,7 +33,7 @@ pub use fault::{Deviation, Fault, Faults};
 pub use features::{Features, GatewayDefect, Untraced};
 pub use services::{FullLab, Service};
 pub use state::{DEFAULT_FOLDER, Folder, LabFile};
-pub use status::{PartStatus, Release, SlotStatus, Standing, Status};
+pub use status::{PartStatus, Release, ServiceRelease, ServiceStatus, SlotStatus, Standing, Status};
 
 /// The service that the lab runs.
 pub const SERVICE: &str = Service::Tenant.name();

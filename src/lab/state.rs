@@ -167,6 +167,18 @@ impl Folder {
         self.0.join("store.sqlite")
     }
 
+    /// The list of the scripted services' replicas, by which they find each other.
+    #[must_use]
+    pub fn services(&self) -> PathBuf {
+        self.0.join("services.json")
+    }
+
+    /// The database of a scripted service.
+    #[must_use]
+    pub fn database_of(&self, service: &str) -> PathBuf {
+        self.0.join(DATABASES).join(format!("{service}.sqlite"))
+    }
+
     /// The configuration and the data of Prometheus.
     #[must_use]
     pub fn prometheus(&self) -> PathBuf {
@@ -215,6 +227,7 @@ impl Folder {
             let path = entry.path();
             let removed = match entry.file_name().to_str() {
                 Some(PROMETHEUS) => fs::remove_dir_all(&path),
+                Some(DATABASES) => clear_databases(&path),
                 Some(name) if is_of_lab(name) => fs::remove_file(&path),
                 _ => continue,
             };
@@ -225,8 +238,25 @@ impl Folder {
 }
 
 const PROMETHEUS: &str = "prometheus";
+/// The folder of the scripted services' databases.
+const DATABASES: &str = "databases";
 /// What stays of a lab that is down.
 const STAYING: [&str; 3] = ["logs", "interlock.yaml", "slo.yaml"];
+
+/// Removes the databases of scripted services, and their folder unless somebody has put something else there.
+fn clear_databases(folder: &Path) -> io::Result<()> {
+    const ENDINGS: [&str; 3] = [".sqlite", ".sqlite-wal", ".sqlite-shm"];
+    for entry in fs::read_dir(folder)?.flatten() {
+        let name = entry.file_name();
+        if ENDINGS.iter().any(|ending| name.to_string_lossy().ends_with(ending)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        other => other,
+    }
+}
 
 /// Whether a lab that is up has made what has this name, and removes it when it goes down.
 fn is_of_lab(name: &str) -> bool {
@@ -240,7 +270,7 @@ fn is_of_lab(name: &str) -> bool {
             None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
         },
     };
-    matches!(stem, "lab" | "weights" | "backends" | "processes" | "cluster") || stem.starts_with("host-")
+    matches!(stem, "lab" | "weights" | "backends" | "services" | "processes" | "cluster") || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.

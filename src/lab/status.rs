@@ -19,6 +19,25 @@ pub struct Release {
     pub faults: Vec<Fault>,
 }
 
+/// What a scripted service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRelease {
+    pub version: String,
+    /// As they are written: the defects of a script have names of their own.
+    #[serde(default)]
+    pub faults: Vec<String>,
+}
+
+/// A scripted service, and what it is meant to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceStatus {
+    pub name: String,
+    pub release: ServiceRelease,
+    pub replicas: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlotStatus {
@@ -58,6 +77,9 @@ pub struct PartStatus {
     /// How often it has ended by itself.
     pub exits: u64,
     pub slot: Option<Slot>,
+    /// The scripted service that it is a replica of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The release that a replica runs.
     pub version: Option<String>,
 }
@@ -70,6 +92,9 @@ pub struct Status {
     pub parts: Vec<PartStatus>,
     /// What both slots are meant to be.
     pub slots: Vec<SlotStatus>,
+    /// What the scripted services are meant to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceStatus>,
 }
 
 impl Status {
@@ -82,11 +107,21 @@ impl Status {
     pub fn settled(&self) -> bool {
         let all_up = self.parts.iter().all(|part| part.standing == Standing::Up && part.ready);
         all_up
-            && self.slots.iter().all(|slot| {
-                let wanted = usize::try_from(slot.replicas).unwrap_or(usize::MAX);
-                let fit =
-                    self.replicas(slot.slot).filter(|p| p.version.as_deref() == Some(&*slot.release.version)).count();
-                fit == wanted && self.replicas(slot.slot).count() == wanted
-            })
+            && self.slots.iter().all(|slot| are(self.replicas(slot.slot), slot.replicas, &slot.release.version))
+            && self
+                .services
+                .iter()
+                .all(|service| are(self.replicas_of(&service.name), service.replicas, &service.release.version))
     }
+
+    /// The replicas of a scripted service.
+    pub fn replicas_of(&self, service: &str) -> impl Iterator<Item = &PartStatus> {
+        self.parts.iter().filter(move |part| part.service.as_deref() == Some(service))
+    }
+}
+
+/// Whether these are so many replicas, all of that version.
+fn are<'a>(replicas: impl Iterator<Item = &'a PartStatus>, wanted: u32, version: &str) -> bool {
+    let versions: Vec<_> = replicas.map(|part| part.version.as_deref()).collect();
+    u32::try_from(versions.len()) == Ok(wanted) && versions.iter().all(|one| *one == Some(version))
 }

@@ -124,7 +124,7 @@ pub fn findings(report: &Report, sources: &[Source], plain: bool) -> String {
         let head = format!("{}[{}]: {}", diagnostic.severity().name(), diagnostic.code, diagnostic.what);
         let _ = writeln!(text, "{head}\n  at {}:{line}:{column}\n  help: {}\n", source.path.display(), diagnostic.fix);
     });
-    text + &closing(&report.summary) + "\n"
+    text + closing(&report.summary).as_str() + "\n"
 }
 
 /// The longest line that is shown, in bytes.
@@ -181,7 +181,7 @@ pub fn annotations(report: &Report, sources: &[Source]) -> String {
         let said = message(&format!("{} - {}", diagnostic.what, diagnostic.fix));
         let _ = writeln!(text, "::{command} file={file},line={line},col={column},title={title}::{said}");
     });
-    text + &closing(&report.summary) + "\n"
+    text + closing(&report.summary).as_str() + "\n"
 }
 
 fn message(text: &str) -> String {

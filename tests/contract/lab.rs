@@ -39,6 +39,7 @@ async fn start(folder: &Path) -> LabPlatform {
         upstream_timeout: UPSTREAM,
         prometheus: false,
         features: lab::Features::default(),
+        services: None,
         database: None,
     };
     let lab = lab::start(&options, READY).await.unwrap();

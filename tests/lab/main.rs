@@ -25,6 +25,7 @@ mod platform;
 mod replica;
 #[cfg(feature = "sql")]
 mod rows;
+mod scripts;
 mod servers;
 mod signals;
 mod stage;

@@ -69,7 +69,7 @@ const PIECES: &[&str] = &[
 
 fn made(piece: &str, bytes: usize) -> String {
     let (head, repeated) = piece.split_once('|').unwrap();
-    head.to_owned() + &repeated.repeat(bytes / repeated.len())
+    head.to_owned() + repeated.repeat(bytes / repeated.len()).as_str()
 }
 
 #[test]

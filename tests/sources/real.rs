@@ -57,11 +57,11 @@ impl Service {
         );
         // As with real programs, the series of errors are born with the first error.
         if failed > 0 {
-            page += &format!(
+            page.push_str(&format!(
                 "lab_requests_total{{{labels},code=\"500\"}} {failed}\n\
                  lab_request_duration_seconds_bucket{{{labels},outcome=\"error\",le=\"0.25\"}} {failed}\n\
                  lab_request_duration_seconds_count{{{labels},outcome=\"error\"}} {failed}\n"
-            );
+            ));
         }
         page
     }

@@ -13,8 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Global, context::path},
+    address::{self, AddressArgs},
+    check::{self, CheckArgs},
     database::{self, HostArgs},
     demo,
+    deploy::{self, DeployArgs},
     down::{self, DownArgs},
     files, serve,
     services::{self, AlertsArgs, BreakArgs, TokenArgs},
@@ -23,8 +26,8 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    lab::{self, Fault, Folder, Lab, LabHosts, Release, Status, state::broken},
-    model::{HumanDuration, Slot},
+    lab::{self, Folder, Lab, LabHosts, Status, state::broken},
+    model::HumanDuration,
     ports::Hosts as _,
     process::{StopSignals, raise_file_limit},
     report::Format,
@@ -47,8 +50,12 @@ enum Command {
     Down(DownArgs),
     /// Offer open-loop load to the gateway, or elsewhere
     Load(LoadArgs),
-    /// Make a slot run a release
+    /// Make a slot or a scripted service run a release
     Deploy(DeployArgs),
+    /// Print where a service listens
+    Address(AddressArgs),
+    /// Look what is wrong with services that are scripts, before any of them starts
+    Check(CheckArgs),
     /// Print a token for the requests to a full lab
     Token(TokenArgs),
     /// List the alerts that a full lab has raised
@@ -147,29 +154,6 @@ struct Offer {
     timeout: HumanDuration,
 }
 
-#[derive(Debug, clap::Args)]
-struct DeployArgs {
-    #[command(flatten)]
-    at: Where,
-    #[command(flatten)]
-    release: ReleaseArgs,
-}
-
-#[derive(Debug, clap::Args)]
-struct ReleaseArgs {
-    /// The slot
-    slot: Slot,
-    /// The version that it should run
-    #[arg(long)]
-    version: String,
-    /// A fault of the release, such as crash-after=500
-    #[arg(long)]
-    fault: Vec<Fault>,
-    /// How long its replicas may take to become ready
-    #[arg(long, default_value = "60s", value_name = "TIME", allow_hyphen_values = true)]
-    timeout: HumanDuration,
-}
-
 /// Runs one of the lab's commands, on a runtime of its own.
 ///
 /// # Errors
@@ -180,8 +164,11 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Down(args) => block_on(down::run(args, global)),
         Command::Up(args) => {
-            let Up { at, setup, timeout } = *args;
+            let Up { at, mut setup, timeout } = *args;
             let at = at.resolve(global)?;
+            if setup.services.is_none() {
+                setup.services = global.lab_services()?;
+            }
             if !global.has_platform()? {
                 files::write(&at.folder)?;
             }
@@ -205,7 +192,9 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
         }
         Command::Break(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, true)),
         Command::Mend(BreakArgs { at, what }) => block_on(services::set(at.resolve(global)?, what, false)),
-        Command::Deploy(DeployArgs { at, release }) => block_on(deploy(at.resolve(global)?, release)),
+        Command::Deploy(DeployArgs { at, release }) => block_on(deploy::run(at.resolve(global)?, release)),
+        Command::Address(AddressArgs { at, name }) => block_on(address::run(at.resolve(global)?, &name)),
+        Command::Check(args) => check::run(&args, global.output),
     }
 }
 
@@ -248,7 +237,7 @@ pub(super) fn left(folder: &Path) -> String {
     }
 }
 
-async fn show_status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
+pub(super) async fn show_status(lab: &Lab, status: &Status, output: Format) -> Result<(), Error> {
     let hosts = match &lab.file.database {
         Some(database) => {
             let hosts = LabHosts::of(database, &lab.file.token);
@@ -264,20 +253,6 @@ async fn status(at: At) -> Result<Exit, Error> {
     let status = lab.status().await.map_err(|e| Error::port(e, "the logs in the lab's folder say more"))?;
     show_status(&lab, &status, at.output).await?;
     Ok(if status.settled() { Exit::Kept } else { Exit::RolledBack })
-}
-
-async fn deploy(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
-    let lab = Lab::open(&at.folder)?;
-    let release = Release { version: args.version, faults: args.fault };
-    let hint = "the logs in the lab's folder say more";
-    lab.set_release(args.slot, &release).await.map_err(|e| Error::port(e, hint))?;
-    let waiting = spinner("replacing replicas one after another");
-    // The supervisor takes the order at its next turn.
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    let settled = lab.settled(args.timeout.0).await;
-    waiting.finish_and_clear();
-    show_status(&lab, &settled?, at.output).await?;
-    Ok(Exit::Kept)
 }
 
 /// The address of a name with its port.
@@ -329,7 +304,7 @@ fn target() -> ProgressDrawTarget {
     if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
 }
 
-fn spinner(message: &'static str) -> ProgressBar {
+pub(super) fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, target()).with_message(message);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner

@@ -1,9 +1,12 @@
 //! `interlock lab`: the embedded platform.
 
 mod acts;
+mod address;
+mod check;
 mod command;
 mod database;
 mod demo;
+mod deploy;
 mod down;
 mod files;
 mod play;

@@ -82,6 +82,7 @@ impl Stage {
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
             features: lab::Features::default(),
+            services: None,
             database,
         };
         Ok(lab::raise(&options, READY).await?.0)

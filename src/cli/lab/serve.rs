@@ -11,7 +11,7 @@ use super::setup::{Setup, collector};
 use crate::{
     error::{Error, Exit},
     lab::{
-        Faults, FullLab, GatewayDefect, SERVICE, Service, alerts, database, gateway, identity,
+        Faults, FullLab, GatewayDefect, SERVICE, Service, alerts, database, gateway, identity, script,
         state::{Folder, broken},
         store, supervisor,
         telemetry::{Source, Telemetry, Traces, Tracing},
@@ -20,6 +20,9 @@ use crate::{
     model::{HumanDuration, Slot},
     process::raise_file_limit,
 };
+
+/// The stack of a thread that runs a script, in bytes: enough for the deepest that a script may nest. It is used as it is needed.
+const STACK: usize = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -59,6 +62,8 @@ enum Role {
     Identity(ServiceArgs),
     /// Take logs, and raise alerts
     Alerts(ServiceArgs),
+    /// Be one replica of a service that is a script
+    Script(Box<Script>),
     /// Be the agent of one of the database's hosts
     Host {
         /// The lab's folder
@@ -103,8 +108,8 @@ impl TracesArgs {
 impl Role {
     /// The traces of the process, and who makes them; supervisor and hosts make none.
     fn telemetry(&self) -> Result<Telemetry, Error> {
-        let own = |service: &'static str| Source {
-            service,
+        let own = |service: &str| Source {
+            service: service.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: service.to_owned(),
             slot: None,
@@ -117,13 +122,53 @@ impl Role {
             Self::Store(args) => (args.traces.traces(), of(Service::Store)),
             Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
             Self::Alerts(args) => (args.traces.traces(), of(Service::Alerts)),
+            Self::Script(args) => {
+                let Script { service, release, replica, .. } = &**args;
+                let (service, version, instance) = (service.clone(), release.clone(), replica.clone());
+                (args.traces.traces(), Source { service, version, instance, slot: None })
+            }
             Self::Tenant(args) => {
                 let Tenant { release, replica, slot, .. } = &**args;
                 let (version, instance) = (release.clone(), replica.clone());
-                (args.traces.traces(), Source { service: SERVICE, version, instance, slot: Some(*slot) })
+                (args.traces.traces(), Source { service: SERVICE.to_owned(), version, instance, slot: Some(*slot) })
             }
         };
         Telemetry::start(&traces, source)
+    }
+}
+
+/// What a replica of a scripted service is started with.
+#[derive(Debug, clap::Args)]
+struct Script {
+    /// The lab's folder
+    #[arg(long)]
+    folder: PathBuf,
+    /// The script
+    #[arg(long)]
+    file: PathBuf,
+    /// The service's name
+    #[arg(long)]
+    service: String,
+    /// The replica's name
+    #[arg(long)]
+    replica: String,
+    /// Where to listen
+    #[arg(long)]
+    listen: SocketAddr,
+    /// The version that it runs
+    #[arg(long)]
+    release: String,
+    /// What is wrong with it
+    #[arg(long)]
+    fault: Vec<String>,
+    #[command(flatten)]
+    traces: TracesArgs,
+}
+
+impl Script {
+    fn options(self, tracing: Tracing) -> script::Options {
+        let Self { folder, file, service, replica, listen, release: version, fault: faults, .. } = self;
+        script::Options { folder, file, service, replica, listen, version, faults, tracing }
     }
 }
 
@@ -209,7 +254,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
     let tracing = telemetry.tracing.clone();
     // One thread for each role. The supervisor's children are bound to the life of the thread that starts them, and
     // the platform has more processes than most machines have cores: more threads would only pass work around.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().thread_stack_size(STACK).enable_all().build();
     let served = runtime.map_err(|e| broken("the runtime", e))?.block_on(async {
         let stop = CancellationToken::new();
         watch_signals(stop.clone())?;
@@ -223,6 +268,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
             Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
+            Role::Script(args) => script::serve(args.options(tracing), stop).await,
             Role::Host { folder, name } => database::serve(&Folder::new(folder), &name, stop).await,
         }
     });

@@ -1,11 +1,11 @@
 //! What a lab starts with, as it is typed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::database::DatabaseArgs;
 use crate::{
     error::Error,
-    lab::{Fault, Features, GatewayDefect, Release, Untraced, state::broken, supervisor},
+    lab::{Fault, Features, GatewayDefect, Release, Untraced, script, state::broken, supervisor},
     model::HumanDuration,
 };
 
@@ -45,6 +45,9 @@ pub(super) struct Setup {
     /// A defect of the gateway: skip-validation
     #[arg(long, value_name = "DEFECT", requires = "full")]
     pub defect_gateway: Vec<GatewayDefect>,
+    /// Start the services as well that the scripts in this folder are; by default what target.lab.services names
+    #[arg(long, value_name = "DIR")]
+    pub services: Option<PathBuf>,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
@@ -57,6 +60,7 @@ impl Setup {
         {
             return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "add --full"));
         }
+        let services = self.services.as_deref().map(services).transpose()?;
         let (database, remark) = self.database.resolve()?;
         let features = Features {
             full: self.full,
@@ -73,10 +77,20 @@ impl Setup {
             upstream_timeout: self.upstream_timeout.0,
             prometheus: !self.no_prometheus,
             features,
+            services,
             database,
         };
         Ok((options, remark))
     }
+}
+
+/// The folder of scripts by its whole path, once there is nothing wrong with any of them.
+fn services(folder: &Path) -> Result<PathBuf, Error> {
+    let whole = folder.canonicalize().map_err(|e| {
+        Error::usage(format!("--services {}: {e}", folder.display()), "name a folder with scripts, such as orders.rhai")
+    })?;
+    script::scripted(folder)?;
+    Ok(whole)
 }
 
 /// The base address of a collector; `/v1/traces` is added to it.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     error::Error,
     lab::{
-        Lab, LabDatabase, LabFile, Standing, Status,
+        Lab, LabDatabase, LabFile, PartStatus, Standing, Status,
         alerts::Told,
         database::HostStand,
         identity::Token,
@@ -129,6 +129,14 @@ fn table(status: &Status) -> String {
     table.trim_fmt()
 }
 
+/// Prints where a process listens.
+pub(super) fn address(part: &PartStatus, output: Format) -> Result<(), Error> {
+    match output {
+        Format::Json => json(&json!({ "name": part.name, "address": part.address })),
+        Format::Table => print(&part.address.to_string()),
+    }
+}
+
 /// Prints a token, for use in a header.
 pub(super) fn token(token: &Token, output: Format) -> Result<(), Error> {
     match output {
@@ -199,24 +207,24 @@ fn text(report: &Report) -> String {
         latency.max_ms,
     );
     if let Some(busy) = report.busy() {
-        text += &format!("\n{busy}");
+        text.push_str(&format!("\n{busy}"));
     }
     for (at, second) in report.timeline.iter().enumerate().filter(|(_, second)| second.failed > 0).take(20) {
-        text += &format!("\nsecond {at:>3}  {} failed, {} ok", second.failed, second.ok);
+        text.push_str(&format!("\nsecond {at:>3}  {} failed, {} ok", second.failed, second.ok));
     }
     for example in &report.examples {
-        text += &format!("\n  {example}");
+        text.push_str(&format!("\n  {example}"));
     }
     text
 }
 
-fn json(value: &Value) -> Result<(), Error> {
+pub(super) fn json(value: &Value) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(|e| broken("standard output", e))?;
     print(&text)
 }
 
 /// A reader that has gone away is no reason to fail.
-fn print(text: &str) -> Result<(), Error> {
+pub(super) fn print(text: &str) -> Result<(), Error> {
     use std::io::{ErrorKind, Write};
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(broken("standard output", e)),

@@ -72,14 +72,11 @@ impl Postgres {
         site.write(&site.data().join("pg_hba.conf"), &admission(&site.superuser))?;
         let file = site.data().join("postgresql.conf");
         let before = fs::read_to_string(&file)?;
-        site.write(
-            &file,
-            &(before + &settings().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>()),
-        )?;
+        site.write(&file, &settings().fold(before, |text, (key, value)| text + format!("{key} = {value}\n").as_str()))?;
         power.start(START).await?;
         let slots = site.cluster.nodes().filter(|node| node.name != site.plan.name);
         let slots = slots.map(|node| make_slot(&node.name)).collect::<String>();
-        say(site, "postgres", &(accounts(site, true) + &slots)).await?;
+        say(site, "postgres", &(accounts(site, true) + slots.as_str())).await?;
         Ok(())
     }
 

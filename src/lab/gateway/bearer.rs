@@ -68,7 +68,7 @@ impl Bearer {
         if asked.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
             return;
         }
-        let call = Call { method: Method::GET, template: JWKS, path: JWKS, body: None, resent: 0 };
+        let call = Call { method: Method::GET, template: JWKS, path: JWKS, headers: &[], body: None, resent: 0 };
         let answer = self.identity.call(&self.tracing.own(), call, WITHIN).await;
         let keys = answer.and_then(|answer| match answer.status {
             StatusCode::OK => answer.json::<KeySet>(),

@@ -51,8 +51,9 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let folder = Folder::new(&options.folder);
     let lab = folder.read_lab()?;
     let Options { upstream_timeout, defects, tracing, .. } = options;
-    let bearer =
-        lab.full.map(|full| Bearer::new(Peer::new(Service::Identity.name(), full.identity), tracing.clone(), defects));
+    let bearer = lab
+        .full
+        .map(|full| Bearer::new(Peer::new(Service::Identity.name().into(), full.identity), tracing.clone(), defects));
     let shared = Arc::new(Shared {
         service: SERVICE,
         upstream_timeout,

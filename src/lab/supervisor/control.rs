@@ -14,7 +14,11 @@ use serde_json::json;
 
 use super::keeper::{Keeper, MOST_REPLICAS, ScaleRefusal};
 use crate::{
-    lab::{fault::Fault, http::guarded, status::Release},
+    lab::{
+        fault::Fault,
+        http::guarded,
+        status::{Release, ServiceRelease},
+    },
     model::{Epoch, Slot},
 };
 
@@ -49,6 +53,7 @@ pub fn router(keeper: Shared, token: String) -> Router {
     let asked = Router::new()
         .route("/status", get(status))
         .route("/slots/{slot}/release", put(set_release))
+        .route("/services/{service}/release", put(set_service_release))
         .route("/slots/{slot}/scale", put(set_scale))
         .route("/slots/{slot}/scale/fence", put(fence_scale));
     guarded(asked, token).with_state(keeper)
@@ -67,9 +72,8 @@ async fn set_release(
     Path(slot): Path<Slot>,
     Json(release): Json<SetRelease>,
 ) -> Response {
-    let fits = (1..=64).contains(&release.version.len()) && release.version.bytes().all(|b| b.is_ascii_graphic());
-    if !fits {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "a version has 1 to 64 visible ASCII characters");
+    if !is_version(&release.version) {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, NO_VERSION);
     }
     let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
     if !keeper.is_full() && release.faults.iter().any(Fault::wants_full) {
@@ -77,6 +81,27 @@ async fn set_release(
     }
     keeper.set_release(slot, release);
     StatusCode::NO_CONTENT.into_response()
+}
+
+async fn set_service_release(
+    State(keeper): State<Shared>,
+    Path(service): Path<String>,
+    Json(release): Json<ServiceRelease>,
+) -> Response {
+    if !is_version(&release.version) {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, NO_VERSION);
+    }
+    let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+    match keeper.set_service_release(&service, release) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
+    }
+}
+
+const NO_VERSION: &str = "a version has 1 to 64 visible ASCII characters";
+
+fn is_version(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 async fn set_scale(State(keeper): State<Shared>, Path(slot): Path<Slot>, Json(order): Json<SetScale>) -> Response {

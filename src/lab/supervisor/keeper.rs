@@ -9,17 +9,19 @@ use std::{
 use super::{
     Options,
     control::SetScale,
+    lists::Lists,
     part::{Kind, Part},
     ports::Ports,
     prometheus,
+    scripted::Scripted,
 };
 use crate::{
     error::Error,
     lab::{
         DatabaseKind,
         services::{FullLab, Service},
-        state::{self, Backend, Folder, LabFile, Process},
-        status::{Release, SlotStatus, Status},
+        state::{Folder, LabFile},
+        status::{Release, ServiceRelease, SlotStatus, Status},
         telemetry::Traces,
     },
     model::{Epoch, Slot},
@@ -47,11 +49,11 @@ pub struct Keeper {
     folder: Folder,
     ports: Ports,
     desired_slots: [SlotStatus; 2],
+    scripted: Scripted,
     parts: Vec<Part>,
     /// How often replicas that are gone had ended by themselves: names come back, and counts must not shrink.
     past_exits: BTreeMap<String, u64>,
-    listed: Option<Vec<Backend>>,
-    noted: Option<Vec<Process>>,
+    lists: Lists,
     full: Option<FullLab>,
 }
 
@@ -67,16 +69,16 @@ impl Keeper {
         let desired_slots = [desired(Slot::Blue, &options.blue), desired(Slot::Green, &options.green)];
         let mut keeper = Self {
             desired_slots,
+            scripted: Scripted::read(options.services.as_deref())?,
             options,
             folder,
             ports,
             parts: Vec::new(),
             past_exits: BTreeMap::new(),
-            listed: None,
-            noted: None,
+            lists: Lists::default(),
             full: None,
         };
-        keeper.list()?;
+        keeper.lists.tell(&keeper.folder, &keeper.parts)?;
         // First, since it takes longest.
         keeper.add_hosts(lab);
         if let Some(full) = lab.full {
@@ -175,11 +177,39 @@ impl Keeper {
             // Only where it is said: the password is for no list of processes.
             launch = launch.arg("--database-of").arg(self.folder.path());
         }
-        let mut part =
-            Part::new(name.clone(), Kind::Replica { slot, index, release }, address, (address, "/readyz"), launch);
-        part.exits = self.past_exits.get(&name).copied().unwrap_or_default();
-        self.parts.push(part);
+        self.add_counted(Part::new(
+            name,
+            Kind::Replica { slot, index, release },
+            address,
+            (address, "/readyz"),
+            launch,
+        ));
         Ok(())
+    }
+
+    fn add_scripted(&mut self, service: &str, index: u32, release: ServiceRelease) -> Result<(), Error> {
+        let Some(file) = self.scripted.file(service) else { return Ok(()) };
+        let name = format!("{service}-{index}");
+        let address = self.ports.address(&name)?;
+        let launch = self
+            .role(&name, "script")
+            .args(self.options.features.otlp.iter().map(|endpoint| format!("--otlp={endpoint}")))
+            .arg("--folder")
+            .arg(self.folder.path())
+            .arg("--file")
+            .arg(file)
+            .args(["--service", service, "--replica", &name, "--listen", &address.to_string()])
+            .arg(format!("--release={}", release.version))
+            .args(release.faults.iter().map(|fault| format!("--fault={fault}")));
+        let kind = Kind::Scripted { service: service.to_owned(), index, release };
+        self.add_counted(Part::new(name, kind, address, (address, "/readyz"), launch));
+        Ok(())
+    }
+
+    /// Adds a replica, which may have run by that name before.
+    fn add_counted(&mut self, mut part: Part) {
+        part.exits = self.past_exits.get(&part.name).copied().unwrap_or_default();
+        self.parts.push(part);
     }
 
     /// Whether the tenants can be kept in the database.
@@ -197,6 +227,14 @@ impl Keeper {
     pub fn set_release(&mut self, slot: Slot, release: Release) {
         tracing::info!(%slot, version = release.version, faults = ?release.faults, "release set");
         self.desired(slot).release = release;
+    }
+
+    /// Sets what a scripted service should run; its replicas are replaced one after another.
+    ///
+    /// # Errors
+    /// Where there is no such service, or it has no such faults.
+    pub fn set_service_release(&mut self, service: &str, release: ServiceRelease) -> Result<(), String> {
+        self.scripted.set_release(service, release)
     }
 
     /// Sets how many replicas a slot should have, if the fence holds.
@@ -239,7 +277,7 @@ impl Keeper {
     pub fn status(&self) -> Status {
         let mut parts: Vec<_> = self.parts.iter().map(Part::status).collect();
         parts.sort_by(|a, b| (a.slot, &a.name).cmp(&(b.slot, &b.name)));
-        Status { parts, slots: self.desired_slots.to_vec() }
+        Status { parts, slots: self.desired_slots.to_vec(), services: self.scripted.desired() }
     }
 
     /// Brings what runs one step nearer to what should run.
@@ -257,8 +295,14 @@ impl Keeper {
             self.fill(at)?;
             self.retire(at);
         }
-        self.list()?;
-        self.note()
+        for service in self.scripted.desired() {
+            for index in service.missing(&self.parts) {
+                self.add_scripted(&service.name, index, service.release.clone())?;
+            }
+            service.retire(&mut self.parts);
+        }
+        self.lists.tell(&self.folder, &self.parts)?;
+        self.lists.note(&self.folder, &self.parts)
     }
 
     fn forget_gone(&mut self) {
@@ -296,35 +340,6 @@ impl Keeper {
             if !self.parts.iter().any(is_it) {
                 self.add_replica(slot, index, release.clone())?;
             }
-        }
-        Ok(())
-    }
-
-    /// Tells gateway and Prometheus which replicas there are.
-    fn list(&mut self) -> Result<(), Error> {
-        let listed = self.parts.iter().filter(|part| part.is_listed()).filter_map(|part| match part.kind {
-            Kind::Replica { slot, .. } => Some(Backend { name: part.name.clone(), slot, address: part.address }),
-            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => None,
-        });
-        let listed: Vec<_> = listed.collect();
-        if self.listed.as_ref() != Some(&listed) {
-            state::write(&self.folder.backends(), &listed)?;
-            if self.folder.prometheus().exists() {
-                prometheus::set_targets(&self.folder.prometheus(), &listed)?;
-            }
-            self.listed = Some(listed);
-        }
-        Ok(())
-    }
-
-    /// Notes who runs, for `lab down`.
-    fn note(&mut self) -> Result<(), Error> {
-        let running = self.parts.iter().map(Part::status);
-        let noted: Vec<_> =
-            running.filter_map(|part| Some(Process { identity: part.identity?, name: part.name })).collect();
-        if self.noted.as_ref() != Some(&noted) {
-            state::write(&self.folder.processes(), &noted)?;
-            self.noted = Some(noted);
         }
         Ok(())
     }

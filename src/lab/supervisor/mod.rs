@@ -2,9 +2,11 @@
 
 mod control;
 mod keeper;
+mod lists;
 mod part;
 mod ports;
 mod prometheus;
+mod scripted;
 mod serve;
 
 pub use control::{FenceScale, SetRelease, SetScale};

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     lab::{
         http::{Ask, Client},
-        status::{PartStatus, Release, Standing},
+        status::{PartStatus, Release, ServiceRelease, Standing},
     },
     model::Slot,
     process::{Launch, Running},
@@ -47,6 +47,13 @@ pub enum Kind {
         /// Its number in the slot.
         index: u32,
         release: Release,
+    },
+    /// A replica of a scripted service.
+    Scripted {
+        service: String,
+        /// Its number in the service.
+        index: u32,
+        release: ServiceRelease,
     },
 }
 
@@ -205,9 +212,10 @@ impl Part {
             Run::Unlisted { running, .. } | Run::Ending { running, .. } => (Standing::Ending, Some(running)),
             Run::Gone => (Standing::Ending, None),
         };
-        let (slot, version) = match &self.kind {
-            Kind::Replica { slot, release, .. } => (Some(*slot), Some(release.version.clone())),
-            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => (None, None),
+        let (slot, service, version) = match &self.kind {
+            Kind::Replica { slot, release, .. } => (Some(*slot), None, Some(release.version.clone())),
+            Kind::Scripted { service, release, .. } => (None, Some(service.clone()), Some(release.version.clone())),
+            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => (None, None, None),
         };
         PartStatus {
             name: self.name.clone(),
@@ -217,6 +225,7 @@ impl Part {
             ready: self.is_ready(),
             exits: self.exits,
             slot,
+            service,
             version,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     lab::{
         SERVICE,
+        script::Instance,
         state::{self, Backend, fault},
     },
 };
@@ -25,7 +26,7 @@ pub fn find() -> Option<PathBuf> {
         .find(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
 }
 
-/// Writes the configuration: the gateway, and whatever replicas `replicas.json` lists.
+/// Writes the configuration: the gateway, and whatever replicas `replicas.json` and `services.json` list.
 ///
 /// # Errors
 /// Where the folder cannot be written.
@@ -34,7 +35,8 @@ pub fn configure(folder: &Path, gateway_admin: SocketAddr) -> Result<(), Error> 
     let text = format!(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n\
          - job_name: gateway\n  honor_labels: true\n  static_configs:\n  - targets: ['{gateway_admin}']\n\
-         - job_name: replicas\n  honor_labels: true\n  file_sd_configs:\n  - files: [replicas.json]\n    refresh_interval: 1s\n"
+         - job_name: replicas\n  honor_labels: true\n  file_sd_configs:\n  - files: [replicas.json]\n    refresh_interval: 1s\n\
+         - job_name: services\n  honor_labels: true\n  file_sd_configs:\n  - files: [services.json]\n    refresh_interval: 1s\n"
     );
     let path = folder.join("prometheus.yml");
     fs::write(&path, text).map_err(|e| fault(&path, &e))
@@ -52,6 +54,20 @@ pub fn set_targets(folder: &Path, backends: &[Backend]) -> Result<(), Error> {
         })
         .collect();
     state::write(&folder.join("replicas.json"), &groups)
+}
+
+/// Writes which replicas of scripted services are to be scraped.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn set_services(folder: &Path, instances: &[Instance]) -> Result<(), Error> {
+    let groups: Vec<_> = instances
+        .iter()
+        .map(|Instance { service, name, address }| {
+            json!({ "targets": [address], "labels": { "service": service, "replica": name } })
+        })
+        .collect();
+    state::write(&folder.join("services.json"), &groups)
 }
 
 pub fn arguments(folder: &Path, listen: SocketAddr) -> Vec<String> {

@@ -47,6 +47,8 @@ pub struct Options {
     /// Whether Prometheus is started where its binary is found.
     pub prometheus: bool,
     pub features: Features,
+    /// The folder of the scripted services, where there are some.
+    pub services: Option<PathBuf>,
     pub database: Option<WithDatabase>,
 }
 

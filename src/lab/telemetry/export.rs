@@ -38,7 +38,7 @@ pub enum Traces {
 /// Who makes spans.
 #[derive(Debug, Clone)]
 pub struct Source {
-    pub service: &'static str,
+    pub service: String,
     pub version: String,
     pub instance: String,
     pub slot: Option<Slot>,

@@ -1,6 +1,6 @@
 //! Another service as one of the lab's parts calls it: a span for each call, and the trace goes along.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, Method};
 
@@ -9,7 +9,7 @@ use crate::lab::http::{Answer, Ask, Client};
 
 /// Another service.
 pub struct Peer {
-    service: &'static str,
+    service: Cow<'static, str>,
     address: SocketAddr,
     client: Client,
 }
@@ -17,8 +17,10 @@ pub struct Peer {
 pub struct Call<'a> {
     pub method: Method,
     /// The path with its variable parts named.
-    pub template: &'static str,
+    pub template: &'a str,
     pub path: &'a str,
+    /// Beside those of the trace.
+    pub headers: &'a [(&'a str, &'a str)],
     pub body: Option<serde_json::Value>,
     /// How often it was asked the same before.
     pub resent: u32,
@@ -27,7 +29,7 @@ pub struct Call<'a> {
 impl Peer {
     /// The service `service` at `address`.
     #[must_use]
-    pub const fn new(service: &'static str, address: SocketAddr) -> Self {
+    pub const fn new(service: Cow<'static, str>, address: SocketAddr) -> Self {
         Self { service, address, client: Client::new(address, None) }
     }
 
@@ -36,15 +38,15 @@ impl Peer {
     /// # Errors
     /// Where no whole answer came in time. An HTTP error status is an answer.
     pub async fn call(&self, work: &Work, call: Call<'_>, within: Duration) -> Result<Answer, String> {
-        let Call { method, template, path, body, resent } = call;
-        let work = work.client((self.service, self.address), &method, template, path);
+        let Call { method, template, path, headers: own, body, resent } = call;
+        let work = work.client((&self.service, self.address), &method, template, path);
         if resent > 0 {
             work.set("http.request.resend_count", i64::from(resent));
         }
         let mut headers = HeaderMap::new();
         work.inject(&mut headers);
-        let headers: Vec<_> =
-            headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+        let traced = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let headers: Vec<_> = traced.chain(own.iter().copied()).collect();
         let answer = self.client.ask(Ask { method, path, headers: &headers, body }, within).await;
         match &answer {
             Ok(answer) => work.answered(answer.status),

@@ -38,7 +38,7 @@ impl Tracing {
 
     /// Begins the work on a request that came with `headers`; without a route where the path is none of ours.
     #[must_use]
-    pub fn server(&self, headers: &HeaderMap, method: &Method, route: Option<&'static str>, path: &str) -> Work {
+    pub fn server(&self, headers: &HeaderMap, method: &Method, route: Option<&str>, path: &str) -> Work {
         let tracer = match self {
             Self::Silent => return Work(State::Silent),
             Self::Pass => return Work(State::Pass(carried(headers))),
@@ -51,7 +51,7 @@ impl Tracing {
             KeyValue::new("url.path", path.to_owned()),
             KeyValue::new("url.scheme", "http"),
         ];
-        attributes.extend(route.map(|route| KeyValue::new("http.route", route)));
+        attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));
         begin(tracer, &parent, name, SpanKind::Server, attributes)
     }
 
@@ -110,7 +110,13 @@ impl Drop for On {
     }
 }
 
-fn begin(tracer: &SdkTracer, parent: &Context, name: String, kind: SpanKind, attributes: Vec<KeyValue>) -> Work {
+fn begin(
+    tracer: &SdkTracer,
+    parent: &Context,
+    name: impl Into<Cow<'static, str>>,
+    kind: SpanKind,
+    attributes: Vec<KeyValue>,
+) -> Work {
     let error_from = if kind == SpanKind::Server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
     let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
     let span = tracer.build_with_context(builder, parent);
@@ -126,17 +132,17 @@ fn begin(tracer: &SdkTracer, parent: &Context, name: String, kind: SpanKind, att
 impl Work {
     /// Begins a part of it that stays in this process.
     #[must_use]
-    pub fn internal(&self, name: &'static str) -> Self {
+    pub fn internal(&self, name: impl Into<Cow<'static, str>>) -> Self {
         match &self.0 {
             State::Pass(headers) => Self(State::Pass(headers.clone())),
             State::Silent => Self(State::Silent),
-            State::On(on) => begin(&on.tracer, &on.context, name.to_owned(), SpanKind::Internal, Vec::new()),
+            State::On(on) => begin(&on.tracer, &on.context, name.into(), SpanKind::Internal, Vec::new()),
         }
     }
 
     /// Begins a request to another service; `template` is the path with its variable parts named.
     #[must_use]
-    pub fn client(&self, to: (&'static str, SocketAddr), method: &Method, template: &str, path: &str) -> Self {
+    pub fn client(&self, to: (&str, SocketAddr), method: &Method, template: &str, path: &str) -> Self {
         let on = match &self.0 {
             State::Pass(headers) => return Self(State::Pass(headers.clone())),
             State::Silent => return Self(State::Silent),
@@ -149,9 +155,22 @@ impl Work {
             KeyValue::new("url.template", template.to_owned()),
             KeyValue::new("server.address", address.ip().to_string()),
             KeyValue::new("server.port", i64::from(address.port())),
-            KeyValue::new("peer.service", service),
+            KeyValue::new("peer.service", service.to_owned()),
         ];
         begin(&on.tracer, &on.context, format!("{method} {template}"), SpanKind::Client, attributes)
+    }
+
+    /// The trace that it belongs to, where that is known.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<String> {
+        match &self.0 {
+            State::Silent => None,
+            State::Pass(carried) => {
+                let mut parts = carried.get("traceparent")?.to_str().ok()?.split('-');
+                parts.nth(1).map(str::to_owned)
+            }
+            State::On(on) => Some(on.context.span().span_context().trace_id().to_string()),
+        }
     }
 
     /// Says more about it.

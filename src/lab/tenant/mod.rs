@@ -3,7 +3,6 @@
 mod access;
 #[cfg(feature = "sql")]
 mod database;
-mod defects;
 mod flow;
 mod lifecycle;
 mod metrics;

@@ -7,10 +7,10 @@ use std::{
 
 use axum::http::HeaderValue;
 
-use super::{Options, defects::Defects, lifecycle::Lifecycle, upstream::Upstream};
+use super::{Options, lifecycle::Lifecycle, upstream::Upstream};
 use crate::{
     error::Error,
-    lab::{connections::Connections, flight::Flights},
+    lab::{connections::Connections, defects::Defects, flight::Flights},
 };
 
 /// How long a client may be silent between two requests. Longer than clients keep idle connections themselves: where the

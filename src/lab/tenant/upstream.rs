@@ -1,6 +1,6 @@
 //! The services behind a replica of a full lab: the store, asked again when it fails, and the sink of logs.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -35,9 +35,9 @@ impl Upstream {
     /// Those at these addresses.
     pub const fn new(full: FullLab) -> Self {
         Self {
-            store: Peer::new(Service::Store.name(), full.store),
-            identity: Peer::new(Service::Identity.name(), full.identity),
-            alerts: Peer::new(Service::Alerts.name(), full.alerts),
+            store: Peer::new(Cow::Borrowed(Service::Store.name()), full.store),
+            identity: Peer::new(Cow::Borrowed(Service::Identity.name()), full.identity),
+            alerts: Peer::new(Cow::Borrowed(Service::Alerts.name()), full.alerts),
         }
     }
 
@@ -71,7 +71,14 @@ impl Upstream {
 
     /// Tells the sink. A sink that is away changes nothing for users.
     pub async fn log(&self, work: &Work, log: &Log) {
-        let call = Call { method: Method::POST, template: "/logs", path: "/logs", body: Some(json!(log)), resent: 0 };
+        let call = Call {
+            method: Method::POST,
+            template: "/logs",
+            path: "/logs",
+            headers: &[],
+            body: Some(json!(log)),
+            resent: 0,
+        };
         match self.alerts.call(work, call, WITHIN).await {
             Ok(answer) if answer.status.is_success() => {}
             Ok(answer) => tracing::warn!(status = answer.status.as_u16(), "the sink of logs refuses"),
@@ -89,7 +96,7 @@ fn path(id: &str) -> String {
 }
 
 fn of_tenant<'a>(method: Method, path: &'a str, tenant: Option<&Tenant>, resent: u32) -> Call<'a> {
-    Call { method, template: "/tenants/{id}", path, body: tenant.map(|tenant| json!(tenant)), resent }
+    Call { method, template: "/tenants/{id}", path, headers: &[], body: tenant.map(|tenant| json!(tenant)), resent }
 }
 
 /// Asks until there is an answer that is no server error, with longer and longer waits between.

@@ -175,7 +175,7 @@ fn slo(spec: &Spec, facts: &Facts) -> Gate {
                 None => {
                     let remarks: BTreeSet<&String> = pasts.iter().flat_map(|past| &past.remarks).collect();
                     let remarks = remarks.into_iter().map(|remark| format!("; {remark}")).collect::<String>();
-                    Gate::open("slo", pasts.iter().map(told).collect::<Vec<_>>().join(", ") + &remarks)
+                    Gate::open("slo", pasts.iter().map(told).collect::<Vec<_>>().join(", ") + remarks.as_str())
                 }
             }
         }

@@ -111,7 +111,7 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
                     percent(p0)
                 )
             });
-            let mut line = line + &more.collect::<String>();
+            let mut line = line + more.collect::<String>().as_str();
             // Over all that was counted: single looks are uneven, and before the first sample nothing was.
             let rate = Some(total as f64 / counted.lasted().unwrap_or(spent).as_secs_f64());
             let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
@@ -119,7 +119,7 @@ async fn baseline(switch: &Switch, evidence: &mut Evidence, spent: Duration, len
             let weight = switch.spec.shares.first().copied().unwrap_or(100);
             let users = rate.map(|rate| reach::Users { rate, weight });
             if let Some(reach) = users.and_then(|users| reach::told(&switch.spec.rules, &counted.slo, users, length)) {
-                line += &format!("; {reach}");
+                line.push_str(&format!("; {reach}"));
             }
             (pass(), line)
         }

@@ -67,7 +67,7 @@ pub fn export(spans: &[Span]) -> Result<String, Unfit> {
             _ = writeln!(text, "    {word} {id} as {label}");
         }
     }
-    Ok(text + &body)
+    Ok(text + body.as_str())
 }
 
 fn write<'a>(items: &[Item<'a>], depth: usize, names: &mut Names<'a>, text: &mut String) -> Result<(), Unfit> {

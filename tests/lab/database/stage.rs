@@ -227,7 +227,7 @@ fn logs(folder: &Path) -> String {
         let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned();
         let lines: Vec<_> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(25)..].join("\n");
-        told += &format!("--- {}\n{tail}\n", entry.path().display());
+        told.push_str(&format!("--- {}\n{tail}\n", entry.path().display()));
     }
     told
 }

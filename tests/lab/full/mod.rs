@@ -1,6 +1,6 @@
 //! The lab in full: tokens, the store and its outage, alerts, and the traces of all of it.
 
-mod collector;
+pub mod collector;
 mod conformance;
 mod deviations;
 mod requests;

@@ -1,4 +1,4 @@
-//! How the faults of a release act on business requests.
+//! How the faults of a release act on the requests of its users.
 
 use std::{
     sync::{

@@ -1,0 +1,157 @@
+//! What is wrong with the services of a platform, each by itself and with one another, before any of them starts.
+
+use std::path::{Path, PathBuf};
+
+use rhai::Position;
+
+use super::{
+    calls::Called,
+    declared::Route,
+    doors,
+    folder::{ScriptedService, files, misnamed},
+    program::Program,
+    route::Template,
+};
+use crate::error::{Error, Fault};
+
+/// What came of a check.
+#[derive(Debug)]
+pub struct Checked {
+    /// Those that can be read.
+    pub services: Vec<ScriptedService>,
+    /// How many routes and defects they declare.
+    pub routes: usize,
+    pub defects: usize,
+    /// What is wrong, by service and place.
+    pub findings: Vec<Fault>,
+}
+
+/// A service whose script can be read.
+struct Readable {
+    name: String,
+    file: PathBuf,
+    program: Program,
+}
+
+/// Checks the services in a folder.
+///
+/// # Errors
+/// Where the folder or a file in it cannot be read.
+pub fn check(folder: &Path) -> Result<Checked, Error> {
+    let (mut readable, mut findings) = (Vec::new(), Vec::new());
+    let mut names = Vec::new();
+    for (name, file) in files(folder)? {
+        names.push(name.clone());
+        match Program::read(&file) {
+            Ok(program) => readable.push(Readable { name, file, program }),
+            Err(Error::Document(fault)) => findings.push(*fault),
+            Err(other) => return Err(other),
+        }
+    }
+    for (at, service) in readable.iter().enumerate() {
+        findings.extend(name(service));
+        findings.extend(doors(service));
+        findings.extend(defects(service));
+        findings.extend(twice(service, &readable[..at]));
+        findings.extend(service.program.uses.calls.iter().filter_map(|call| {
+            unknown_service(service, &names, &call.service, call.service_at)
+                .or_else(|| unknown_route(service, &readable, call))
+        }));
+        let policies = service.program.uses.policies.iter();
+        findings.extend(policies.filter_map(|(name, at)| unknown_service(service, &names, name, *at)));
+    }
+    findings.sort_by(|a, b| {
+        let key = |fault: &Fault| (fault.place.file.clone(), fault.place.line, fault.place.column);
+        key(a).cmp(&key(b))
+    });
+    Ok(Checked {
+        routes: readable.iter().map(|service| service.program.declared.routes.len()).sum(),
+        defects: readable.iter().map(|service| service.program.declared.defects.len()).sum(),
+        services: readable.into_iter().map(Readable::service).collect(),
+        findings,
+    })
+}
+
+impl Readable {
+    fn fault(&self, at: Position, what: impl Into<String>, hint: impl Into<String>) -> Fault {
+        self.program.source.fault(at, what, hint)
+    }
+
+    fn route(&self, is_it: impl Fn(&Route) -> bool) -> Option<&Route> {
+        self.program.declared.routes.iter().find(|route| is_it(route))
+    }
+
+    fn service(self) -> ScriptedService {
+        ScriptedService { name: self.name, file: self.file, replicas: self.program.declared.replicas }
+    }
+}
+
+fn name(service: &Readable) -> Option<Fault> {
+    misnamed(&service.name).map(|(what, hint)| service.fault(Position::NONE, what, hint))
+}
+
+fn doors(service: &Readable) -> impl Iterator<Item = Fault> {
+    service.program.uses.unknown.iter().map(|(function, at)| {
+        service.fault(*at, format!("there is no function {function}"), doors::nearest_hint(function))
+    })
+}
+
+/// Defects that are declared and never asked for, and the other way round.
+fn defects(service: &Readable) -> Vec<Fault> {
+    let (declared, asked) = (&service.program.declared.defects, &service.program.uses.defects);
+    let unused = declared.iter().filter(|(name, _)| !asked.iter().any(|(one, _)| one == *name));
+    let unused = unused.map(|(name, defect)| {
+        let what = format!("the defect `{name}` is declared and never asked for");
+        service.fault(
+            defect.at,
+            what,
+            format!("ask for it where it changes something: if defect(\"{name}\") {{ ... }}"),
+        )
+    });
+    let unknown = asked.iter().filter(|(name, _)| !declared.contains_key(name)).map(|(name, at)| {
+        let what = format!("the defect `{name}` is asked for and never declared");
+        service.fault(*at, what, format!("declare it at the top: defect(\"{name}\", \"what goes wrong\")"))
+    });
+    unused.chain(unknown).collect()
+}
+
+/// A route has one service, or nobody can say whose it is.
+fn twice<'a>(service: &'a Readable, before: &'a [Readable]) -> impl Iterator<Item = Fault> + 'a {
+    service.program.declared.routes.iter().filter_map(|route| {
+        let is_it = |other: &Route| other.method == route.method && other.template.is_same(&route.template);
+        let other = before.iter().find(|other| other.route(is_it).is_some())?;
+        let what = format!("{} {} is a route of `{}` already", route.method, route.template.text(), other.name);
+        Some(service.fault(route.at, what, "give one of the two another path"))
+    })
+}
+
+fn unknown_service(service: &Readable, names: &[String], called: &str, at: Position) -> Option<Fault> {
+    if names.iter().any(|name| name == called) {
+        return None;
+    }
+    let nearest = names.iter().map(|name| (strsim::damerau_levenshtein(name, called), name)).min();
+    let hint = match nearest {
+        Some((0..=3, name)) => format!("did you mean `{name}`?"),
+        _ => format!("there are {}", names.join(", ")),
+    };
+    Some(service.fault(at, format!("there is no service `{called}`"), hint))
+}
+
+fn unknown_route(service: &Readable, all: &[Readable], call: &Called) -> Option<Fault> {
+    let (path, at) = call.path.as_ref()?;
+    // What cannot be read has a finding of its own.
+    let called = all.iter().find(|other| other.name == call.service)?;
+    let template = match Template::parse(path) {
+        Ok(template) => template,
+        Err(why) => return Some(service.fault(*at, why, "write the path as the service's route has it")),
+    };
+    if called.route(|route| route.method == call.method && route.template.is_same(&template)).is_some() {
+        return None;
+    }
+    let routes = &called.program.declared.routes;
+    let listed: Vec<_> = routes.iter().map(|route| format!("{} {}", route.method, route.template.text())).collect();
+    let what = format!("`{}` has no route {} {path}", call.service, call.method);
+    let hint =
+        if listed.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", listed.join(", ")) };
+    Some(service.fault(*at, what, hint))
+}

@@ -1,0 +1,203 @@
+//! What a script declares, before any handler runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use http::Method;
+use rhai::{FnPtr, Position};
+
+use super::route::Template;
+use crate::lab::page::Kind;
+
+/// How long a handler may take unless the script says so.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Everything that a script declares.
+#[derive(Debug)]
+pub struct Declared {
+    pub replicas: u32,
+    /// How long a handler may take.
+    pub deadline: Duration,
+    /// The most exact first.
+    pub routes: Vec<Route>,
+    pub schedules: Vec<Schedule>,
+    pub defects: BTreeMap<String, Defect>,
+    pub metrics: BTreeMap<String, Metric>,
+    /// Names of fields whose values no log shows.
+    pub redacted: BTreeSet<String>,
+    /// In the order in which they are applied.
+    pub migrations: Vec<Migration>,
+    pub machines: BTreeMap<String, Machine>,
+    pub limits: BTreeMap<String, Limit>,
+    pub policies: BTreeMap<String, Policy>,
+}
+
+impl Default for Declared {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            deadline: DEADLINE,
+            routes: Vec::new(),
+            schedules: Vec::new(),
+            defects: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            redacted: BTreeSet::new(),
+            migrations: Vec::new(),
+            machines: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            policies: BTreeMap::new(),
+        }
+    }
+}
+
+/// Requests that a handler answers.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub method: Method,
+    pub template: Template,
+    pub handler: FnPtr,
+    pub at: Position,
+}
+
+/// Something that is done again and again.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    pub name: String,
+    pub every: Duration,
+    pub handler: FnPtr,
+    pub at: Position,
+}
+
+/// What can be switched on to go wrong.
+#[derive(Debug, Clone)]
+pub struct Defect {
+    /// What goes wrong.
+    pub what: String,
+    pub at: Position,
+}
+
+/// A family of samples.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    pub kind: Kind,
+    pub help: String,
+}
+
+/// A change of the database's schema.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    pub name: String,
+    /// The migrations that have to be applied before.
+    pub after: Vec<String>,
+    pub sql: String,
+    pub at: Position,
+}
+
+/// The states of something, and the transitions between them.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    pub transitions: BTreeSet<(String, String)>,
+    /// What has to hold for a transition.
+    pub guards: BTreeMap<(String, String), FnPtr>,
+}
+
+/// How often something may be done, for each key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub burst: u32,
+    /// The time after which all of it may be done again.
+    pub per: Duration,
+}
+
+/// How another service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How long one try may take.
+    pub timeout: Duration,
+    /// How often a call that has failed is made again.
+    pub retries: u32,
+    /// The longest wait before the first retry; it doubles with each.
+    pub back_off: Duration,
+    /// How many failures in a row open the circuit.
+    pub failures: u32,
+    /// How long an open circuit lets no call through.
+    pub cool_down: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(1),
+            retries: 2,
+            back_off: Duration::from_millis(50),
+            failures: 5,
+            cool_down: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Declared {
+    /// Brings everything into order once nothing more is declared.
+    ///
+    /// # Errors
+    /// What does not fit together, and where.
+    pub fn finish(&mut self) -> Result<(), (Position, String)> {
+        self.routes.sort_by_key(|route| route.template.rank());
+        self.migrations = ordered(std::mem::take(&mut self.migrations))?;
+        Ok(())
+    }
+}
+
+/// Migrations so that each comes after those that it needs, and otherwise as they were declared.
+fn ordered(mut left: Vec<Migration>) -> Result<Vec<Migration>, (Position, String)> {
+    let mut done: Vec<Migration> = Vec::new();
+    while !left.is_empty() {
+        let is_ready = |one: &Migration| one.after.iter().all(|name| done.iter().any(|before| before.name == *name));
+        match left.iter().position(is_ready) {
+            Some(at) => done.push(left.remove(at)),
+            None => return Err(stranded(&left)),
+        }
+    }
+    Ok(done)
+}
+
+fn stranded(left: &[Migration]) -> (Position, String) {
+    let is_left = |name: &String| left.iter().any(|one| one.name == *name);
+    for one in left {
+        if let Some(unknown) = one.after.iter().find(|name| !is_left(name)) {
+            let what = format!("the migration `{}` comes after `{unknown}`, which there is not", one.name);
+            return (one.at, format!("{what} -> declare `{unknown}`, or leave it out"));
+        }
+    }
+    let names: Vec<_> = left.iter().map(|one| one.name.as_str()).collect();
+    let at = left.first().map_or(Position::NONE, |one| one.at);
+    (at, format!("the migrations {} wait for each other -> take one of the names out", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migration(name: &str, after: &[&str]) -> Migration {
+        let after = after.iter().map(|name| (*name).to_owned()).collect();
+        Migration { name: name.to_owned(), after, sql: String::new(), at: Position::NONE }
+    }
+
+    #[test]
+    fn migrations_follow_what_they_need() {
+        let all =
+            vec![migration("audit", &["orders", "sites"]), migration("orders", &["sites"]), migration("sites", &[])];
+        let names: Vec<_> = ordered(all).unwrap().into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["sites", "orders", "audit"]);
+    }
+
+    #[test]
+    fn migrations_that_can_never_be_applied_are_told() {
+        let unknown = ordered(vec![migration("orders", &["sites"])]).unwrap_err().1;
+        assert!(unknown.starts_with("the migration `orders` comes after `sites`, which there is not"), "{unknown}");
+        let circle = ordered(vec![migration("a", &["b"]), migration("b", &["a"])]).unwrap_err().1;
+        assert!(circle.starts_with("the migrations a, b wait for each other"), "{circle}");
+    }
+}

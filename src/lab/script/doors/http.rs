@@ -1,0 +1,211 @@
+//! Calls to other services: each with a time limit, again where that can do no harm, and not at all while a circuit is open.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{Method, StatusCode, header};
+use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
+use serde_json::Value;
+
+use super::{Given, placed, refused};
+use crate::lab::{
+    http::{Answer, CLAIMS, REQUEST_ID},
+    script::{
+        declared::Policy,
+        reply::Reply,
+        request::SITE,
+        route::{Template, encoded},
+        turn::{self, Turn},
+        value,
+    },
+    telemetry::Call,
+};
+
+/// What can be said about a call beside the parts of its path.
+const SAID: [&str; 3] = ["body", "key", "query"];
+const KEY: &str = "idempotency-key";
+
+/// The functions of the door, one for each method.
+pub fn module() -> Module {
+    let mut module = Module::new();
+    for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let name = method.as_str().to_lowercase();
+        let plain = method.clone();
+        FuncRegistration::new(name.as_str()).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, service: &str, path: &str| {
+                placed(&context, call(&plain, service, path, Map::new()))
+            },
+        );
+        FuncRegistration::new(name.as_str()).set_into_module(
+            &mut module,
+            move |context: NativeCallContext<'_>, service: &str, path: &str, said: Map| {
+                placed(&context, call(&method, service, path, said))
+            },
+        );
+    }
+    module
+}
+
+/// A call as it was wanted.
+struct Wanted {
+    method: Method,
+    template: Template,
+    path: String,
+    body: Option<Value>,
+    key: Option<String>,
+}
+
+impl Wanted {
+    /// Whether doing it twice is as good as once.
+    fn may_repeat(&self) -> bool {
+        self.key.is_some() || [Method::GET, Method::PUT, Method::DELETE].contains(&self.method)
+    }
+}
+
+fn call(method: &Method, service: &str, path: &str, said: Map) -> Given<Reply> {
+    let turn = turn::current().map_err(refused)?;
+    let wanted = wanted(method, path, &said).map_err(refused)?;
+    let policy = turn.program.declared.policies.get(service).copied().unwrap_or_default();
+    let mut attempt = 0;
+    loop {
+        admit(&turn, service, &policy)?;
+        let answer = once(&turn, service, &wanted, &policy, attempt);
+        let failed = answer.as_ref().map_or(true, |reply| reply.status.is_server_error());
+        turn.host.circuits.note(service, !failed, &policy, Instant::now());
+        let wait = wait(&policy, attempt, answer.as_ref().ok());
+        let again = is_passing(&answer) && wanted.may_repeat() && attempt < policy.retries && wait < turn.left();
+        match answer {
+            _ if again => turn::pause(&turn, wait),
+            Ok(reply) => return Ok(reply),
+            Err(why) => return Err(outage(format!("{service} does not answer: {why}"), 1)),
+        }
+        attempt += 1;
+    }
+}
+
+fn outage(why: String, seconds: u64) -> Box<rhai::EvalAltResult> {
+    Reply::later(StatusCode::SERVICE_UNAVAILABLE, seconds, why).into()
+}
+
+fn admit(turn: &Turn, service: &str, policy: &Policy) -> Given<()> {
+    turn.host.circuits.admit(service, policy, Instant::now()).map_err(|left| {
+        turn.work().internal("circuit open").set("peer.service", service.to_owned());
+        outage(format!("{service} has failed too often and is left alone for a while"), left.as_secs() + 1)
+    })
+}
+
+fn wanted(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
+    let template = Template::parse(path)?;
+    let parts: Vec<_> = template.parts().collect();
+    if let Some(unknown) = said.keys().find(|key| !parts.contains(&key.as_str()) && !SAID.contains(&key.as_str())) {
+        return Err(format!("`{unknown}` is no part of {path} -> beside those a call has {}", SAID.join(", ")));
+    }
+    let mut path = template.fill(|part| said.get(part).and_then(|value| value::text(value).ok()))?;
+    path.push_str(&query(said.get("query"))?);
+    let body = said.get("body").map(value::json).transpose()?;
+    let key = said.get("key").map(value::text).transpose()?;
+    Ok(Wanted { method: method.clone(), template, path, body, key })
+}
+
+fn query(said: Option<&Dynamic>) -> Result<String, String> {
+    let Some(said) = said else { return Ok(String::new()) };
+    let map = said.read_lock::<Map>().ok_or("a query is a map such as #{ page: 2 }")?;
+    let pairs = map.iter().map(|(name, value)| Ok(format!("{}={}", encoded(name), encoded(&value::text(value)?))));
+    Ok(format!("?{}", pairs.collect::<Result<Vec<_>, String>>()?.join("&")))
+}
+
+/// Makes the call once, at the service's next replica.
+fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attempt: u32) -> Result<Reply, String> {
+    let known = turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?;
+    let [subject, role, _] = &CLAIMS;
+    let (asker, id) = (&turn.asker, REQUEST_ID);
+    let headers = [
+        (id.as_str(), Some(&asker.correlation_id)),
+        (subject.as_str(), asker.actor.as_ref()),
+        (role.as_str(), asker.role.as_ref()),
+        (SITE, asker.site.as_ref()),
+        (KEY, wanted.key.as_ref()),
+    ];
+    let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.as_str()))).collect();
+    let call = Call {
+        method: wanted.method.clone(),
+        template: wanted.template.text(),
+        path: &wanted.path,
+        headers: &headers,
+        body: wanted.body.clone(),
+        resent: attempt,
+    };
+    let within = policy.timeout.min(turn.left());
+    turn.host.runtime.block_on(known.peer.call(&turn.work(), call, within)).map(reply)
+}
+
+fn reply(answer: Answer) -> Reply {
+    let headers = answer.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let text = || Value::String(String::from_utf8_lossy(&answer.body).into_owned());
+    let body = if answer.body.is_empty() { Value::Null } else { answer.json().unwrap_or_else(|_| text()) };
+    Reply { headers, ..Reply::json(answer.status, body) }
+}
+
+/// Whether it may be otherwise in a moment.
+fn is_passing(answer: &Result<Reply, String>) -> bool {
+    const PASSING: [StatusCode; 4] = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::BAD_GATEWAY,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+    ];
+    answer.as_ref().map_or(true, |reply| PASSING.contains(&reply.status))
+}
+
+/// The wait before the next try: what the other side asks for, else up to twice as long each time, so that callers who
+/// failed together do not come back together.
+fn wait(policy: &Policy, attempt: u32, answer: Option<&Reply>) -> Duration {
+    let asked = answer.and_then(|reply| reply.header(header::RETRY_AFTER.as_str()).into_string().ok()?.parse().ok());
+    match asked {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => policy.back_off.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(rand::random()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Map {
+        pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+    }
+
+    #[test]
+    fn a_call_is_put_together_from_what_is_said() {
+        let call = wanted(&Method::POST, "/orders/{id}/pay", &said(&[("id", "a/b"), ("key", "k-1")])).unwrap();
+        assert_eq!((call.path.as_str(), call.may_repeat()), ("/orders/a%2Fb/pay", true));
+        let mut with_query = Map::new();
+        with_query.insert("query".into(), said(&[("q", "x y"), ("page", "2")]).into());
+        assert_eq!(wanted(&Method::GET, "/orders", &with_query).unwrap().path, "/orders?page=2&q=x%20y");
+        assert!(!wanted(&Method::POST, "/orders", &Map::new()).unwrap().may_repeat());
+    }
+
+    #[test]
+    fn what_does_not_belong_to_a_call_is_told() {
+        let told = [("/orders/{id}", &[][..]), ("/orders", &[("id", "7")]), ("orders", &[])]
+            .map(|(path, pairs)| wanted(&Method::GET, path, &said(pairs)).err().unwrap());
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the part `id` of /orders/{id} has no value
+        `id` is no part of /orders -> beside those a call has body, key, query
+        the path `orders` does not begin with a slash
+        ");
+    }
+
+    #[test]
+    fn waits_grow_up_to_a_bound_unless_the_other_side_names_one() {
+        let policy = Policy { back_off: Duration::from_millis(100), ..Policy::default() };
+        for attempt in 0..4 {
+            assert!(wait(&policy, attempt, None) <= policy.back_off * 2_u32.pow(attempt));
+        }
+        let busy = Reply::later(StatusCode::TOO_MANY_REQUESTS, 3, "busy");
+        assert_eq!(wait(&policy, 0, Some(&busy)), Duration::from_secs(3));
+    }
+}

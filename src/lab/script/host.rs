@@ -1,0 +1,32 @@
+//! What all handlers of one process share: the ways to other services, the database, counters.
+
+use std::sync::Arc;
+
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use super::{
+    directory::Directory,
+    doors::{Circuits, Database, Limits},
+    faults::ServiceFaults,
+    observed::Observed,
+};
+use crate::lab::telemetry::Tracing;
+
+/// How many handlers run at a time; more wait.
+pub const AT_A_TIME: usize = 64;
+
+/// What all handlers of one process share.
+pub struct Host {
+    pub service: String,
+    pub replica: String,
+    pub version: String,
+    pub runtime: Handle,
+    pub tracing: Tracing,
+    pub directory: Directory,
+    pub database: Database,
+    pub circuits: Circuits,
+    pub limits: Limits,
+    pub observed: Observed,
+    pub faults: ServiceFaults,
+    pub places: Arc<Semaphore>,
+}

@@ -1,0 +1,30 @@
+//! Services that people write as scripts: one file a service, run by one generic process a replica.
+
+mod calls;
+mod check;
+mod declarations;
+mod declared;
+mod directory;
+mod doors;
+mod engine;
+mod faults;
+mod folder;
+mod host;
+mod observed;
+mod place;
+mod process;
+mod program;
+mod reload;
+mod reply;
+mod request;
+mod route;
+mod run;
+mod schedule;
+mod turn;
+mod value;
+
+pub use check::{Checked, check};
+pub use directory::Instance;
+pub use faults::ServiceFaults;
+pub use folder::{ScriptedService, scripted};
+pub use process::{Options, serve};

@@ -1,0 +1,236 @@
+//! One replica of a scripted service: its process, its health, and the way of a request to its handler.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    Json, Router,
+    body::{Bytes, to_bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use serde_json::json;
+use tokio::{runtime::Handle, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    declared::Route,
+    directory::Directory,
+    doors::{Circuits, Database, Limits},
+    faults::ServiceFaults,
+    host::{AT_A_TIME, Host},
+    observed::Observed,
+    program::Program,
+    reload::{Running, migrate},
+    reply::Reply,
+    request,
+    run::{Call, run},
+    turn::Asker,
+};
+use crate::{
+    error::Error,
+    lab::{
+        host,
+        http::{REQUEST_ID, VERSION, problem},
+        page::Page,
+        state::{Folder, broken},
+        telemetry::Tracing,
+    },
+};
+
+/// The longest body of a request, in bytes.
+const BODY: usize = 256 << 10;
+/// The route that requests are counted under which no route fits.
+const UNMATCHED: &str = "unmatched";
+
+/// What a replica is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The lab's folder.
+    pub folder: PathBuf,
+    /// The script.
+    pub file: PathBuf,
+    pub service: String,
+    pub replica: String,
+    pub listen: SocketAddr,
+    /// The release that it runs.
+    pub version: String,
+    /// What is wrong with the release.
+    pub faults: Vec<String>,
+    pub tracing: Tracing,
+}
+
+struct Replica {
+    host: Arc<Host>,
+    running: Running,
+    /// Whether its migrations are applied.
+    started: AtomicBool,
+    stop: CancellationToken,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// Where the script cannot be read, a migration fails, or it cannot listen.
+pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Error> {
+    let folder = Folder::new(&options.folder);
+    let (service, listen) = (options.service.clone(), options.listen);
+    let program = Program::read(&options.file)?;
+    let running = Running::new(options.file.clone(), program);
+    let host = Arc::new(host_of(options, &folder, &running.program())?);
+    let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
+    let listed = folder.services();
+    tokio::select! {
+        served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()) => served,
+        never = replica.host.directory.follow(&listed, CancellationToken::new()) => Ok(never),
+        failed = start(&replica) => failed,
+    }
+}
+
+fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
+    let Options { service, replica, version, faults, tracing, .. } = options;
+    let faults = ServiceFaults::read(&faults, &program.declared.defects);
+    Ok(Host {
+        database: Database::new(folder.database_of(&service)),
+        faults: faults.map_err(|e| Error::usage(e, "deploy the service with faults that it has"))?,
+        service,
+        replica,
+        version,
+        runtime: Handle::current(),
+        tracing,
+        directory: Directory::default(),
+        circuits: Circuits::default(),
+        limits: Limits::default(),
+        observed: Observed::default(),
+        places: Arc::new(Semaphore::new(AT_A_TIME)),
+    })
+}
+
+/// Applies the migrations, and keeps schedules and script from then on; returns only where that fails.
+async fn start(replica: &Arc<Replica>) -> Result<(), Error> {
+    let migrating = replica.clone();
+    let migrated = tokio::task::spawn_blocking(move || migrate(&migrating.host, &migrating.running.program())).await;
+    migrated.map_err(|e| broken("the migrations", e))??;
+    replica.started.store(true, Ordering::Relaxed);
+    tracing::info!(service = replica.host.service, "started");
+    replica.running.follow(&replica.host, replica.stop.clone()).await;
+    std::future::pending().await
+}
+
+fn router(replica: Arc<Replica>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/startupz", get(started))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/version", get(version))
+        .fallback(handle)
+        .with_state(replica)
+}
+
+async fn started(State(replica): State<Arc<Replica>>) -> Response {
+    match replica.started.load(Ordering::Relaxed) {
+        true => "started".into_response(),
+        false => problem(StatusCode::SERVICE_UNAVAILABLE, "the migrations are not applied yet").into_response(),
+    }
+}
+
+async fn ready(State(replica): State<Arc<Replica>>) -> Response {
+    if replica.stop.is_cancelled() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the replica was told to end").into_response();
+    }
+    started(State(replica)).await
+}
+
+async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
+    let Host { service, replica: name, observed, .. } = &*replica.host;
+    observed.page(service, name, &replica.running.program().declared.metrics)
+}
+
+async fn version(State(replica): State<Arc<Replica>>) -> Response {
+    let Host { service, replica, version, .. } = &*replica.host;
+    Json(json!({ "service": service, "version": version, "replica": replica })).into_response()
+}
+
+/// Everything that the script answers.
+async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Response {
+    let begun = Instant::now();
+    let host = &replica.host;
+    let _active = host.observed.begin();
+    let (parts, body) = request.into_parts();
+    let asker = request::asker(&parts.headers);
+    let id = asker.correlation_id.clone();
+    let program = replica.running.program();
+    let found = find(&program.declared.routes, &parts);
+    let route = found.as_ref().ok().map(|(route, _)| route.template.text());
+    let work = Arc::new(host.tracing.server(&parts.headers, &parts.method, route, parts.uri.path()));
+    let reply = match &found {
+        Err(reply) => reply.clone(),
+        Ok(_) if !replica.started.load(Ordering::Relaxed) => {
+            Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the migrations are not applied yet")
+        }
+        Ok(_) if host.faults.common.act().await => {
+            Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the release is faulty")
+        }
+        Ok((route, params)) => match input(&parts, params.clone(), to_bytes(body, BODY).await.ok(), &asker) {
+            Ok(request) => {
+                let call = Call {
+                    handler: route.handler.clone(),
+                    at: route.at,
+                    request: Some(request),
+                    asker,
+                    work: work.clone(),
+                };
+                run(host, program.clone(), call).await
+            }
+            Err(reply) => reply,
+        },
+    };
+    let status = reply.status;
+    work.answered(status);
+    let took = begun.elapsed();
+    host.observed.answered(parts.method.as_str(), route.unwrap_or(UNMATCHED), status.as_u16(), took);
+    tracing::debug!(method = %parts.method, path = parts.uri.path(), correlation_id = id, status = status.as_u16(), ?took, "request");
+    stamped(reply.response(&id), host, &id)
+}
+
+type Params = std::collections::BTreeMap<String, String>;
+
+fn input(parts: &Parts, params: Params, body: Option<Bytes>, asker: &Asker) -> Result<rhai::Map, Reply> {
+    let too_long = || Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
+    request::map(parts, params, &body.ok_or_else(too_long)?, asker)
+}
+
+/// The route that a request is for, and the parts of its path.
+fn find<'a>(routes: &'a [Route], parts: &Parts) -> Result<(&'a Route, Params), Reply> {
+    let path = parts.uri.path();
+    let fitting: Vec<_> = routes.iter().filter_map(|route| Some((route, route.template.matches(path)?))).collect();
+    if fitting.is_empty() {
+        return Err(Reply::problem(StatusCode::NOT_FOUND, "there is nothing at this path"));
+    }
+    let methods: Vec<Method> = fitting.iter().map(|(route, _)| route.method.clone()).collect();
+    fitting.into_iter().find(|(route, _)| route.method == parts.method).ok_or_else(|| {
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let reply = Reply::problem(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allowed}"));
+        reply.clone().with_header(header::ALLOW.as_str(), &allowed).unwrap_or(reply)
+    })
+}
+
+/// Says which request was answered, and by which release.
+fn stamped(mut response: Response, host: &Host, id: &str) -> Response {
+    for (name, value) in [(REQUEST_ID, id), (VERSION, &host.version)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

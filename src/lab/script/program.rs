@@ -1,0 +1,103 @@
+//! A script that has been read: what it declares, and its handlers.
+
+use std::path::Path;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, Position, Scope};
+
+use super::{
+    calls::{self, Uses},
+    declarations::{self, Declaring},
+    declared::Declared,
+    engine::engine,
+    place::Source,
+};
+use crate::{
+    error::{Error, Fault},
+    lab::state::fault,
+};
+
+/// The longest script, in bytes.
+const LONGEST: u64 = 256 << 10;
+
+/// A script that can run.
+pub struct Program {
+    pub source: Source,
+    pub declared: Declared,
+    /// What its handlers call and ask for.
+    pub uses: Uses,
+    engine: Engine,
+    ast: AST,
+}
+
+impl Program {
+    /// Reads the script in a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is no script; with the place.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = text(path)?;
+        Self::of(Source { file: path.display().to_string(), text }).map_err(Error::from)
+    }
+
+    /// Takes in a script: declares what it declares, and runs no handler.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of(source: Source) -> Result<Self, Fault> {
+        let declaring = Declaring::new();
+        let engine = engine(&declaring);
+        let ast = engine.compile(&source.text).map_err(|e| source.unreadable(&e))?;
+        engine.run_ast_with_scope(&mut Scope::new(), &ast).map_err(|e| source.failed(&e, Position::NONE))?;
+        let mut declared = declaring.take();
+        declared.finish().map_err(|misfit| declarations::misfit(&source, misfit))?;
+        let uses = calls::uses(&ast);
+        let program = Self { source, declared, uses, engine, ast };
+        program.check_parameters()?;
+        Ok(program)
+    }
+
+    /// Calls a handler.
+    ///
+    /// # Errors
+    /// What the script or a door has thrown, or the bound that it met.
+    pub fn call(&self, handler: &FnPtr, args: impl FuncArgs) -> Result<Dynamic, Box<EvalAltResult>> {
+        handler.call::<Dynamic>(&self.engine, &self.ast, args)
+    }
+
+    /// Handlers that take something else than they are given would fail with their first request.
+    fn check_parameters(&self) -> Result<(), Fault> {
+        let Declared { routes, schedules, .. } = &self.declared;
+        for route in routes {
+            self.check(&route.handler, 1, route.at, "a handler takes the request: |request| { ... }")?;
+        }
+        for schedule in schedules {
+            self.check(&schedule.handler, 0, schedule.at, "what a schedule does takes nothing: || { ... }")?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, handler: &FnPtr, wanted: usize, at: Position, hint: &str) -> Result<(), Fault> {
+        let name = handler.fn_name();
+        let takes = self.ast.iter_functions().find(|function| function.name == name).map(|found| found.params.len());
+        match takes.map(|takes| takes.saturating_sub(handler.curry().len())) {
+            Some(takes) if takes == wanted => Ok(()),
+            Some(takes) => {
+                Err(self.source.fault(at, format!("the handler takes {takes} values instead of {wanted}"), hint))
+            }
+            None => Err(self.source.fault(at, format!("there is no function `{name}` in this file"), hint)),
+        }
+    }
+}
+
+/// The text of a script's file.
+///
+/// # Errors
+/// Where it cannot be read, or is too long.
+pub fn text(path: &Path) -> Result<String, Error> {
+    let size = path.metadata().map_err(|e| fault(path, &e))?.len();
+    if size > LONGEST {
+        let what = format!("{}: a script has {LONGEST} bytes at most", path.display());
+        return Err(Error::usage(what, "make two services of it"));
+    }
+    std::fs::read_to_string(path).map_err(|e| fault(path, &e))
+}

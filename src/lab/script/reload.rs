@@ -1,0 +1,116 @@
+//! A script whose file changes: the new one is taken over once it can run, and the old one goes on until then.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    host::Host,
+    place::{self, Source},
+    program::{self, Program},
+    schedule,
+};
+use crate::error::{Error, Fault};
+
+/// How often the file is read anew.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// The program that runs, and what may take its place.
+pub struct Running {
+    file: PathBuf,
+    program: RwLock<Arc<Program>>,
+}
+
+impl Running {
+    /// A program that runs from now on.
+    #[must_use]
+    pub fn new(file: PathBuf, program: Program) -> Self {
+        Self { file, program: RwLock::new(Arc::new(program)) }
+    }
+
+    /// The program that runs now.
+    #[must_use]
+    pub fn program(&self) -> Arc<Program> {
+        self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the schedules of the program that runs, and follows its file.
+    pub async fn follow(&self, host: &Arc<Host>, stop: CancellationToken) {
+        let mut schedules = stop.child_token();
+        schedule::begin(host, &self.program(), &schedules);
+        let mut seen = self.program().source.text.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(ROUND) => {}
+            }
+            // An editor may have taken it away for a moment.
+            let Ok(text) = program::text(&self.file) else { continue };
+            if text == seen {
+                continue;
+            }
+            seen.clone_from(&text);
+            let failed = match self.take_over(host, text).await {
+                Ok(()) => {
+                    schedules.cancel();
+                    schedules = stop.child_token();
+                    schedule::begin(host, &self.program(), &schedules);
+                    tracing::info!(service = host.service, "the script was reloaded");
+                    false
+                }
+                Err(e) => {
+                    tell(host, &e);
+                    true
+                }
+            };
+            host.observed.reload_failed.store(failed, Ordering::Relaxed);
+        }
+    }
+
+    async fn take_over(&self, host: &Arc<Host>, text: String) -> Result<(), Error> {
+        let (host, file) = (host.clone(), self.file.clone());
+        let ready = tokio::task::spawn_blocking(move || prepare(&host, &file, text)).await;
+        let program = ready.map_err(|e| crate::lab::state::broken("the script", e))??;
+        *self.program.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(program);
+        Ok(())
+    }
+}
+
+fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
+    let program = Program::of(Source { file: file.display().to_string(), text })?;
+    migrate(host, &program)?;
+    Ok(program)
+}
+
+/// Applies the migrations of a program.
+///
+/// # Errors
+/// Which one fails, with its place.
+pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
+    host.database.migrate(&program.declared.migrations).map_err(|(migration, why)| {
+        let (what, hint) = place::split(&why);
+        program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
+    })
+}
+
+fn tell(host: &Host, error: &Error) {
+    let hint = error.hint();
+    match error {
+        Error::Document(fault) => {
+            let Fault { place, what, .. } = &**fault;
+            tracing::error!(
+                service = host.service,
+                file = place.file,
+                line = place.line,
+                column = place.column,
+                hint,
+                "not reloaded, the script before goes on: {what}"
+            );
+        }
+        other => tracing::error!(service = host.service, hint, "not reloaded, the script before goes on: {other}"),
+    }
+}

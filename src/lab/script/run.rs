@@ -1,0 +1,105 @@
+//! A handler from its request to its answer, on a thread of its own; nothing that it does ends the process.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use rhai::{EvalAltResult, FnPtr, Map, Position};
+
+use super::{
+    host::Host,
+    program::Program,
+    reply::{Reply, thrown},
+    turn::{self, Asker, Turn},
+};
+use crate::{error::Fault, lab::telemetry::Work};
+
+/// How long after its deadline a handler may take to notice it.
+const NOTICE: Duration = Duration::from_secs(2);
+
+/// What a handler is called for.
+pub struct Call {
+    pub handler: FnPtr,
+    /// Where it is declared.
+    pub at: Position,
+    /// The request; a schedule has none.
+    pub request: Option<Map>,
+    pub asker: Asker,
+    pub work: Arc<Work>,
+}
+
+/// Calls a handler, and gives its answer.
+pub async fn run(host: &Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
+    let deadline = program.declared.deadline;
+    let Ok(Ok(place)) = tokio::time::timeout(deadline, host.places.clone().acquire_owned()).await else {
+        return Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, "too many requests at a time");
+    };
+    let host = host.clone();
+    let called = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        answer(host, program, call)
+    });
+    match tokio::time::timeout(deadline + NOTICE, called).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(e)) => broken(&format!("the thread of a handler has ended: {e}")),
+        Err(_) => broken("a handler has not noticed its deadline"),
+    }
+}
+
+fn broken(why: &str) -> Reply {
+    tracing::error!("{why}");
+    internal()
+}
+
+/// What a client is told of an error; the log has the rest, under the same id.
+fn internal() -> Reply {
+    Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed; the service's log has the place")
+}
+
+fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
+    let Call { handler, at, request, asker, work } = call;
+    let turn = Rc::new(Turn::new(host, program.clone(), asker, work));
+    let done = turn::at(turn.clone(), || match request {
+        Some(request) => program.call(&handler, (request,)),
+        None => program.call(&handler, ()),
+    });
+    match done {
+        Ok(value) => Reply::of(value).unwrap_or_else(|why| {
+            let hint = "a handler gives a value that JSON has, reply(...) or problem(...)";
+            tell(&turn, &program.source.fault(at, why, hint));
+            internal()
+        }),
+        Err(error) => ended(&turn, &program.source.failed(&error, at), &error),
+    }
+}
+
+fn ended(turn: &Turn, fault: &Fault, error: &EvalAltResult) -> Reply {
+    match thrown(error) {
+        Some(reply) if reply.status.is_server_error() => {
+            tell(
+                turn,
+                &Fault { what: reply.detail(), hint: "catch it, or leave it to the client".into(), ..fault.clone() },
+            );
+            reply
+        }
+        Some(reply) => reply,
+        None => {
+            turn.work().fail("script error", "the script failed");
+            tell(turn, fault);
+            internal()
+        }
+    }
+}
+
+fn tell(turn: &Turn, fault: &Fault) {
+    let Fault { place, what, hint, .. } = fault;
+    tracing::error!(
+        service = turn.host.service,
+        trace_id = turn.work().trace_id(),
+        correlation_id = turn.asker.correlation_id,
+        file = place.file,
+        line = place.line,
+        column = place.column,
+        hint,
+        "{what}"
+    );
+}

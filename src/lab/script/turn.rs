@@ -1,0 +1,104 @@
+//! The call of a handler that a thread is at: its deadline, what it belongs to, and how doors find all of that.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{doors::Transaction, host::Host, program::Program};
+use crate::lab::telemetry::Work;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Turn>>> = const { RefCell::new(None) };
+}
+
+/// Who asks, as logs and calls name them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asker {
+    pub correlation_id: String,
+    pub actor: Option<String>,
+    pub role: Option<String>,
+    pub site: Option<String>,
+}
+
+/// One call of a handler.
+pub struct Turn {
+    pub host: Arc<Host>,
+    pub program: Arc<Program>,
+    pub asker: Asker,
+    deadline: Instant,
+    /// The pieces of work that it is within, the innermost last.
+    works: RefCell<Vec<Arc<Work>>>,
+    pub transaction: RefCell<Option<Transaction>>,
+}
+
+impl Turn {
+    /// A call that is a part of `work`.
+    #[must_use]
+    pub fn new(host: Arc<Host>, program: Arc<Program>, asker: Asker, work: Arc<Work>) -> Self {
+        let deadline = Instant::now() + program.declared.deadline;
+        let works = RefCell::new(vec![work]);
+        Self { host, program, asker, deadline, works, transaction: RefCell::new(None) }
+    }
+
+    /// The time that is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The innermost piece of work.
+    #[must_use]
+    pub fn work(&self) -> Arc<Work> {
+        let works = self.works.borrow();
+        works.last().cloned().unwrap_or_else(|| Arc::new(self.host.tracing.own()))
+    }
+
+    /// Does `inside` within a named piece of work.
+    pub fn within<T, E>(&self, name: &str, inside: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let work = Arc::new(self.work().internal(name.to_owned()));
+        self.works.borrow_mut().push(work.clone());
+        let done = inside();
+        self.works.borrow_mut().pop();
+        if done.is_err() {
+            // What was thrown may hold what no span may show.
+            work.fail("thrown", "the script threw");
+        }
+        done
+    }
+}
+
+/// Makes `turn` the one that this thread is at while `inside` runs.
+pub fn at<T>(turn: Rc<Turn>, inside: impl FnOnce() -> T) -> T {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            CURRENT.take();
+        }
+    }
+    CURRENT.set(Some(turn));
+    let _reset = Reset;
+    inside()
+}
+
+/// The call that this thread is at.
+///
+/// # Errors
+/// Where it is at none, which is while a file is read.
+pub fn current() -> Result<Rc<Turn>, String> {
+    let current = CURRENT.with_borrow(Clone::clone);
+    current.ok_or_else(|| "doors are open in handlers only -> move this into a handler or a schedule".to_owned())
+}
+
+/// Whether the call that this thread is at has no time left.
+#[must_use]
+pub fn is_over() -> bool {
+    CURRENT.with_borrow(|turn| turn.as_ref().is_some_and(|turn| turn.left().is_zero()))
+}
+
+/// Waits, but not beyond the deadline.
+pub fn pause(turn: &Turn, time: Duration) {
+    std::thread::sleep(time.min(turn.left()));
+}

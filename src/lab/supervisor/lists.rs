@@ -1,0 +1,80 @@
+//! What the supervisor writes down of its processes, for those that have to find them; each list only when it changes.
+
+use super::{
+    part::{Kind, Part},
+    prometheus,
+};
+use crate::{
+    error::Error,
+    lab::{
+        script::Instance,
+        state::{self, Backend, Folder, Process},
+    },
+};
+
+/// What was written down last.
+#[derive(Default)]
+pub struct Lists {
+    backends: Option<Vec<Backend>>,
+    instances: Option<Vec<Instance>>,
+    processes: Option<Vec<Process>>,
+}
+
+impl Lists {
+    /// Tells gateway, scripted services and Prometheus which replicas there are.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn tell(&mut self, folder: &Folder, parts: &[Part]) -> Result<(), Error> {
+        let has_prometheus = folder.prometheus().exists();
+        let listed = || parts.iter().filter(|part| part.is_listed());
+        let backends: Vec<_> = listed().filter_map(backend).collect();
+        if self.backends.as_ref() != Some(&backends) {
+            state::write(&folder.backends(), &backends)?;
+            if has_prometheus {
+                prometheus::set_targets(&folder.prometheus(), &backends)?;
+            }
+            self.backends = Some(backends);
+        }
+        let instances: Vec<_> = listed().filter_map(instance).collect();
+        if self.instances.as_ref() != Some(&instances) {
+            state::write(&folder.services(), &instances)?;
+            if has_prometheus {
+                prometheus::set_services(&folder.prometheus(), &instances)?;
+            }
+            self.instances = Some(instances);
+        }
+        Ok(())
+    }
+
+    /// Notes who runs, for `lab down`.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn note(&mut self, folder: &Folder, parts: &[Part]) -> Result<(), Error> {
+        let running = parts.iter().map(Part::status);
+        let processes: Vec<_> =
+            running.filter_map(|part| Some(Process { identity: part.identity?, name: part.name })).collect();
+        if self.processes.as_ref() != Some(&processes) {
+            state::write(&folder.processes(), &processes)?;
+            self.processes = Some(processes);
+        }
+        Ok(())
+    }
+}
+
+fn backend(part: &Part) -> Option<Backend> {
+    match part.kind {
+        Kind::Replica { slot, .. } => Some(Backend { name: part.name.clone(), slot, address: part.address }),
+        _ => None,
+    }
+}
+
+fn instance(part: &Part) -> Option<Instance> {
+    match &part.kind {
+        Kind::Scripted { service, .. } => {
+            Some(Instance { service: service.clone(), name: part.name.clone(), address: part.address })
+        }
+        _ => None,
+    }
+}

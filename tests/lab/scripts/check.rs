@@ -1,0 +1,56 @@
+//! `interlock lab check`, and `lab up` with services that it would find something wrong with.
+
+use super::stage::Model;
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_a_hint() {
+    let model = Model::written(&[
+        ("broken", "get(\"/a\", |request| {\n    let x = (1 + ;\n});\n"),
+        (
+            "orders",
+            r#"
+defect("skip-audit", "writes no audit");
+post("/orders", |request| {
+    if defect("skip-log") { return; }
+    http::post("paiments", "/payments");
+    http::put("payments", "/payments");
+    http::post("payments", "/payments/{id}/refunds", #{ id: 7 });
+    http::fetch("payments", "/payments");
+    ftp::get("payments");
+});
+"#,
+        ),
+        ("payments", "post(\"/payments\", |request| 1);\nget(\"/orders/{order}\", |request| 2);\n"),
+        ("shop", "get(\"/orders/{id}\", |request| 1);\nget(\"/x\", |a, b| 1);\n"),
+        ("stock", "get(\"/orders/{id}\", |request| 1);\n"),
+        ("gateway", "get(\"/g\", |request| 1);\n"),
+        ("twice", "get(\"/t/{a}\", |request| 1);\nget(\"/t/{b}\", |request| 1);\n"),
+        ("doors", "let rows = sql::all(\"select 1\");\n"),
+        ("variable", "get(\"/v\", |request| reqest.body);\n"),
+        ("circle", "migration(\"a\", [\"b\"], \"\");\nmigration(\"b\", [\"a\"], \"\");\n"),
+        ("function", "gte(\"/f\", |request| 1);\n"),
+        ("eval", "get(\"/e\", |request| eval(\"1\"));\n"),
+        ("import", "import \"other\" as other;\n"),
+    ]);
+    let done = model.run(&["lab", "check", "services"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(2), ""), "{done:?}");
+    insta::assert_snapshot!(done.out);
+    let json = model.run(&["lab", "check", "services", "--output", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json.code, Some(2));
+    assert_eq!(document["findings"][0]["file"], "services/broken.rhai");
+}
+
+#[test]
+fn a_lab_does_not_start_with_services_that_are_wrong() {
+    let model = Model::written(&[("orders", "get(\"/a\", |request| {")]);
+    let up = model.run(&["lab", "up", "--services", "services", "--database", "none", "--no-prometheus"]);
+    assert_eq!(up.code, Some(2), "{up:?}");
+    assert!(up.err.contains("services/orders.rhai:1:"), "{up:?}");
+    assert!(!model.lab_folder().join("lab.json").exists());
+    let none = model.run(&["lab", "check", "."]);
+    assert_eq!(none.code, Some(2), "{none:?}");
+    model.write("orders", "get(\"/a\", |request| 1);");
+    let fine = model.run(&["lab", "check", "services"]);
+    assert_eq!((fine.code, fine.out.as_str()), (Some(0), "1 service, 1 route, 0 defects: nothing is wrong\n"));
+}

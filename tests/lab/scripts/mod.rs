@@ -1,0 +1,10 @@
+//! Services that are scripts, as processes of a real lab.
+
+mod bounds;
+mod check;
+mod defects;
+mod doors;
+mod guide;
+mod reload;
+mod stage;
+mod telemetry;
