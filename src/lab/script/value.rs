@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn json_comes_back_as_it_was() {
         let value = json!({ "a": [1, 2.5, "x", true, null], "b": { "c": -7 } });
-        assert_eq!(super::json(&dynamic(value.clone())), Ok(value));
+        assert_eq!(json(&dynamic(value.clone())), Ok(value));
     }
 
     #[test]
     fn what_json_does_not_have_is_told() {
-        assert!(super::json(&f64::NAN.into()).is_err());
+        assert!(json(&f64::NAN.into()).is_err());
         let deep = (0..DEEPEST).fold(Dynamic::UNIT, |inner, _| vec![inner].into());
-        assert_eq!(super::json(&deep), Err("a value is nested more than 64 deep".into()));
+        assert_eq!(json(&deep), Err("a value is nested more than 64 deep".into()));
     }
 }

@@ -54,3 +54,20 @@ fn a_lab_does_not_start_with_services_that_are_wrong() {
     let fine = model.run(&["lab", "check", "services"]);
     assert_eq!((fine.code, fine.out.as_str()), (Some(0), "1 service, 1 route, 0 defects: nothing is wrong\n"));
 }
+
+#[test]
+fn the_platform_file_may_name_the_folder_of_services() {
+    let model = Model::written(&[("orders", "get(\"/a\", |request| 1);")]);
+    let platform = include_str!("../interlock.yaml").replace("{lab: {}}", "{lab: {services: services}}");
+    std::fs::write(model.folder.join("interlock.yaml"), platform.replace("METRICS", "{lab: {source: scrape}}"))
+        .unwrap();
+    std::fs::write(model.folder.join("slo.yaml"), include_str!("../slo.yaml")).unwrap();
+    let up = model.run(&["lab", "up", "--database", "none", "--no-prometheus", "--replicas", "1", "--timeout", "120s"]);
+    assert_eq!(up.code, Some(0), "{up:?}");
+    let address = model.run(&["lab", "address", "orders"]);
+    assert_eq!((address.code, address.out.trim()), (Some(0), &*model.part("orders-0").address.to_string()));
+    let unknown = model.run(&["lab", "address", "ordres"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    let down = model.run(&["lab", "down"]);
+    assert_eq!(down.code, Some(0), "{down:?}");
+}

@@ -84,8 +84,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::new(folder.path().join("orders.sqlite"));
         let orders = migration("orders", "create table orders(id text)");
-        assert!(database.migrate(&[orders.clone()]).is_ok());
-        assert!(database.migrate(&[orders.clone()]).is_ok(), "not a second time");
+        assert!(database.migrate(std::slice::from_ref(&orders)).is_ok());
+        assert!(database.migrate(std::slice::from_ref(&orders)).is_ok(), "not a second time");
         let half = migration("half", "create table half(id text); insert into nowhere values (1)");
         let (at, why) = database.migrate(&[orders.clone(), half]).unwrap_err();
         assert_eq!(at.name, "half");
