@@ -9,7 +9,7 @@ use super::stage::{Model, said};
 const ENDLESS: &str = r#"
 deadline("1s");
 
-get("/fine", |request| #{ fine: true });
+get("/endless/fine", |request| #{ fine: true });
 get("/loop", |request| { let n = 0; loop { n += 1; } });
 get("/nested", |request| { let all = []; loop { all = [all]; } });
 get("/sleep", |request| { sleep(3600); "awake" });
@@ -23,7 +23,7 @@ deadline("30s");
 migration("rows", "create table row(n integer)");
 fn deeper(n) { deeper(n + 1) + 1 }
 
-get("/fine", |request| #{ fine: true });
+get("/wild/fine", |request| #{ fine: true });
 get("/recursion", |request| deeper(0));
 get("/string", |request| { let text = "x"; loop { text += text; } });
 get("/padded", |request| { let text = "x"; text.pad(1000000000, "y"); text });
@@ -41,8 +41,8 @@ get("/thrown", |request| throw "a word");
 
 /// Asks for something that fails, and gives its line in the log, with what it was about.
 fn failing(model: &Model, service: &str, path: &str) -> (Value, String) {
-    let replica = format!("{service}-0");
-    let ask = Ask { headers: &[("x-request-id", path)], ..Ask::get(&format!("/{path}")) };
+    let (replica, route) = (format!("{service}-0"), format!("/{path}"));
+    let ask = Ask { headers: &[("x-request-id", path)], ..Ask::get(&route) };
     let expected = json!({
         "title": "Internal Server Error", "status": 500, "correlation_id": path,
         "detail": "the handler failed; the service's log has the place",
@@ -51,7 +51,7 @@ fn failing(model: &Model, service: &str, path: &str) -> (Value, String) {
     let line = model.logged(&replica, &format!("\"correlation_id\":\"{path}\"")).pop();
     let line = line.unwrap_or_else(|| panic!("{path} is not in the log"));
     assert!(line["file"].as_str().unwrap().ends_with(&format!("services/{service}.rhai")), "{line}");
-    assert_eq!(model.get(&replica, "/fine"), (200, json!({ "fine": true })), "after {path}");
+    assert_eq!(model.get(&replica, &format!("/{service}/fine")), (200, json!({ "fine": true })), "after {path}");
     let told = format!("{path} {}:{} {} -> {}", line["line"], line["column"], line["message"], line["hint"]);
     (line["message"].clone(), told)
 }
@@ -91,11 +91,11 @@ fn requests_that_are_none_are_refused_before_a_script_sees_them() {
     let model = Model::up(&[("wild", WILD)]);
     let ask = |method, path, body| model.ask("wild-0", method, path, body);
     assert_eq!(ask(http::Method::GET, "/nowhere", None).status, 404);
-    let other = ask(http::Method::DELETE, "/fine", None);
+    let other = ask(http::Method::DELETE, "/wild/fine", None);
     assert_eq!((other.status.as_u16(), other.headers["allow"].to_str().unwrap()), (405, "GET"));
     let long = json!("x".repeat(300 << 10));
-    assert_eq!(ask(http::Method::GET, "/fine", Some(long)).status, 413);
-    assert_eq!(model.get("wild-0", "/fine?a=%").0, 400);
+    assert_eq!(ask(http::Method::GET, "/wild/fine", Some(long)).status, 413);
+    assert_eq!(model.get("wild-0", "/wild/fine?a=%").0, 400);
     model.close();
 }
 
@@ -115,6 +115,6 @@ fn handlers_that_never_answer_hold_others_up_no_longer_than_their_deadline() {
         .collect();
     let statuses: Vec<_> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
     assert!(statuses.iter().all(|status| [500, 503].contains(status)), "{statuses:?}");
-    assert_eq!(model.get("endless-0", "/fine").0, 200);
+    assert_eq!(model.get("endless-0", "/endless/fine").0, 200);
     model.close();
 }
