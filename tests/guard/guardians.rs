@@ -61,7 +61,7 @@ async fn abandoned(folder: &std::path::Path, failures: u32) -> (Guard, Arc<Shelf
 #[tokio::test]
 async fn a_guardian_goes_on_for_as_long_as_its_run_is_unfinished() {
     let folder = tempfile::tempdir().unwrap();
-    let (guard, shelf, clock) = abandoned(folder.path(), 5_000).await;
+    let (guard, shelf, clock) = abandoned(folder.path(), 3_000).await;
     assert_ne!(shelf.values(), start().values(), "something is there to be put back");
     let (remarks, begun) = (Arc::new(Remarks::default()), clock.now());
     let events: Arc<dyn Events> = remarks.clone();
