@@ -1,6 +1,7 @@
 //! Blue-green switchover: moves live traffic to the other slot, and keeps it there only if the SLOs hold.
 
 mod evidence;
+mod figures;
 mod fuses;
 mod gates;
 mod identity;
