@@ -1,19 +1,19 @@
 //! The nodes of one database, each asked directly and all at the same time, each with a deadline of its own; and the port
 //! [`Database`] over them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{future::OptionFuture, future::join_all};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Connect, Kept, Server,
+    Connect, Kept, Opening, Server,
     engine::{AnswerOf, Engine, Wire, nodes},
     failure::Failure,
     findings::{Case, Seen},
     ledger,
-    limits::{ACT, ASK, CONNECT, PAUSE},
+    limits::{ACT, ASK, OPEN, PAUSE},
     patroni::Patroni,
     session::SqlSession,
     standing,
@@ -25,19 +25,20 @@ use crate::{
 
 /// The nodes of one database, who we are there, and what manages them.
 pub struct Cluster<E: Engine> {
-    pub engine: E,
+    pub engine: Arc<E>,
     pub writer: Connect,
     pub admin: Connect,
     servers: Vec<Server>,
     manager: Option<Patroni>,
     kept: Kept<E::Wire>,
+    opening: Opening<E::Wire>,
 }
 
 impl<E: Engine> Cluster<E> {
     /// Takes the nodes; without a manager, we promote and let nodes follow.
     pub fn new(engine: E, servers: Vec<Server>, manager: Option<Patroni>, connect: Connect) -> Self {
-        let (kept, admin) = (Kept::new(&servers), connect.as_admin());
-        Self { engine, writer: connect, admin, servers, manager, kept }
+        let (kept, opening, admin) = (Kept::new(&servers), Opening::new(&servers), connect.as_admin());
+        Self { engine: Arc::new(engine), writer: connect, admin, servers, manager, kept, opening }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -65,13 +66,13 @@ impl<E: Engine> Cluster<E> {
 
     /// Connects to a node as who writes.
     pub async fn open_writer(&self, node: &str, within: Duration) -> Result<E::Wire, PortError> {
-        let opened = self.open(self.server(node)?, &self.writer, within).await;
+        let opened = open(&*self.engine, self.server(node)?, &self.writer, within).await;
         opened.map_err(self.failed(node, "connect to"))
     }
 
     /// Connects to a node as who looks at replication, promotes, and lets nodes follow.
     pub async fn open_admin(&self, node: &str, within: Duration) -> Result<E::Wire, PortError> {
-        let opened = self.open(self.server(node)?, &self.admin, within).await;
+        let opened = open(&*self.engine, self.server(node)?, &self.admin, within).await;
         opened.map_err(self.failed(node, "connect to"))
     }
 
@@ -96,7 +97,7 @@ impl<E: Engine> Cluster<E> {
             return Err(means.never_used());
         };
         let user = if *user == self.writer.user { &self.writer } else { &self.admin };
-        let mut wire = match self.open(self.server(node)?, user, within).await {
+        let mut wire = match open(&*self.engine, self.server(node)?, user, within).await {
             Ok(wire) => wire,
             // A server that does not run has no sessions.
             Err(failure) if failure.is_refused() => return Ok(()),
@@ -124,18 +125,14 @@ impl<E: Engine> Cluster<E> {
         }
     }
 
-    /// `within` holds for everything up to the first statement, also at a host that accepts connections and answers nothing.
-    async fn open(&self, server: &Server, user: &Connect, within: Duration) -> Result<E::Wire, Failure> {
-        match timeout(within, self.engine.connect(server, user, within)).await {
-            Ok(opened) => opened.map_err(|failure| Failure { words: user.clean(&failure.words), ..failure }),
-            Err(_) => Err(Failure::timeout(within)),
-        }
-    }
-
     /// Asks one node how it stands, on the connection that is kept, or on a new one where that has ended meanwhile.
     pub async fn answer(&self, node: &str) -> Result<AnswerOf<E>, Failure> {
         let server = self.server(node).map_err(|why| Failure::unexpected(why.to_string()))?;
-        if let Some(mut wire) = self.kept.take(node) {
+        let kept = match self.kept.take(node) {
+            None => self.opening.made(node).await,
+            kept => kept,
+        };
+        if let Some(mut wire) = kept {
             match wire.ask(ASK).await {
                 Ok(answer) => {
                     self.kept.keep(node, wire);
@@ -146,7 +143,11 @@ impl<E: Engine> Cluster<E> {
                 Err(_) => {}
             }
         }
-        let mut wire = self.open(server, &self.admin, CONNECT).await?;
+        let connect = || {
+            let (engine, server, admin) = (Arc::clone(&self.engine), server.clone(), self.admin.clone());
+            async move { open(&*engine, &server, &admin, OPEN).await }
+        };
+        let mut wire = self.opening.wait(node, connect).await?;
         let answer = wire.ask(ASK).await?;
         self.kept.keep(node, wire);
         Ok(answer)
@@ -291,5 +292,14 @@ impl<E: Engine> Database for Cluster<E> {
             Means::Request { what, primary } => self.await_request(what, primary, within).await,
             session => self.settle_session(session, within).await,
         }
+    }
+}
+
+/// Connects to a node. `within` holds for everything up to the first statement, also at a host that accepts connections and
+/// answers nothing.
+async fn open<E: Engine>(engine: &E, server: &Server, user: &Connect, within: Duration) -> Result<E::Wire, Failure> {
+    match timeout(within, engine.connect(server, user, within)).await {
+        Ok(opened) => opened.map_err(|failure| Failure { words: user.clean(&failure.words), ..failure }),
+        Err(_) => Err(Failure::timeout(within)),
     }
 }

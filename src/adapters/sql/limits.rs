@@ -13,8 +13,12 @@ pub const BYTES_BEHIND: u64 = 16 << 20;
 /// The most rows that are counted in one read of the ledger's table, so that memory is bounded: some 300 MB.
 pub const MOST_ROWS: usize = 8_000_000;
 
-/// Connecting to a node that may be stopped: such a host still accepts TCP.
+/// For so long a look waits for a connection to a node that may be stopped: such a host still accepts TCP.
 pub const CONNECT: Duration = Duration::from_millis(300);
+
+/// For so long a connection may be under way, over several looks. It is less than the kernel takes to send a lost packet again:
+/// after that, a new one is there sooner.
+pub const OPEN: Duration = Duration::from_millis(950);
 
 /// One question about a node's state.
 pub const ASK: Duration = Duration::from_millis(500);

@@ -25,7 +25,7 @@ pub use connect::{Admin, Connect, Secret, Tls};
 pub use open::{mariadb_cluster, patroni_cluster, postgres_cluster};
 
 use address::{Server, servers};
-use kept::Kept;
+use kept::{Kept, Opening};
 use roles::{primary_for, streams};
 use standing::{standing, with_standing};
 use tls::{client_config, usable};
