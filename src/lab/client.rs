@@ -15,7 +15,7 @@ use super::{
     features::Features,
     http::{Ask, Client},
     state::{self, Folder, LabFile, PROTOCOL, Process, broken},
-    status::{Release, ServiceRelease, Status},
+    status::{Release, Status},
     supervisor::Options,
 };
 use crate::{
@@ -161,7 +161,7 @@ impl Lab {
     ///
     /// # Errors
     /// Where the supervisor does not answer or refuses.
-    pub async fn set_service_release(&self, service: &str, release: &ServiceRelease) -> Result<(), PortError> {
+    pub async fn set_service_release(&self, service: &str, release: &Release) -> Result<(), PortError> {
         let body = serde_json::to_value(release).map_err(|e| PortError::unexpected("the release", e))?;
         self.order(&format!("/services/{service}/release"), body).await
     }

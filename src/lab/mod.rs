@@ -33,7 +33,7 @@ pub use fault::{Deviation, Fault, Faults};
 pub use features::{Features, GatewayDefect, Untraced};
 pub use services::{FullLab, Service};
 pub use state::{DEFAULT_FOLDER, Folder, LabFile};
-pub use status::{PartStatus, Release, ServiceRelease, ServiceStatus, SlotStatus, Standing, Status};
+pub use status::{PartStatus, Release, ServiceStatus, SlotStatus, Standing, Status};
 
 /// The service that the lab runs.
 pub const SERVICE: &str = Service::Tenant.name();

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{FullLab, database::LabDatabase, own};
+use super::{FullLab, SERVICE, database::LabDatabase, own};
 use crate::{error::Error, model::Slot, process::Identity};
 
 /// Where a lab lives unless told otherwise, beside the platform file.
@@ -39,6 +39,9 @@ pub struct LabFile {
     pub prometheus: Option<SocketAddr>,
     /// What admin and control ask for.
     pub token: String,
+    /// The scripted service that stands behind the gateway, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Where the services of a full lab listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<FullLab>,
@@ -50,6 +53,12 @@ pub struct LabFile {
 }
 
 impl LabFile {
+    /// The service that stands behind the gateway, in two slots.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.service.as_deref().unwrap_or(SERVICE)
+    }
+
     /// The services of a full lab.
     ///
     /// # Errors

@@ -4,25 +4,15 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
 use crate::{
     model::{Epoch, Slot},
     process::Identity,
 };
 
-/// What a slot runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    pub version: String,
-    #[serde(default)]
-    pub faults: Vec<Fault>,
-}
-
-/// What a scripted service runs.
+/// What a slot or a scripted service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ServiceRelease {
+pub struct Release {
     pub version: String,
     /// As they are written: the defects of a script have names of their own.
     #[serde(default)]
@@ -34,7 +24,7 @@ pub struct ServiceRelease {
 #[serde(deny_unknown_fields)]
 pub struct ServiceStatus {
     pub name: String,
-    pub release: ServiceRelease,
+    pub release: Release,
     pub replicas: u32,
 }
 

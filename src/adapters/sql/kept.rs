@@ -11,7 +11,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use super::{
     Server,
     failure::Failure,
-    limits::{CONNECT, OPEN},
+    limits::CONNECT,
 };
 
 /// The connections, by the nodes' names. Whoever uses one takes it out; without one, a new one is made.
@@ -86,6 +86,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::adapters::sql::limits::OPEN;
 
     /// How many looks a node takes that needs `time` to connect, and how often it is connected to; at most ten.
     async fn looks(time: Duration) -> (usize, usize) {

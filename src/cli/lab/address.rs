@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    lab::Lab,
+    lab::{Lab, Service},
 };
 
 #[derive(Debug, clap::Args)]
@@ -17,9 +17,11 @@ pub(super) struct AddressArgs {
     pub name: String,
 }
 
-/// Prints the address of a process, or of a ready replica of a service.
+/// Prints the address of a process, or of a ready replica of a service. The service behind the gateway is reached there.
 pub(super) async fn run(at: At, name: &str) -> Result<Exit, Error> {
-    let status = Lab::open(&at.folder)?.status().await;
+    let lab = Lab::open(&at.folder)?;
+    let name = if name == lab.file.service() { Service::Gateway.name() } else { name };
+    let status = lab.status().await;
     let status = status.map_err(|e| Error::port(e, "the logs in the lab's folder say more"))?;
     let mut fitting: Vec<_> =
         status.parts.iter().filter(|part| part.name == name || part.service.as_deref() == Some(name)).collect();

@@ -170,7 +170,7 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
                 setup.services = global.lab_services()?;
             }
             if !global.has_platform()? {
-                files::write(&at.folder)?;
+                files::write(&at.folder, &setup.behind_gateway()?)?;
             }
             block_on(up(at, setup, timeout))
         }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, str::FromStr, time::Duration};
 use super::command::{At, Where, show_status, spinner};
 use crate::{
     error::{Error, Exit},
-    lab::{Fault, Lab, Release, ServiceRelease},
+    lab::{Lab, Release},
     model::{HumanDuration, Slot},
     ports::PortError,
 };
@@ -64,17 +64,11 @@ pub(super) async fn run(at: At, args: ReleaseArgs) -> Result<Exit, Error> {
 
 async fn order(lab: &Lab, place: Place, version: String, faults: Vec<String>) -> Result<(), Error> {
     let ordered = match place {
-        Place::Slot(slot) => lab.set_release(slot, &Release { version, faults: read(&faults)? }).await,
-        Place::Service(service) => lab.set_service_release(&service, &ServiceRelease { version, faults }).await,
+        Place::Slot(slot) => lab.set_release(slot, &Release { version, faults }).await,
+        Place::Service(service) => lab.set_service_release(&service, &Release { version, faults }).await,
     };
     ordered.map_err(|e| match e {
         PortError::UnexpectedResponse { why, .. } => Error::usage(why, "`interlock lab status` shows what there is"),
         other => Error::port(other, "the logs in the lab's folder say more"),
     })
-}
-
-fn read(faults: &[String]) -> Result<Vec<Fault>, Error> {
-    let read =
-        |text: &String| text.parse().map_err(|e: String| Error::usage(e, "deploy it with a fault that there is"));
-    faults.iter().map(read).collect()
 }

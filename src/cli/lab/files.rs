@@ -1,10 +1,10 @@
 //! The platform file and the SLOs that the lab brings along, for folders that have none.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use crate::{
     error::Error,
-    lab::{Folder, own},
+    lab::{Folder, SERVICE, own},
 };
 
 const FILES: [(&str, &str); 2] = [
@@ -12,14 +12,28 @@ const FILES: [(&str, &str); 2] = [
     ("slo.yaml", include_str!("../../../scenarios/lab/slo.yaml")),
 ];
 
-/// Writes the files into the lab's folder, where they are missing: people may have changed them.
+/// Writes the files into the lab's folder, for the service behind its gateway, unless people have changed those that are there.
 ///
 /// # Errors
 /// Where the folder is somebody else's, or the system refuses.
-pub fn write(folder: &Path) -> Result<(), Error> {
+pub fn write(folder: &Path, service: &str) -> Result<(), Error> {
     let folder = Folder::create(folder)?;
-    let missing = FILES.iter().map(|(name, text)| (folder.path().join(name), text)).filter(|(path, _)| !path.exists());
-    missing.into_iter().try_for_each(|(path, text)| own::write_beside(&path, text))
+    for (name, text) in FILES {
+        let path = folder.path().join(name);
+        if !path.exists() || fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            own::write_beside(&path, &of(service, text))?;
+        }
+    }
+    Ok(())
+}
+
+/// The text of a file for another service than the lab's own, which has a route of its own to smoke.
+fn of(service: &str, text: &str) -> String {
+    if service == SERVICE {
+        return text.to_owned();
+    }
+    let lines = text.lines().filter(|line| !line.contains("/tenants/")).map(|line| format!("{line}\n"));
+    lines.collect::<String>().replace("Tenant requests", &format!("Requests to {service}")).replace(SERVICE, service)
 }
 
 /// Writes the files into a folder of the demo, which needs them as they are; others of these names stay beside them.

@@ -65,14 +65,13 @@ impl Stage {
     }
 
     async fn raise(&self, act: &Act) -> Result<Lab, Error> {
-        let fault = |text: &&str| text.parse().map_err(|e: String| Error::usage(e, "a fault of the demo is misspelt"));
         let (faults, database) = match &act.play {
             Play::Switch(switch) => (switch.faults, None),
             Play::Drill(_) => {
                 (&[][..], Some(WithDatabase { kind: DatabaseKind::Postgres, set: Vec::new(), only: false }))
             }
         };
-        let faults = faults.iter().map(fault).collect::<Result<_, _>>()?;
+        let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
         let options = supervisor::Options {
             folder: self.lab(),
             interlock: self.interlock.clone(),

@@ -123,9 +123,9 @@ impl Role {
             Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
             Self::Alerts(args) => (args.traces.traces(), of(Service::Alerts)),
             Self::Script(args) => {
-                let Script { service, release, replica, .. } = &**args;
+                let Script { service, release, replica, slot, .. } = &**args;
                 let (service, version, instance) = (service.clone(), release.clone(), replica.clone());
-                (args.traces.traces(), Source { service, version, instance, slot: None })
+                (args.traces.traces(), Source { service, version, instance, slot: *slot })
             }
             Self::Tenant(args) => {
                 let Tenant { release, replica, slot, .. } = &**args;
@@ -152,6 +152,9 @@ struct Script {
     /// The replica's name
     #[arg(long)]
     replica: String,
+    /// The replica's slot, where it stands in one
+    #[arg(long)]
+    slot: Option<Slot>,
     /// Where to listen
     #[arg(long)]
     listen: SocketAddr,
@@ -167,8 +170,8 @@ struct Script {
 
 impl Script {
     fn options(self, tracing: Tracing) -> script::Options {
-        let Self { folder, file, service, replica, listen, release: version, fault: faults, .. } = self;
-        script::Options { folder, file, service, replica, listen, version, faults, tracing }
+        let Self { folder, file, service, replica, slot, listen, release: version, fault: faults, .. } = self;
+        script::Options { folder, file, service, replica, slot, listen, version, faults, tracing }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::database::DatabaseArgs;
 use crate::{
     error::Error,
-    lab::{Fault, Features, GatewayDefect, Release, Untraced, script, state::broken, supervisor},
+    lab::{Features, GatewayDefect, Release, Untraced, SERVICE, script::{self, ScriptedService}, state::broken, supervisor},
     model::HumanDuration,
 };
 
@@ -20,10 +20,10 @@ pub(super) struct Setup {
     pub version_green: String,
     /// A fault of blue's release, such as error-rate=5%
     #[arg(long, value_name = "FAULT")]
-    pub fault_blue: Vec<Fault>,
+    pub fault_blue: Vec<String>,
     /// A fault of green's release, such as latency=200ms:share=10%
     #[arg(long, value_name = "FAULT")]
-    pub fault_green: Vec<Fault>,
+    pub fault_green: Vec<String>,
     /// Replicas of each slot
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub replicas: u32,
@@ -53,14 +53,25 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// The service that the gateway leads to.
+    pub fn behind_gateway(&self) -> Result<String, Error> {
+        Ok(self.in_slots()?.map_or_else(|| SERVICE.to_owned(), |script| script.name))
+    }
+
+    /// The script that stands behind the gateway, where one does.
+    fn in_slots(&self) -> Result<Option<ScriptedService>, Error> {
+        let scripts = self.services.as_deref().map(|folder| script::scripted(&whole(folder)?)).transpose()?;
+        Ok(scripts.into_iter().flatten().find(|script| script.in_slots))
+    }
+
     /// The options of the supervisor, with our own binary for its processes; and what is to be told about them.
     pub fn options(self, folder: &Path) -> Result<(supervisor::Options, Option<String>), Error> {
-        if !self.full
-            && let Some(fault) = self.fault_blue.iter().chain(&self.fault_green).find(|fault| fault.wants_full())
-        {
-            return Err(Error::usage(format!("the fault {fault} acts in a full lab only"), "add --full"));
+        let behind = self.in_slots()?;
+        for faults in [&self.fault_blue, &self.fault_green] {
+            let hint = "name faults that there are, such as error-rate=5%; some of them ask for --full";
+            supervisor::accepts(faults, behind.as_ref(), self.full).map_err(|why| Error::usage(why, hint))?;
         }
-        let services = self.services.as_deref().map(services).transpose()?;
+        let services = self.services.as_deref().map(whole).transpose()?;
         let (database, remark) = self.database.resolve()?;
         let features = Features {
             full: self.full,
@@ -84,13 +95,11 @@ impl Setup {
     }
 }
 
-/// The folder of scripts by its whole path, once there is nothing wrong with any of them.
-fn services(folder: &Path) -> Result<PathBuf, Error> {
-    let whole = folder.canonicalize().map_err(|e| {
+/// The folder of scripts by its whole path.
+fn whole(folder: &Path) -> Result<PathBuf, Error> {
+    folder.canonicalize().map_err(|e| {
         Error::usage(format!("--services {}: {e}", folder.display()), "name a folder with scripts, such as orders.rhai")
-    })?;
-    script::scripted(folder)?;
-    Ok(whole)
+    })
 }
 
 /// The base address of a collector; `/v1/traces` is added to it.

@@ -103,5 +103,5 @@ async fn in_flight(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let in_flight = Slot::ALL.map(|slot| (slot, shared.flights.count(slot)));
-    shared.metrics.expose(shared.service, in_flight).into_response()
+    shared.metrics.expose(&shared.service, in_flight).into_response()
 }

@@ -41,7 +41,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Everything that requests share.
 pub struct Shared {
     /// The service behind the gateway, for labels.
-    pub service: &'static str,
+    pub service: String,
     /// How long a replica may take to begin its answer.
     pub upstream_timeout: Duration,
     pub routing: Routing,
@@ -148,7 +148,7 @@ async fn forward(
         let Some(full) = body.take() else { break };
         let mut request = Request::from_parts(head.clone(), full);
         *request.version_mut() = Version::HTTP_11;
-        let calling = work.map(|work| call(work, &upstream, &mut request));
+        let calling = work.map(|work| call(work, &shared.service, &upstream, &mut request));
         match lease.sender.try_send_request(request).await {
             Ok(response) => {
                 if let Some(calling) = &calling {
@@ -195,14 +195,16 @@ fn begin(shared: &Shared, request: &Request<Incoming>) -> Option<Work> {
         return None;
     }
     let path = request.uri().path();
-    let route = route(path)?;
-    Some(shared.tracing.server(request.headers(), request.method(), Some(route), path))
+    let route = route(path);
+    // The routes of a script are known to its own process.
+    let is_of_users = route.is_some() || shared.service != SERVICE;
+    is_of_users.then(|| shared.tracing.server(request.headers(), request.method(), route, path))
 }
 
 /// Begins one try at a replica.
-fn call<B>(work: &Work, upstream: &Upstream, request: &mut Request<B>) -> Work {
+fn call<B>(work: &Work, service: &str, upstream: &Upstream, request: &mut Request<B>) -> Work {
     let path = request.uri().path();
-    let to = (SERVICE, upstream.backend.address);
+    let to = (service, upstream.backend.address);
     let calling = work.client(to, request.method(), route(path).unwrap_or_default(), path);
     calling.inject(request.headers_mut());
     calling

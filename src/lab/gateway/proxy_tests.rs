@@ -47,7 +47,7 @@ async fn gateway(folder: &std::path::Path, replicas: &[SocketAddr]) -> Client {
     let file = folder.join("replicas.json");
     std::fs::write(&file, serde_json::to_vec(&listed).unwrap()).unwrap();
     let shared = Arc::new(Shared {
-        service: SERVICE,
+        service: SERVICE.to_owned(),
         upstream_timeout: WITHIN,
         routing: Routing::open(folder.join("weights.json")).unwrap(),
         backends: Backends::default(),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        SERVICE, Service,
+        Service,
         connections::Connections,
         features::GatewayDefect,
         flight::Flights,
@@ -55,7 +55,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         .full
         .map(|full| Bearer::new(Peer::new(Service::Identity.name().into(), full.identity), tracing.clone(), defects));
     let shared = Arc::new(Shared {
-        service: SERVICE,
+        service: lab.service().to_owned(),
         upstream_timeout,
         routing: Routing::open(folder.weights())?,
         backends: Backends::default(),

@@ -53,6 +53,7 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         findings.extend(doors(service));
         findings.extend(defects(service));
         findings.extend(twice(service, &readable[..at]));
+        findings.extend(behind_gateway(service, &readable[..at]));
         findings.extend(service.program.uses.calls.iter().filter_map(|call| {
             unknown_service(service, &names, &call.service, call.service_at)
                 .or_else(|| unknown_route(service, &readable, call))
@@ -82,7 +83,9 @@ impl Readable {
     }
 
     fn service(self) -> ScriptedService {
-        ScriptedService { name: self.name, file: self.file, replicas: self.program.declared.replicas }
+        let declared = &self.program.declared;
+        let (replicas, in_slots) = (declared.replicas.unwrap_or(1), declared.slots.is_some());
+        ScriptedService { name: self.name, file: self.file, replicas, in_slots }
     }
 }
 
@@ -123,6 +126,14 @@ fn twice<'a>(service: &'a Readable, before: &'a [Readable]) -> impl Iterator<Ite
         let what = format!("{} {} is a route of `{}` already", route.method, route.template.text(), other.name);
         Some(service.fault(route.at, what, "give one of the two another path"))
     })
+}
+
+/// The gateway has one pair of slots.
+fn behind_gateway(service: &Readable, before: &[Readable]) -> Option<Fault> {
+    let at = service.program.declared.slots?;
+    let other = before.iter().find(|other| other.program.declared.slots.is_some())?;
+    let what = format!("`{}` stands behind the gateway already", other.name);
+    Some(service.fault(at, what, "let one of the two do without `slots()`"))
 }
 
 fn unknown_service(service: &Readable, names: &[String], called: &str, at: Position) -> Option<Fault> {

@@ -89,7 +89,15 @@ fn behaviour(engine: &mut Engine, declaring: &Declaring) {
     engine.register_fn("replicas", move |context: NativeCallContext<'_>, count: i64| {
         this.with(&context, |declared| {
             let fits = u32::try_from(count).ok().filter(|count| (1..=16).contains(count));
-            declared.replicas = fits.ok_or("a service has 1 to 16 replicas")?;
+            declared.replicas = Some(fits.ok_or("a service has 1 to 16 replicas")?);
+            Ok(())
+        })
+    });
+    let this = declaring.clone();
+    engine.register_fn("slots", move |context: NativeCallContext<'_>| {
+        let at = context.call_position();
+        this.with(&context, |declared| {
+            declared.slots = Some(at);
             Ok(())
         })
     });

@@ -17,7 +17,10 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// Everything that a script declares.
 #[derive(Debug)]
 pub struct Declared {
-    pub replicas: u32,
+    /// How many processes, where that is said.
+    pub replicas: Option<u32>,
+    /// Where it says that it stands behind the gateway, in two slots.
+    pub slots: Option<Position>,
     /// How long a handler may take.
     pub deadline: Duration,
     /// The most exact first.
@@ -37,7 +40,8 @@ pub struct Declared {
 impl Default for Declared {
     fn default() -> Self {
         Self {
-            replicas: 1,
+            replicas: None,
+            slots: None,
             deadline: DEADLINE,
             routes: Vec::new(),
             schedules: Vec::new(),
@@ -144,6 +148,10 @@ impl Declared {
     /// # Errors
     /// What does not fit together, and where.
     pub fn finish(&mut self) -> Result<(), (Position, String)> {
+        if let (Some(at), Some(_)) = (self.slots, self.replicas) {
+            let what = "a service in slots has as many replicas as its slots";
+            return Err((at, format!("{what} -> take `replicas` out, and say `interlock lab up --replicas 2`")));
+        }
         self.routes.sort_by_key(|route| route.template.rank());
         self.migrations = ordered(std::mem::take(&mut self.migrations))?;
         Ok(())

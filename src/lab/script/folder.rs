@@ -24,6 +24,8 @@ pub struct ScriptedService {
     pub name: String,
     pub file: PathBuf,
     pub replicas: u32,
+    /// Whether it stands behind the gateway, in two slots.
+    pub in_slots: bool,
 }
 
 impl ScriptedService {

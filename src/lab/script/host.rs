@@ -10,7 +10,7 @@ use super::{
     faults::ServiceFaults,
     observed::Observed,
 };
-use crate::lab::telemetry::Tracing;
+use crate::{lab::telemetry::Tracing, model::Slot};
 
 /// How many handlers run at a time; more wait.
 pub const AT_A_TIME: usize = 64;
@@ -19,6 +19,8 @@ pub const AT_A_TIME: usize = 64;
 pub struct Host {
     pub service: String,
     pub replica: String,
+    /// Where it stands, if in slots.
+    pub slot: Option<Slot>,
     pub version: String,
     pub runtime: Handle,
     pub tracing: Tracing,

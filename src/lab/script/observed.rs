@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::declared::Metric;
-use crate::lab::page::{Kind, Page};
+use crate::{
+    lab::page::{Kind, Page},
+    model::Slot,
+};
 
 /// The upper edges of the buckets of durations, in seconds, and of whatever a script observes.
 const EDGES: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -97,8 +100,11 @@ impl Observed {
     }
 
     /// Shows everything.
-    pub fn page(&self, service: &str, replica: &str, declared: &BTreeMap<String, Metric>) -> Page {
-        let mut page = Page::new(&[("service", service), ("replica", replica)]);
+    pub fn page(&self, who: (&str, Option<Slot>, &str), declared: &BTreeMap<String, Metric>) -> Page {
+        let (service, slot, replica) = who;
+        let slot = slot.map(|slot| ("slot", slot.name()));
+        let labels: Vec<_> = [("service", service)].into_iter().chain(slot).chain([("replica", replica)]).collect();
+        let mut page = Page::new(&labels);
         let tables = self.tables();
         let durations = "http_server_request_duration_seconds";
         page.family(durations, Kind::Histogram, "Requests answered, by route and status.");

@@ -45,6 +45,7 @@ use crate::{
         state::{Folder, broken},
         telemetry::Tracing,
     },
+    model::Slot,
 };
 
 /// The longest body of a request, in bytes.
@@ -61,6 +62,8 @@ pub struct Options {
     pub file: PathBuf,
     pub service: String,
     pub replica: String,
+    /// The slot that it stands in, if it does in one.
+    pub slot: Option<Slot>,
     pub listen: SocketAddr,
     /// The release that it runs.
     pub version: String,
@@ -97,13 +100,14 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
 }
 
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
-    let Options { service, replica, version, faults, tracing, .. } = options;
+    let Options { service, replica, slot, version, faults, tracing, .. } = options;
     let faults = ServiceFaults::read(&faults, &program.declared.defects);
     Ok(Host {
         database: Database::new(folder.database_of(&service)),
         faults: faults.map_err(|e| Error::usage(e, "deploy the service with faults that it has"))?,
         service,
         replica,
+        slot,
         version,
         runtime: Handle::current(),
         tracing,
@@ -152,8 +156,8 @@ async fn ready(State(replica): State<Arc<Replica>>) -> Response {
 }
 
 async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
-    let Host { service, replica: name, observed, .. } = &*replica.host;
-    observed.page(service, name, &replica.running.program().declared.metrics)
+    let Host { service, replica: name, slot, observed, .. } = &*replica.host;
+    observed.page((service, *slot, name), &replica.running.program().declared.metrics)
 }
 
 async fn version(State(replica): State<Arc<Replica>>) -> Response {

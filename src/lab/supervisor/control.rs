@@ -15,9 +15,8 @@ use serde_json::json;
 use super::keeper::{Keeper, MOST_REPLICAS, ScaleRefusal};
 use crate::{
     lab::{
-        fault::Fault,
         http::guarded,
-        status::{Release, ServiceRelease},
+        status::Release,
     },
     model::{Epoch, Slot},
 };
@@ -76,23 +75,23 @@ async fn set_release(
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, NO_VERSION);
     }
     let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-    if !keeper.is_full() && release.faults.iter().any(Fault::wants_full) {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "one of the faults acts in a full lab only");
-    }
-    keeper.set_release(slot, release);
-    StatusCode::NO_CONTENT.into_response()
+    accepted(keeper.set_release(slot, release))
 }
 
 async fn set_service_release(
     State(keeper): State<Shared>,
     Path(service): Path<String>,
-    Json(release): Json<ServiceRelease>,
+    Json(release): Json<Release>,
 ) -> Response {
     if !is_version(&release.version) {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, NO_VERSION);
     }
     let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-    match keeper.set_service_release(&service, release) {
+    accepted(keeper.set_service_release(&service, release))
+}
+
+fn accepted(order: Result<(), String>) -> Response {
+    match order {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
     }

@@ -13,15 +13,16 @@ use super::{
     part::{Kind, Part},
     ports::Ports,
     prometheus,
-    scripted::Scripted,
+    scripted::{self, Scripted},
 };
 use crate::{
     error::Error,
     lab::{
-        DatabaseKind,
+        DatabaseKind, SERVICE,
+        script::ScriptedService,
         services::{FullLab, Service},
         state::{Folder, LabFile},
-        status::{Release, ServiceRelease, SlotStatus, Status},
+        status::{Release, SlotStatus, Status},
         telemetry::Traces,
     },
     model::{Epoch, Slot},
@@ -54,12 +55,19 @@ pub struct Keeper {
     /// How often replicas that are gone had ended by themselves: names come back, and counts must not shrink.
     past_exits: BTreeMap<String, u64>,
     lists: Lists,
+    gateway: SocketAddr,
     full: Option<FullLab>,
 }
 
 impl Keeper {
     /// Prepares gateway and Prometheus; the replicas follow at the first round.
-    pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
+    pub fn new(
+        options: Options,
+        scripted: Scripted,
+        folder: Folder,
+        ports: Ports,
+        lab: &LabFile,
+    ) -> Result<Self, Error> {
         let replicas = if lab.database_only { 0 } else { options.replicas };
         // A lab that is started anew has another token: what was sent to the one before does not reach it.
         let desired = |slot, release: &Release| {
@@ -69,7 +77,8 @@ impl Keeper {
         let desired_slots = [desired(Slot::Blue, &options.blue), desired(Slot::Green, &options.green)];
         let mut keeper = Self {
             desired_slots,
-            scripted: Scripted::read(options.services.as_deref())?,
+            scripted,
+            gateway: lab.gateway,
             options,
             folder,
             ports,
@@ -78,7 +87,7 @@ impl Keeper {
             lists: Lists::default(),
             full: None,
         };
-        keeper.lists.tell(&keeper.folder, &keeper.parts)?;
+        keeper.tell()?;
         // First, since it takes longest.
         keeper.add_hosts(lab);
         if let Some(full) = lab.full {
@@ -158,11 +167,27 @@ impl Keeper {
     }
 
     fn add_replica(&mut self, slot: Slot, index: u32, release: Release) -> Result<(), Error> {
-        let name = format!("{}-{slot}-{index}", crate::lab::SERVICE);
+        let script = self.scripted.in_slots().cloned();
+        let name = format!("{}-{slot}-{index}", script.as_ref().map_or(SERVICE, |script| &script.name));
         let address = self.ports.address(&name)?;
+        let launch = match &script {
+            Some(script) => self.script(&name, script, address, &release).args(["--slot", slot.name()]),
+            None => self.tenant(&name, slot, address, &release),
+        };
+        self.add_counted(Part::new(
+            name,
+            Kind::Replica { slot, index, release },
+            address,
+            (address, "/readyz"),
+            launch,
+        ));
+        Ok(())
+    }
+
+    fn tenant(&self, name: &str, slot: Slot, address: SocketAddr, release: &Release) -> Launch {
         let mut launch = self
-            .traced(&name, Service::Tenant)
-            .args(["--listen", &address.to_string(), "--replica", &name, "--slot", slot.name()])
+            .traced(name, Service::Tenant)
+            .args(["--listen", &address.to_string(), "--replica", name, "--slot", slot.name()])
             .arg(format!("--release={}", release.version))
             // Keeps out faults that the environment may name, which is meant for pods.
             .arg("--fault=");
@@ -177,33 +202,29 @@ impl Keeper {
             // Only where it is said: the password is for no list of processes.
             launch = launch.arg("--database-of").arg(self.folder.path());
         }
-        self.add_counted(Part::new(
-            name,
-            Kind::Replica { slot, index, release },
-            address,
-            (address, "/readyz"),
-            launch,
-        ));
+        launch
+    }
+
+    fn add_scripted(&mut self, service: &str, index: u32, release: Release) -> Result<(), Error> {
+        let Some(script) = self.scripted.named(service) else { return Ok(()) };
+        let name = format!("{service}-{index}");
+        let address = self.ports.address(&name)?;
+        let launch = self.script(&name, script, address, &release);
+        let kind = Kind::Scripted { service: service.to_owned(), index, release };
+        self.add_counted(Part::new(name, kind, address, (address, "/readyz"), launch));
         Ok(())
     }
 
-    fn add_scripted(&mut self, service: &str, index: u32, release: ServiceRelease) -> Result<(), Error> {
-        let Some(file) = self.scripted.file(service) else { return Ok(()) };
-        let name = format!("{service}-{index}");
-        let address = self.ports.address(&name)?;
-        let launch = self
-            .role(&name, "script")
+    fn script(&self, name: &str, script: &ScriptedService, address: SocketAddr, release: &Release) -> Launch {
+        self.role(name, "script")
             .args(self.options.features.otlp.iter().map(|endpoint| format!("--otlp={endpoint}")))
             .arg("--folder")
             .arg(self.folder.path())
             .arg("--file")
-            .arg(file)
-            .args(["--service", service, "--replica", &name, "--listen", &address.to_string()])
+            .arg(&script.file)
+            .args(["--service", &script.name, "--replica", name, "--listen", &address.to_string()])
             .arg(format!("--release={}", release.version))
-            .args(release.faults.iter().map(|fault| format!("--fault={fault}")));
-        let kind = Kind::Scripted { service: service.to_owned(), index, release };
-        self.add_counted(Part::new(name, kind, address, (address, "/readyz"), launch));
-        Ok(())
+            .args(release.faults.iter().map(|fault| format!("--fault={fault}")))
     }
 
     /// Adds a replica, which may have run by that name before.
@@ -218,22 +239,22 @@ impl Keeper {
         cfg!(feature = "sql") && matches!(kind, Some(DatabaseKind::Postgres | DatabaseKind::Patroni))
     }
 
-    /// Whether there are services behind the tenants.
-    pub const fn is_full(&self) -> bool {
-        self.full.is_some()
-    }
-
     /// Sets what a slot should run; its replicas are replaced one after another.
-    pub fn set_release(&mut self, slot: Slot, release: Release) {
+    ///
+    /// # Errors
+    /// Where the service in the slots has no such faults.
+    pub fn set_release(&mut self, slot: Slot, release: Release) -> Result<(), String> {
+        scripted::accepts(&release.faults, self.scripted.in_slots(), self.full.is_some())?;
         tracing::info!(%slot, version = release.version, faults = ?release.faults, "release set");
         self.desired(slot).release = release;
+        Ok(())
     }
 
     /// Sets what a scripted service should run; its replicas are replaced one after another.
     ///
     /// # Errors
     /// Where there is no such service, or it has no such faults.
-    pub fn set_service_release(&mut self, service: &str, release: ServiceRelease) -> Result<(), String> {
+    pub fn set_service_release(&mut self, service: &str, release: Release) -> Result<(), String> {
         self.scripted.set_release(service, release)
     }
 
@@ -301,8 +322,14 @@ impl Keeper {
             }
             service.retire(&mut self.parts);
         }
-        self.lists.tell(&self.folder, &self.parts)?;
+        self.tell()?;
         self.lists.note(&self.folder, &self.parts)
+    }
+
+    /// Writes down which replicas there are, and what service the gateway leads to.
+    fn tell(&mut self) -> Result<(), Error> {
+        let behind = self.scripted.in_slots().map(|service| (service.name.as_str(), self.gateway));
+        self.lists.tell(&self.folder, &self.parts, behind)
     }
 
     fn forget_gone(&mut self) {

@@ -1,5 +1,7 @@
 //! What the supervisor writes down of its processes, for those that have to find them; each list only when it changes.
 
+use std::net::SocketAddr;
+
 use super::{
     part::{Kind, Part},
     prometheus,
@@ -7,6 +9,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
+        SERVICE, Service,
         script::Instance,
         state::{self, Backend, Folder, Process},
     },
@@ -25,20 +28,33 @@ impl Lists {
     ///
     /// # Errors
     /// Where the folder cannot be written.
-    pub fn tell(&mut self, folder: &Folder, parts: &[Part]) -> Result<(), Error> {
+    pub fn tell(
+        &mut self,
+        folder: &Folder,
+        parts: &[Part],
+        behind_gateway: Option<(&str, SocketAddr)>,
+    ) -> Result<(), Error> {
         let has_prometheus = folder.prometheus().exists();
         let listed = || parts.iter().filter(|part| part.is_listed());
         let backends: Vec<_> = listed().filter_map(backend).collect();
         if self.backends.as_ref() != Some(&backends) {
             state::write(&folder.backends(), &backends)?;
             if has_prometheus {
-                prometheus::set_targets(&folder.prometheus(), &backends)?;
+                let service = behind_gateway.map_or(SERVICE, |(service, _)| service);
+                prometheus::set_targets(&folder.prometheus(), service, &backends)?;
             }
             self.backends = Some(backends);
         }
         let instances: Vec<_> = listed().filter_map(instance).collect();
         if self.instances.as_ref() != Some(&instances) {
-            state::write(&folder.services(), &instances)?;
+            // The other services reach one that stands in slots as its users do.
+            let gateway = behind_gateway.map(|(service, address)| Instance {
+                service: service.to_owned(),
+                name: Service::Gateway.name().to_owned(),
+                address,
+            });
+            let found: Vec<_> = instances.iter().cloned().chain(gateway).collect();
+            state::write(&folder.services(), &found)?;
             if has_prometheus {
                 prometheus::set_services(&folder.prometheus(), &instances)?;
             }

@@ -9,5 +9,6 @@ mod prometheus;
 mod scripted;
 mod serve;
 
+pub use scripted::accepts;
 pub use control::{FenceScale, SetRelease, SetScale};
 pub use serve::{Options, WithDatabase, serve};

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     lab::{
         http::{Ask, Client},
-        status::{PartStatus, Release, ServiceRelease, Standing},
+        status::{PartStatus, Release, Standing},
     },
     model::Slot,
     process::{Launch, Running},
@@ -53,7 +53,7 @@ pub enum Kind {
         service: String,
         /// Its number in the service.
         index: u32,
-        release: ServiceRelease,
+        release: Release,
     },
 }
 

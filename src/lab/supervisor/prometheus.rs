@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::{
     error::Error,
     lab::{
-        SERVICE,
         script::Instance,
         state::{self, Backend, fault},
     },
@@ -46,11 +45,11 @@ pub fn configure(folder: &Path, gateway_admin: SocketAddr) -> Result<(), Error> 
 ///
 /// # Errors
 /// Where the folder cannot be written.
-pub fn set_targets(folder: &Path, backends: &[Backend]) -> Result<(), Error> {
+pub fn set_targets(folder: &Path, service: &str, backends: &[Backend]) -> Result<(), Error> {
     let groups: Vec<_> = backends
         .iter()
         .map(|Backend { name, slot, address }| {
-            json!({ "targets": [address], "labels": { "service": SERVICE, "slot": slot, "replica": name } })
+            json!({ "targets": [address], "labels": { "service": service, "slot": slot, "replica": name } })
         })
         .collect();
     state::write(&folder.join("replicas.json"), &groups)

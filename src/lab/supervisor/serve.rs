@@ -10,7 +10,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{control, keeper::Keeper, ports::Ports, prometheus};
+use super::{control, keeper::Keeper, ports::Ports, prometheus, scripted::Scripted};
 use crate::{
     error::Error,
     lab::{
@@ -96,6 +96,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         true => Some(FullLab::plan(|service| ports.address(service.name()))?),
         false => None,
     };
+    let scripted = Scripted::read(options.services.as_deref())?;
     let lab = LabFile {
         protocol: PROTOCOL,
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
@@ -104,6 +105,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         control: ports.address("control")?,
         prometheus: if wants_prometheus { Some(ports.address("prometheus")?) } else { None },
         token: state::new_token(),
+        service: scripted.in_slots().map(|service| service.name.clone()),
         full,
         database: cluster.as_ref().map(Cluster::known),
         database_only,
@@ -115,7 +117,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         state::write(&folder.cluster(), cluster)?;
         cluster.make_folder().map_err(|e| fault(&cluster.folder, &e))?;
     }
-    let keeper = Arc::new(Mutex::new(Keeper::new(options, folder.clone(), ports, &lab)?));
+    let keeper = Arc::new(Mutex::new(Keeper::new(options, scripted, folder.clone(), ports, &lab)?));
     let router = control::router(keeper.clone(), lab.token.clone());
     let stopped = stop.clone();
     tokio::spawn(async move {

@@ -6,5 +6,6 @@ mod defects;
 mod doors;
 mod guide;
 mod reload;
+mod slots;
 mod stage;
 mod telemetry;
