@@ -17,6 +17,8 @@ pub mod load;
 pub mod operate;
 pub mod own;
 mod page;
+#[cfg(feature = "sql")]
+mod primary;
 pub mod script;
 mod services;
 pub mod state;

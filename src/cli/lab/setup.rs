@@ -55,24 +55,30 @@ pub(super) struct Setup {
 impl Setup {
     /// The service that the gateway leads to.
     pub fn behind_gateway(&self) -> Result<String, Error> {
-        Ok(self.in_slots()?.map_or_else(|| SERVICE.to_owned(), |script| script.name))
+        let in_slots = self.scripts()?.into_iter().find(|script| script.in_slots);
+        Ok(in_slots.map_or_else(|| SERVICE.to_owned(), |script| script.name))
     }
 
-    /// The script that stands behind the gateway, where one does.
-    fn in_slots(&self) -> Result<Option<ScriptedService>, Error> {
+    fn scripts(&self) -> Result<Vec<ScriptedService>, Error> {
         let scripts = self.services.as_deref().map(|folder| script::scripted(&whole(folder)?)).transpose()?;
-        Ok(scripts.into_iter().flatten().find(|script| script.in_slots))
+        Ok(scripts.unwrap_or_default())
     }
 
     /// The options of the supervisor, with our own binary for its processes; and what is to be told about them.
     pub fn options(self, folder: &Path) -> Result<(supervisor::Options, Option<String>), Error> {
-        let behind = self.in_slots()?;
+        let scripts = self.scripts()?;
+        let behind = scripts.iter().find(|script| script.in_slots);
         for faults in [&self.fault_blue, &self.fault_green] {
             let hint = "name faults that there are, such as error-rate=5%; some of them ask for --full";
-            supervisor::accepts(faults, behind.as_ref(), self.full).map_err(|why| Error::usage(why, hint))?;
+            supervisor::accepts(faults, behind, self.full).map_err(|why| Error::usage(why, hint))?;
         }
         let services = self.services.as_deref().map(whole).transpose()?;
         let (database, remark) = self.database.resolve()?;
+        let has_postgres = database.as_ref().is_some_and(|database| database.kind.is_postgres());
+        if let Some(script) = scripts.iter().find(|script| script.in_postgres && !has_postgres) {
+            let what = format!("{} keeps its rows in PostgreSQL, and this lab would have none", script.file.display());
+            return Err(Error::usage(what, "add --database postgres, or take `postgres()` out of the script"));
+        }
         let features = Features {
             full: self.full,
             otlp: self.otlp,

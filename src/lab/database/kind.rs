@@ -28,6 +28,12 @@ impl DatabaseKind {
         }
     }
 
+    /// Whether its nodes are PostgreSQL's.
+    #[must_use]
+    pub const fn is_postgres(self) -> bool {
+        matches!(self, Self::Postgres | Self::Patroni)
+    }
+
     /// The keys that can be set about it.
     const fn keys(self) -> &'static [&'static str] {
         match self {

@@ -84,8 +84,13 @@ impl Readable {
 
     fn service(self) -> ScriptedService {
         let declared = &self.program.declared;
-        let (replicas, in_slots) = (declared.replicas.unwrap_or(1), declared.slots.is_some());
-        ScriptedService { name: self.name, file: self.file, replicas, in_slots }
+        ScriptedService {
+            replicas: declared.replicas.unwrap_or(1),
+            in_slots: declared.slots.is_some(),
+            in_postgres: declared.postgres.is_some(),
+            name: self.name,
+            file: self.file,
+        }
     }
 }
 

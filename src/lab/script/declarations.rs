@@ -101,6 +101,17 @@ fn behaviour(engine: &mut Engine, declaring: &Declaring) {
             Ok(())
         })
     });
+    #[cfg(feature = "sql")]
+    {
+        let this = declaring.clone();
+        engine.register_fn("postgres", move |context: NativeCallContext<'_>| {
+            let at = context.call_position();
+            this.with(&context, |declared| {
+                declared.postgres = Some(at);
+                Ok(())
+            })
+        });
+    }
     let this = declaring.clone();
     engine.register_fn("deadline", move |context: NativeCallContext<'_>, time: &str| {
         this.with(&context, |declared| {

@@ -21,6 +21,8 @@ pub struct Declared {
     pub replicas: Option<u32>,
     /// Where it says that it stands behind the gateway, in two slots.
     pub slots: Option<Position>,
+    /// Where it says that it keeps its rows in the lab's PostgreSQL.
+    pub postgres: Option<Position>,
     /// How long a handler may take.
     pub deadline: Duration,
     /// The most exact first.
@@ -42,6 +44,7 @@ impl Default for Declared {
         Self {
             replicas: None,
             slots: None,
+            postgres: None,
             deadline: DEADLINE,
             routes: Vec::new(),
             schedules: Vec::new(),

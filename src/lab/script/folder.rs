@@ -26,6 +26,8 @@ pub struct ScriptedService {
     pub replicas: u32,
     /// Whether it stands behind the gateway, in two slots.
     pub in_slots: bool,
+    /// Whether it keeps its rows in the lab's PostgreSQL.
+    pub in_postgres: bool,
 }
 
 impl ScriptedService {

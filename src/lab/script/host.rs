@@ -10,6 +10,8 @@ use super::{
     faults::ServiceFaults,
     observed::Observed,
 };
+#[cfg(feature = "sql")]
+use crate::lab::primary::Primary;
 use crate::{lab::telemetry::Tracing, model::Slot};
 
 /// How many handlers run at a time; more wait.
@@ -26,6 +28,9 @@ pub struct Host {
     pub tracing: Tracing,
     pub directory: Directory,
     pub database: Database,
+    /// The lab's PostgreSQL, where the service keeps its rows there.
+    #[cfg(feature = "sql")]
+    pub primary: Option<Primary>,
     pub circuits: Circuits,
     pub limits: Limits,
     pub observed: Observed,

@@ -36,6 +36,8 @@ use super::{
     run::{Call, run},
     turn::Asker,
 };
+#[cfg(feature = "sql")]
+use crate::lab::primary::Primary;
 use crate::{
     error::Error,
     lab::{
@@ -103,6 +105,11 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
     let Options { service, replica, slot, version, faults, tracing, .. } = options;
     let faults = ServiceFaults::read(&faults, &program.declared.defects);
     Ok(Host {
+        #[cfg(feature = "sql")]
+        primary: match program.declared.postgres {
+            Some(_) => Some(Primary::of(folder.read_lab()?.database()?, &service)),
+            None => None,
+        },
         database: Database::new(folder.database_of(&service)),
         faults: faults.map_err(|e| Error::usage(e, "deploy the service with faults that it has"))?,
         service,

@@ -8,6 +8,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "sql")]
+use super::doors;
 use super::{
     host::Host,
     place::{self, Source},
@@ -91,7 +93,15 @@ fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
 /// # Errors
 /// Which one fails, with its place.
 pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
-    host.database.migrate(&program.declared.migrations).map_err(|(migration, why)| {
+    let migrations = &program.declared.migrations;
+    #[cfg(feature = "sql")]
+    let migrated = match &host.primary {
+        Some(primary) => host.runtime.block_on(doors::migrate_postgres(primary, &host.service, migrations)),
+        None => host.database.migrate(migrations),
+    };
+    #[cfg(not(feature = "sql"))]
+    let migrated = host.database.migrate(migrations);
+    migrated.map_err(|(migration, why)| {
         let (what, hint) = place::split(&why);
         program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
     })

@@ -32,6 +32,9 @@ pub struct Turn {
     /// The pieces of work that it is within, the innermost last.
     works: RefCell<Vec<Arc<Work>>>,
     pub transaction: RefCell<Option<Transaction>>,
+    /// The same in the lab's PostgreSQL.
+    #[cfg(feature = "sql")]
+    pub session: RefCell<Option<super::doors::Session>>,
 }
 
 impl Turn {
@@ -40,13 +43,32 @@ impl Turn {
     pub fn new(host: Arc<Host>, program: Arc<Program>, asker: Asker, work: Arc<Work>) -> Self {
         let deadline = Instant::now() + program.declared.deadline;
         let works = RefCell::new(vec![work]);
-        Self { host, program, asker, deadline, works, transaction: RefCell::new(None) }
+        Self {
+            host,
+            program,
+            asker,
+            deadline,
+            works,
+            transaction: RefCell::new(None),
+            #[cfg(feature = "sql")]
+            session: RefCell::new(None),
+        }
     }
 
     /// The time that is left.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether the handler is in a transaction.
+    #[must_use]
+    pub fn is_in_transaction(&self) -> bool {
+        #[cfg(feature = "sql")]
+        if self.session.borrow().is_some() {
+            return true;
+        }
+        self.transaction.borrow().is_some()
     }
 
     /// The innermost piece of work.
@@ -96,6 +118,15 @@ pub fn current() -> Result<Rc<Turn>, String> {
 #[must_use]
 pub fn is_over() -> bool {
     CURRENT.with_borrow(|turn| turn.as_ref().is_some_and(|turn| turn.left().is_zero()))
+}
+
+/// Does what waits, but not beyond the deadline of the handler.
+///
+/// # Errors
+/// Where that has passed.
+#[cfg(feature = "sql")]
+pub fn on<T>(turn: &Turn, work: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
+    turn.host.runtime.block_on(async { tokio::time::timeout(turn.left(), work).await })
 }
 
 /// Waits, but not beyond the deadline.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        DatabaseKind, SERVICE,
+        SERVICE,
         script::ScriptedService,
         services::{FullLab, Service},
         state::{Folder, LabFile},
@@ -235,8 +235,7 @@ impl Keeper {
 
     /// Whether the tenants can be kept in the database.
     fn has_rows(&self) -> bool {
-        let kind = self.options.database.as_ref().map(|database| database.kind);
-        cfg!(feature = "sql") && matches!(kind, Some(DatabaseKind::Postgres | DatabaseKind::Patroni))
+        cfg!(feature = "sql") && self.options.database.as_ref().is_some_and(|database| database.kind.is_postgres())
     }
 
     /// Sets what a slot should run; its replicas are replaced one after another.

@@ -14,10 +14,10 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::primary::{Primary, said};
 use crate::lab::{
-    LabDatabase,
+    LabDatabase, SERVICE,
     http::{REQUEST_ID, problem_of},
+    primary::{Primary, said},
     store::Tenant,
 };
 
@@ -56,7 +56,7 @@ impl Database {
     /// That of a lab. It need not be up yet.
     #[must_use]
     pub fn of(database: &LabDatabase) -> Self {
-        Self { primary: Primary::of(database) }
+        Self { primary: Primary::of(database, SERVICE) }
     }
 
     /// Answers with a tenant, which is made where it is missing; or says when to ask again.

@@ -6,8 +6,6 @@ mod database;
 mod flow;
 mod lifecycle;
 mod metrics;
-#[cfg(feature = "sql")]
-mod primary;
 mod routes;
 mod serve;
 mod service;

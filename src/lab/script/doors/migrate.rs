@@ -43,7 +43,7 @@ impl Database {
         };
         let connection = transaction.lease().connection()?;
         connection.execute_batch(TABLE)?;
-        let digest = Sha256::digest(sql.trim()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digest = digest(sql);
         let known = connection
             .query_row("select digest from schema_migration where name = ?1", [name], |row| row.get::<_, String>(0));
         match known.optional()? {
@@ -62,6 +62,11 @@ impl Database {
         tracing::info!(migration = name, "migration applied");
         Ok(Ok(()))
     }
+}
+
+/// By what a migration is known again.
+pub fn digest(sql: &str) -> String {
+    Sha256::digest(sql.trim()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_busy(error: rusqlite::ffi::Error) -> bool {

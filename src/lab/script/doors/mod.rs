@@ -8,6 +8,10 @@ mod log;
 mod metric;
 mod migrate;
 mod plain;
+#[cfg(feature = "sql")]
+mod postgres;
+#[cfg(feature = "sql")]
+mod postgres_migrate;
 mod sql;
 mod states;
 
@@ -16,6 +20,10 @@ use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 pub use breaker::Circuits;
 pub use database::{Database, Transaction};
 pub use limit::Limits;
+#[cfg(feature = "sql")]
+pub use postgres::Session;
+#[cfg(feature = "sql")]
+pub use postgres_migrate::migrate as migrate_postgres;
 
 /// What a door gives to a script.
 type Given<T> = Result<T, Box<EvalAltResult>>;

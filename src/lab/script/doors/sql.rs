@@ -15,7 +15,7 @@ use crate::lab::script::{
 };
 
 /// The most rows that a statement may give.
-const ROWS: usize = 1000;
+pub const ROWS: usize = 1000;
 /// The most bytes of text in them.
 const BYTES: usize = 1 << 20;
 
@@ -45,6 +45,10 @@ fn add<T: Variant + Clone>(module: &mut Module, name: &str, run: fn(&str, &Array
 
 /// All rows, each a map.
 fn all(sql: &str, values: &Array) -> Given<Array> {
+    #[cfg(feature = "sql")]
+    if let Some(done) = in_postgres(|turn, primary| super::postgres::all(turn, primary, sql, values))? {
+        return Ok(done);
+    }
     let values = bound(values)?;
     on_connection("query", |connection| {
         let mut statement = connection.prepare_cached(sql)?;
@@ -60,6 +64,10 @@ fn one(sql: &str, values: &Array) -> Given<Dynamic> {
 
 /// How many rows a statement has changed.
 fn run(sql: &str, values: &Array) -> Given<i64> {
+    #[cfg(feature = "sql")]
+    if let Some(done) = in_postgres(|turn, primary| super::postgres::run(turn, primary, sql, values))? {
+        return Ok(done);
+    }
     let values = bound(values)?;
     let changed =
         on_connection("statement", |connection| connection.prepare_cached(sql)?.execute(params_from_iter(values)))?;
@@ -69,8 +77,12 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
 /// Does all of `inside` or nothing of it.
 fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
-    if turn.transaction.borrow().is_some() {
+    if turn.is_in_transaction() {
         return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
+    }
+    #[cfg(feature = "sql")]
+    if let Some(done) = in_postgres(|turn, primary| super::postgres::transaction(turn, primary, context, inside))? {
+        return Ok(done);
     }
     let lease = turn.host.database.lease(turn.left()).map_err(out)?;
     turn.transaction.replace(Some(lease.begin().map_err(|e| failed(&e))?));
@@ -82,6 +94,13 @@ fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic
         None => return Err(refused("the transaction has ended before its time")),
     }
     Ok(value)
+}
+
+/// Does something in the lab's PostgreSQL, where the service keeps its rows there.
+#[cfg(feature = "sql")]
+fn in_postgres<T>(act: impl FnOnce(&Turn, &crate::lab::primary::Primary) -> Given<T>) -> Given<Option<T>> {
+    let turn = turn::current().map_err(refused)?;
+    turn.host.primary.as_ref().map(|primary| act(&turn, primary)).transpose()
 }
 
 /// Runs something on the connection of the transaction that the handler is in, or on any other.
@@ -142,10 +161,20 @@ fn rows(mut rows: Rows<'_>) -> Result<Result<Array, String>, rusqlite::Error> {
         }
         all.push(map.into());
         if all.len() > ROWS || bytes > BYTES {
-            return Ok(Err(format!("the statement gives more than {ROWS} rows or {BYTES} bytes -> add a `limit`")));
+            return Ok(Err(too_much()));
         }
     }
     Ok(Ok(all))
+}
+
+fn too_much() -> String {
+    format!("the statement gives more than {ROWS} rows or {BYTES} bytes -> add a `limit`")
+}
+
+/// Rows, unless they are too many.
+#[cfg(feature = "sql")]
+pub fn bounded(all: Array, bytes: usize) -> Given<Array> {
+    if all.len() > ROWS || bytes > BYTES { Err(refused(too_much())) } else { Ok(all) }
 }
 
 fn of_sql(value: ValueRef<'_>) -> Dynamic {
@@ -183,7 +212,7 @@ fn failed(error: &rusqlite::Error) -> Box<rhai::EvalAltResult> {
     }
 }
 
-fn out(why: String) -> Box<rhai::EvalAltResult> {
+pub fn out(why: String) -> Box<rhai::EvalAltResult> {
     tracing::warn!("the database is out of order: {why}");
     Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the database is out of order").into()
 }

@@ -1,11 +1,11 @@
 //! Connections to whichever node of the lab's database is the primary: a few, kept, and made anew where it has moved.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::{
     Client, Config, NoTls,
     config::{SslMode, TargetSessionAttrs},
@@ -45,25 +45,25 @@ pub struct Primary {
     /// primary that is away would find a crowd at its door when it comes back.
     latest: tokio::sync::Mutex<Latest>,
     idle: Mutex<Vec<Line>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Primary {
     /// Connected to nobody yet.
     #[must_use]
-    pub fn of(database: &LabDatabase) -> Self {
+    pub fn of(database: &LabDatabase, who: &str) -> Self {
         Self {
-            nodes: database.nodes.iter().map(|node| (node.name.clone(), config(database, node.sql))).collect(),
+            nodes: database.nodes.iter().map(|node| (node.name.clone(), config(database, node.sql, who))).collect(),
             latest: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
-            places: Semaphore::new(MOST),
+            places: Arc::new(Semaphore::new(MOST)),
         }
     }
 
     /// Waits until fewer connections are in use than there may be; nobody may use one without such a place.
-    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
-        self.places.acquire().await.ok()
+        self.places.clone().acquire_owned().await.ok()
     }
 
     /// Gives a connection that was used before, or makes one.
@@ -129,7 +129,8 @@ impl Primary {
     }
 }
 
-fn config(database: &LabDatabase, at: std::net::SocketAddr) -> Config {
+/// Each service has a schema of its own, by its name.
+fn config(database: &LabDatabase, at: std::net::SocketAddr, who: &str) -> Config {
     let mut config = Config::new();
     config
         .host(at.ip().to_string())
@@ -137,7 +138,8 @@ fn config(database: &LabDatabase, at: std::net::SocketAddr) -> Config {
         .user(&database.user)
         .password(&database.password)
         .dbname(&database.database)
-        .application_name(crate::lab::SERVICE)
+        .application_name(who)
+        .options(format!("-c search_path=\"{who}\",public"))
         .ssl_mode(SslMode::Disable)
         // A standby lets us in as well, and shows what was.
         .target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -165,10 +167,7 @@ pub fn said(error: &tokio_postgres::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -189,7 +188,7 @@ mod tests {
             nodes: vec![("pg1".to_owned(), config)],
             latest: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
-            places: Semaphore::new(MOST),
+            places: Arc::new(Semaphore::new(MOST)),
         };
         let begun = Instant::now();
         for _ in 0..20_000 {
