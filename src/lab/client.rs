@@ -359,6 +359,7 @@ mod tests {
             admin: address,
             control: address,
             prometheus: None,
+            service: None,
             token: state::new_token(),
             full: None,
             database: None,

@@ -44,9 +44,37 @@ pub enum Play {
     Drill(Drill),
 }
 
+/// The platform that an act is played on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// The lab's own service.
+    Lab,
+    /// Two services that are scripts, and keep their rows in the lab's PostgreSQL.
+    Model,
+}
+
+impl On {
+    /// The platform file, in the demo's folder.
+    pub const fn platform(self) -> &'static str {
+        match self {
+            Self::Lab => "interlock.yaml",
+            Self::Model => "model.yaml",
+        }
+    }
+
+    /// The service behind the gateway, and what users ask of it.
+    pub const fn asked(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Lab => ("tenant", "/tenants/7"),
+            Self::Model => ("orders", "/orders/o-1"),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Act {
     pub title: &'static str,
+    pub on: On,
     /// Requests of users a second.
     pub rate: u32,
     pub play: Play,
@@ -60,12 +88,14 @@ const RATE: u32 = if cfg!(debug_assertions) { 200 } else { 1000 };
 pub const ACTS: &[Act] = &[
     Act {
         title: "a good release",
+        on: On::Lab,
         rate: 2 * RATE,
         play: Play::Switch(Switch { faults: &[], args: &["--bake", "15s"], end: End::Kept }),
         expected: "kept, without one failed request",
     },
     Act {
         title: "a release with 5 % errors under traffic",
+        on: On::Lab,
         rate: RATE,
         play: Play::Switch(Switch {
             faults: &["error-rate=5%:after=500"],
@@ -76,24 +106,28 @@ pub const ACTS: &[Act] = &[
     },
     Act {
         title: "a release that hangs after 500 requests",
+        on: On::Lab,
         rate: RATE,
         play: Play::Switch(Switch { faults: &["hang=after:500"], args: &["--bake", "1m"], end: End::RolledBack }),
         expected: "rolled back by the requests that hang",
     },
     Act {
         title: "a release that crashes after promotion",
+        on: On::Lab,
         rate: RATE,
         play: Play::Switch(Switch { faults: &["crash-after=500"], args: &["--bake", "1m"], end: End::RolledBack }),
         expected: "rolled back by the processes that exit",
     },
     Act {
         title: "the operator is killed in the middle",
+        on: On::Lab,
         rate: RATE,
         play: Play::Switch(Switch { faults: &[], args: &["--bake", "1m"], end: End::Killed }),
         expected: "put back by the guardian",
     },
     Act {
         title: "the database's primary loses its power, under users' load",
+        on: On::Lab,
         rate: 200,
         play: Play::Drill(Drill {
             file: "primary-power.yaml",
@@ -102,9 +136,40 @@ pub const ACTS: &[Act] = &[
         }),
         expected: "the standby takes over, and users' failures are bounded",
     },
+    Act {
+        title: "services that are scripts: a good release",
+        on: On::Model,
+        rate: RATE * 3 / 4,
+        play: Play::Switch(Switch { faults: &[], args: &["--bake", "15s"], end: End::Kept }),
+        expected: "kept, without one failed request",
+    },
+    Act {
+        title: "services that are scripts: a release with a defect",
+        on: On::Model,
+        rate: RATE * 3 / 4,
+        play: Play::Switch(Switch { faults: &["forgets-prices"], args: &["--bake", "1m"], end: End::RolledBack }),
+        expected: "rolled back by the SLO's evidence",
+    },
+    Act {
+        title: "services that are scripts: their database's primary loses its power",
+        on: On::Model,
+        rate: 50,
+        play: Play::Drill(Drill {
+            file: "model-power.yaml",
+            text: include_str!("../../../scenarios/model/model-power.yaml"),
+            most_failed: 1000,
+        }),
+        expected: "the standby takes over, and users' failures are bounded",
+    },
 ];
 
 impl Act {
+    /// Whether it takes a database.
+    #[must_use]
+    pub const fn has_database(&self) -> bool {
+        matches!(self.on, On::Model) || matches!(self.play, Play::Drill(_))
+    }
+
     /// What did not go as it should.
     #[must_use]
     pub fn complaints(&self, exit: &str, weights: &Weights, load: &Report) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    acts::{ACTS, Act, Play},
+    acts::{ACTS, Act},
     command::left as left_of,
     database, files,
     play::Played,
@@ -180,7 +180,9 @@ impl Stage {
 
 /// Why an act cannot be played here.
 fn missing(act: &Act) -> Option<String> {
-    let Play::Drill(_) = act.play else { return None };
+    if !act.has_database() {
+        return None;
+    }
     if !cfg!(feature = "sql") {
         return Some("this binary was built without what drills take".to_owned());
     }

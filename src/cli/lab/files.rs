@@ -4,13 +4,24 @@ use std::{fs, path::Path};
 
 use crate::{
     error::Error,
-    lab::{Folder, SERVICE, own},
+    lab::{Folder, SERVICE, own, state::fault},
 };
 
 const FILES: [(&str, &str); 2] = [
     ("interlock.yaml", include_str!("../../../scenarios/lab/interlock.yaml")),
     ("slo.yaml", include_str!("../../../scenarios/lab/slo.yaml")),
 ];
+
+/// A platform of services that are scripts, for the demo.
+const MODEL: [(&str, &str); 4] = [
+    ("model.yaml", include_str!("../../../scenarios/model/model.yaml")),
+    ("model-slo.yaml", include_str!("../../../scenarios/model/model-slo.yaml")),
+    ("services/orders.rhai", include_str!("../../../scenarios/model/services/orders.rhai")),
+    ("services/prices.rhai", include_str!("../../../scenarios/model/services/prices.rhai")),
+];
+
+/// The folder of the model's services.
+pub const SERVICES: &str = "services";
 
 /// Writes the files into the lab's folder, for the service behind its gateway, unless people have changed those that are there.
 ///
@@ -41,5 +52,7 @@ fn of(service: &str, text: &str) -> String {
 /// # Errors
 /// Where the system refuses.
 pub fn write_anew(folder: &Path) -> Result<(), Error> {
-    FILES.iter().try_for_each(|(name, text)| own::write_beside(&folder.join(name), text))
+    let services = folder.join(SERVICES);
+    fs::create_dir_all(&services).map_err(|e| fault(&services, &e))?;
+    FILES.iter().chain(&MODEL).try_for_each(|(name, text)| own::write_beside(&folder.join(name), text))
 }

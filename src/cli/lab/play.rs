@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    acts::{Act, Drill, End, Play, Switch, TOO_BUSY},
+    acts::{Act, Drill, End, On, Play, Switch, TOO_BUSY},
     demo::{Stage, println},
+    files,
 };
 use crate::{
     error::{Error, Exit},
@@ -53,8 +54,8 @@ impl Stage {
         let mut load = self.offer(act)?;
         tokio::time::sleep(WARM).await;
         let exit = match &act.play {
-            Play::Switch(switch) => self.switch(switch).await?,
-            Play::Drill(drill) => self.drill(drill).await?,
+            Play::Switch(switch) => self.switch(act.on, switch).await?,
+            Play::Drill(drill) => self.drill(act.on, drill).await?,
         };
         let weights = LabPlatform::from(lab).weights().await.map_err(|e| broken("the gateway", e))?;
         let load = self.stop(&mut load).await?;
@@ -65,13 +66,11 @@ impl Stage {
     }
 
     async fn raise(&self, act: &Act) -> Result<Lab, Error> {
-        let (faults, database) = match &act.play {
-            Play::Switch(switch) => (switch.faults, None),
-            Play::Drill(_) => {
-                (&[][..], Some(WithDatabase { kind: DatabaseKind::Postgres, set: Vec::new(), only: false }))
-            }
+        let faults = match &act.play {
+            Play::Switch(switch) => switch.faults.iter().map(|fault| (*fault).to_owned()).collect(),
+            Play::Drill(_) => Vec::new(),
         };
-        let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
+        let postgres = || WithDatabase { kind: DatabaseKind::Postgres, set: Vec::new(), only: false };
         let options = supervisor::Options {
             folder: self.lab(),
             interlock: self.interlock.clone(),
@@ -81,14 +80,14 @@ impl Stage {
             upstream_timeout: Duration::from_secs(5),
             prometheus: true,
             features: lab::Features::default(),
-            services: None,
-            database,
+            services: (act.on == On::Model).then(|| self.folder.join(files::SERVICES)),
+            database: act.has_database().then(postgres),
         };
         Ok(lab::raise(&options, READY).await?.0)
     }
 
-    fn command(&self, args: &[&str]) -> Launch {
-        let platform = self.folder.join("interlock.yaml");
+    fn command(&self, on: On, args: &[&str]) -> Launch {
+        let platform = self.folder.join(on.platform());
         Launch::new(&self.interlock, &self.interlock)
             .arg("--platform")
             .arg(platform)
@@ -97,9 +96,10 @@ impl Stage {
     }
 
     fn offer(&self, act: &Act) -> Result<Running, Error> {
-        let rate = act.rate.to_string();
-        let args = ["lab", "load", "--duration", "10m", "--in-flight", "8192", "--output", "json", "--rate", &rate];
-        let started = self.command(&args).output(Output::File(self.scratch("load")?)).start();
+        let (rate, (_, path)) = (act.rate.to_string(), act.on.asked());
+        let offered = ["lab", "load", "--duration", "10m", "--in-flight", "8192", "--output", "json"];
+        let args = [&offered[..], &["--rate", &rate, "--path", path]].concat();
+        let started = self.command(act.on, &args).output(Output::File(self.scratch("load")?)).start();
         started.map_err(|e| broken("the load", e))
     }
 
@@ -119,10 +119,10 @@ impl Stage {
     }
 
     /// Runs the switch as a person would, and says how it ended.
-    async fn switch(&self, switch: &Switch) -> Result<String, Error> {
-        let args: Vec<_> =
-            ["switchover", "run", "tenant", "--to", "green", "--yes"].iter().chain(switch.args).copied().collect();
-        let mut operator = self.operate(&args)?;
+    async fn switch(&self, on: On, switch: &Switch) -> Result<String, Error> {
+        let (service, _) = on.asked();
+        let args = [&["switchover", "run", service, "--to", "green", "--yes"], switch.args].concat();
+        let mut operator = self.operate(on, &args)?;
         if let End::Killed = switch.end {
             self.kill_when_switched(&mut operator).await?;
             return self.outcome_by_guardian().await;
@@ -130,19 +130,19 @@ impl Stage {
         Ok(exit(ended(&mut operator, ACT).await?))
     }
 
-    fn operate(&self, args: &[&str]) -> Result<Running, Error> {
+    fn operate(&self, on: On, args: &[&str]) -> Result<Running, Error> {
         println(&format!("$ interlock {}", args.join(" ")));
-        self.command(args).output(Output::Inherit).start().map_err(|e| broken("the operator", e))
+        self.command(on, args).output(Output::Inherit).start().map_err(|e| broken("the operator", e))
     }
 
     /// Runs the drill as a person would, and says how it ended.
-    async fn drill(&self, drill: &Drill) -> Result<String, Error> {
+    async fn drill(&self, on: On, drill: &Drill) -> Result<String, Error> {
         let file = self.folder.join(drill.file);
         own::write_beside(&file, drill.text)?;
-        let status = ended(&mut self.operate(&["drill", "run", &file.to_string_lossy(), "--yes"])?, ACT).await?;
+        let status = ended(&mut self.operate(on, &["drill", "run", &file.to_string_lossy(), "--yes"])?, ACT).await?;
         // The users go on for a while, and see the database as it is afterwards.
         tokio::time::sleep(WARM).await;
-        if status.code() == Some(Exit::Held as i32) && self.was_too_busy().await? {
+        if status.code() == Some(Exit::Held as i32) && self.was_too_busy(on).await? {
             println("this machine was too busy for a verdict, which is none against the database");
             return Ok(TOO_BUSY.to_owned());
         }
@@ -150,11 +150,11 @@ impl Stage {
     }
 
     /// Whether nothing but time on this machine was missing for the newest run's verdict.
-    async fn was_too_busy(&self) -> Result<bool, Error> {
+    async fn was_too_busy(&self, on: On) -> Result<bool, Error> {
         let run = self.newest_run().await?;
         let file = self.scratch("report")?;
         let report =
-            self.command(&["runs", "report", run.as_str(), "--output", "json"]).output(Output::File(file.clone()));
+            self.command(on, &["runs", "report", run.as_str(), "--output", "json"]).output(Output::File(file.clone()));
         ended(&mut report.start().map_err(|e| broken("the drill's report", e))?, ACT).await?;
         let text = std::fs::read_to_string(&file).map_err(|e| broken("the drill's report", e))?;
         let report: serde_json::Value = serde_json::from_str(&text).map_err(|e| broken("the drill's report", e))?;

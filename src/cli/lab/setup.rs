@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use super::database::DatabaseArgs;
 use crate::{
     error::Error,
-    lab::{Features, GatewayDefect, Release, Untraced, SERVICE, script::{self, ScriptedService}, state::broken, supervisor},
+    lab::{
+        Features, GatewayDefect, Release, SERVICE, Untraced,
+        script::{self, ScriptedService},
+        state::broken,
+        supervisor,
+    },
     model::HumanDuration,
 };
 

@@ -14,10 +14,7 @@ use serde_json::json;
 
 use super::keeper::{Keeper, MOST_REPLICAS, ScaleRefusal};
 use crate::{
-    lab::{
-        http::guarded,
-        status::Release,
-    },
+    lab::{http::guarded, status::Release},
     model::{Epoch, Slot},
 };
 

@@ -9,6 +9,6 @@ mod prometheus;
 mod scripted;
 mod serve;
 
-pub use scripted::accepts;
 pub use control::{FenceScale, SetRelease, SetScale};
+pub use scripted::accepts;
 pub use serve::{Options, WithDatabase, serve};

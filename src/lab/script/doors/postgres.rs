@@ -49,7 +49,8 @@ pub fn all(turn: &Turn, primary: &Primary, statement: &str, values: &Array) -> G
     );
     let values = bound(values)?;
     let rows = with_session(turn, primary, "query", async |session| {
-        session.line.client.query(asked.as_str(), &referenced(&values)).await
+        let statement = session.line.prepared(&asked).await?;
+        session.line.client.query(&statement, &referenced(&values)).await
     })?;
     let (mut all, mut bytes) = (Array::new(), 0);
     for row in rows {
@@ -66,18 +67,14 @@ pub fn run(turn: &Turn, primary: &Primary, statement: &str, values: &Array) -> G
     let values = bound(values)?;
     let statement = ended(statement);
     let changed = with_session(turn, primary, "statement", async |session| {
-        session.line.client.execute(statement.as_str(), &referenced(&values)).await
+        let statement = session.line.prepared(&statement).await?;
+        session.line.client.execute(&statement, &referenced(&values)).await
     })?;
     Ok(i64::try_from(changed).unwrap_or(i64::MAX))
 }
 
 /// Does all of `inside` or nothing of it. What is not committed ends with its connection.
-pub fn transaction(
-    turn: &Turn,
-    primary: &Primary,
-    context: &NativeCallContext<'_>,
-    inside: &FnPtr,
-) -> Given<Dynamic> {
+pub fn transaction(turn: &Turn, primary: &Primary, context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let begun = waited(turn, async {
         let session = session(primary).await?;
         answered(session.line.client.batch_execute("begin")).await?;
@@ -99,23 +96,28 @@ fn with_session<T>(
     turn: &Turn,
     primary: &Primary,
     name: &str,
-    run: impl AsyncFnOnce(&Session) -> Result<T, Error>,
+    run: impl AsyncFnOnce(&mut Session) -> Result<T, Error>,
 ) -> Given<T> {
     let done = turn.within(name, || {
-        if let Some(session) = turn.session.borrow().as_ref() {
+        if let Some(session) = turn.session.borrow_mut().as_mut() {
             return waited(turn, answered(run(session)));
         }
         waited(turn, async {
-            let session = session(primary).await?;
-            let done = answered(run(&session)).await;
-            // What the database refuses leaves the connection as it was.
-            if done.as_ref().err().is_none_or(|trouble| matches!(trouble, Trouble::Said(e) if e.code().is_some())) {
+            let mut session = session(primary).await?;
+            let done = answered(run(&mut session)).await;
+            if done.as_ref().err().is_none_or(leaves_as_it_was) {
                 primary.put(session.line);
             }
             done
         })
     });
     done.map_err(|trouble| failed(primary, &trouble))
+}
+
+/// Whether a connection can be used again: what the database refuses changes nothing, but for statements that it has read before
+/// a migration and that mean something else by now.
+fn leaves_as_it_was(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Said(e) if e.code().is_some_and(|state| !["0A000", "26000"].contains(&state.code())))
 }
 
 /// A connection, as soon as there is a primary.
@@ -215,7 +217,8 @@ impl ToSql for Bound {
 }
 
 fn bound(values: &Array) -> Given<Vec<Bound>> {
-    let one = |value: &Dynamic| if value.is_unit() { Ok(Bound(None)) } else { text(value).map(|text| Bound(Some(text))) };
+    let one =
+        |value: &Dynamic| if value.is_unit() { Ok(Bound(None)) } else { text(value).map(|text| Bound(Some(text))) };
     values.iter().map(|value| one(value).map_err(refused)).collect()
 }
 
