@@ -1,16 +1,22 @@
 //! What all handlers of one process share: the ways to other services, the database, counters.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{runtime::Handle, sync::Semaphore};
+use tokio_util::task::TaskTracker;
 
 use super::{
+    backings::Backings,
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     observed::Observed,
+    relay::Outbox,
 };
-use crate::lab::telemetry::Tracing;
+use crate::lab::{backing::Backing, telemetry::Tracing};
 
 /// How many handlers run at a time; more wait.
 pub const AT_A_TIME: usize = 64;
@@ -29,4 +35,10 @@ pub struct Host {
     pub observed: Observed,
     pub faults: ServiceFaults,
     pub places: Arc<Semaphore>,
+    pub backings: Backings,
+    pub outbox: Outbox,
+    /// Those that do not know yet what the service takes from them.
+    pub unregistered: Mutex<BTreeSet<Backing>>,
+    /// The messages that are being handled.
+    pub handling: TaskTracker,
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::declared::Metric;
-use crate::lab::page::{Kind, Page};
+use crate::lab::{
+    backing::Backing,
+    page::{Kind, Page},
+};
 
 /// The upper edges of the buckets of durations, in seconds, and of whatever a script observes.
 const EDGES: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -36,6 +39,8 @@ enum Series {
 struct Tables {
     /// By method, route and status.
     requests: BTreeMap<(String, String, u16), Histogram>,
+    /// By where they came from, subscription and outcome.
+    messages: BTreeMap<(Backing, String, Outcome), Histogram>,
     own: BTreeMap<String, BTreeMap<Labels, Series>>,
 }
 
@@ -69,6 +74,13 @@ impl Observed {
         let mut tables = self.tables();
         let key = (method.to_owned(), route.to_owned(), status);
         tables.requests.entry(key).or_default().observe(took.as_secs_f64());
+    }
+
+    /// Counts a message.
+    pub fn handled(&self, from: Backing, subscription: &str, outcome: Outcome, took: Duration) {
+        let mut tables = self.tables();
+        let key = (from, subscription.to_owned(), outcome);
+        tables.messages.entry(key).or_default().observe(took.as_secs_f64());
     }
 
     /// Adds to a counter or a gauge, sets a gauge, or observes a value.
@@ -106,6 +118,12 @@ impl Observed {
             let status = status.to_string();
             histogram.expose(&mut page, durations, &[("method", method), ("route", route), ("status", &status)]);
         }
+        let durations = "messaging_process_duration_seconds";
+        page.family(durations, Kind::Histogram, "Messages handled, by subscription and outcome.");
+        for ((from, subscription, outcome), histogram) in &tables.messages {
+            let labels = [("source", from.name()), ("subscription", subscription), ("outcome", outcome.name())];
+            histogram.expose(&mut page, durations, &labels);
+        }
         page.family("http_server_active_requests", Kind::Gauge, "Requests being served now.");
         page.sample("http_server_active_requests", &[], self.active.load(Ordering::Relaxed));
         page.family(
@@ -125,6 +143,25 @@ impl Observed {
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Handled,
+    /// It was handled before.
+    Repeated,
+    Failed,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Repeated => "repeated",
+            Self::Failed => "failed",
+        }
     }
 }
 

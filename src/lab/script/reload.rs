@@ -9,6 +9,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    consume,
+    doors::{forget, own_migrations},
     host::Host,
     place::{self, Source},
     program::{self, Program},
@@ -38,10 +40,10 @@ impl Running {
         self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps the schedules of the program that runs, and follows its file.
+    /// Keeps the schedules and subscriptions of the program that runs, and follows its file.
     pub async fn follow(&self, host: &Arc<Host>, stop: CancellationToken) {
         let mut schedules = stop.child_token();
-        schedule::begin(host, &self.program(), &schedules);
+        begin(host, &self.program(), &schedules);
         let mut seen = self.program().source.text.clone();
         loop {
             tokio::select! {
@@ -58,7 +60,7 @@ impl Running {
                 Ok(()) => {
                     schedules.cancel();
                     schedules = stop.child_token();
-                    schedule::begin(host, &self.program(), &schedules);
+                    begin(host, &self.program(), &schedules);
                     tracing::info!(service = host.service, "the script was reloaded");
                     false
                 }
@@ -80,6 +82,12 @@ impl Running {
     }
 }
 
+/// Begins what a program does without being asked, until `stop`.
+fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
+    schedule::begin(host, program, stop);
+    consume::begin(host, program, stop);
+}
+
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
     let program = Program::of(Source { file: file.display().to_string(), text })?;
     migrate(host, &program)?;
@@ -91,10 +99,16 @@ fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
 /// # Errors
 /// Which one fails, with its place.
 pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
-    host.database.migrate(&program.declared.migrations).map_err(|(migration, why)| {
+    let own = own_migrations(&program.uses);
+    let all = [&own[..], &program.declared.migrations].concat();
+    host.database.migrate(&all).map_err(|(migration, why)| {
         let (what, hint) = place::split(&why);
         program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
-    })
+    })?;
+    if !own.is_empty() {
+        forget(&host.database);
+    }
+    Ok(())
 }
 
 fn tell(host: &Host, error: &Error) {

@@ -1,11 +1,15 @@
 //! The scripted services that a lab keeps up: what each is meant to run, and which of its replicas are missing or too many.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::part::{Kind, Part};
 use crate::{
     error::Error,
     lab::{
+        backing::Backing,
         script::{ScriptedService, scripted},
         status::{ServiceRelease, ServiceStatus},
     },
@@ -36,6 +40,11 @@ impl Scripted {
             replicas: service.replicas,
         };
         self.0.iter().map(status).collect()
+    }
+
+    /// The processes behind the doors that they use.
+    pub fn backings(&self) -> BTreeSet<Backing> {
+        self.0.iter().flat_map(|(service, _)| service.backings.iter().copied()).collect()
     }
 
     /// The script of a service.
