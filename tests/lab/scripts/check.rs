@@ -97,6 +97,7 @@ job("send-mail", |job| ());
     let done = model.run(&["lab", "check", "services"]);
     assert_eq!(done.code, Some(2), "{done:?}");
     insta::assert_snapshot!(done.out);
+    drop(model);
     // Where a topic is put together, nobody can say what is published.
     let model = Model::written(&[
         ("orders", "post(\"/orders\", |request| bus::publish(`order.${request.body.what}`, 1));\n"),

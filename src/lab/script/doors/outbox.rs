@@ -108,3 +108,47 @@ fn outgoing((number, backing, message): (i64, String, String)) -> Option<Outgoin
     }
     read.map(|(backing, message)| Outgoing { number, backing, message })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lab::backing::messages::About;
+
+    fn message(id: &str) -> Message {
+        let (topic, value) = ("order.created".to_owned(), serde_json::Value::Null);
+        Message { id: id.to_owned(), topic, value, key: None, at: 0, after: 0, about: About::default() }
+    }
+
+    fn begin(database: &Database, id: &str) -> Transaction {
+        let mut transaction = database.lease(Duration::from_secs(1)).unwrap().begin().unwrap();
+        transaction.post(Backing::Bus, &message(id)).unwrap();
+        transaction
+    }
+
+    fn claim(database: &Database, now: i64) -> (Vec<String>, i64) {
+        let (outgoing, count) = database.claim(now).unwrap();
+        (outgoing.into_iter().map(|one| one.message.id).collect(), count)
+    }
+
+    #[test]
+    fn a_message_leaves_with_its_transaction_and_one_replica_sends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let replicas = [(); 2].map(|()| Database::new(folder.path().join("orders.sqlite")));
+        let [one, other] = &replicas;
+        assert!(one.migrate(&[migration()]).is_ok());
+        drop(begin(one, "rolled back"));
+        assert_eq!(claim(one, 0), (Vec::new(), 0));
+        begin(one, "a").commit().unwrap();
+        assert_eq!(claim(one, 0), (vec!["a".to_owned()], 1));
+        assert_eq!(claim(other, 0), (Vec::new(), 1), "the first one sends it");
+        // It has died meanwhile.
+        let again = other.claim(CLAIM).unwrap().0.remove(0);
+        other.unsent(again.number, CLAIM + 10).unwrap();
+        assert_eq!(claim(one, CLAIM + 9), (Vec::new(), 1));
+        assert_eq!(claim(one, CLAIM + 10), (vec!["a".to_owned()], 1));
+        one.sent(again.number).unwrap();
+        assert_eq!(claim(other, 3 * CLAIM), (Vec::new(), 0));
+    }
+}
