@@ -104,8 +104,10 @@ impl FromStr for Chosen {
         if text == "all" {
             return Ok(Self::All);
         }
-        let named = text.split_once('/').and_then(|(name, number)| Some((Backing::behind(name)?, number.parse().ok()?)));
-        let (backing, number) = named.ok_or_else(|| format!("`{text}` is no name of a letter such as bus/17, and not `all`"))?;
+        let named =
+            text.split_once('/').and_then(|(name, number)| Some((Backing::behind(name)?, number.parse().ok()?)));
+        let (backing, number) =
+            named.ok_or_else(|| format!("`{text}` is no name of a letter such as bus/17, and not `all`"))?;
         Ok(Self::One(backing, number))
     }
 }

@@ -174,7 +174,15 @@ pub(super) fn letters(letters: &[(Backing, Letter)], output: Format) -> Result<(
     table.load_style(presets::NOTHING).set_header(header);
     for (backing, letter) in letters {
         let Letter { service, subscription, topic, correlation_id, attempts, why, .. } = letter;
-        table.add_row([&name(backing, letter), service, subscription, topic, &attempts.to_string(), correlation_id, why]);
+        table.add_row([
+            &name(backing, letter),
+            service,
+            subscription,
+            topic,
+            &attempts.to_string(),
+            correlation_id,
+            why,
+        ]);
     }
     print(&if letters.is_empty() { "no dead letters".to_owned() } else { table.trim_fmt() })
 }

@@ -58,7 +58,8 @@ impl Backings {
         waits: Duration,
     ) -> Result<Value, Unsent> {
         let known = directory.next(backing.name());
-        let known = known.ok_or_else(|| Unsent::Away("this lab has none; it is started by the next `lab up`".to_owned()))?;
+        let known =
+            known.ok_or_else(|| Unsent::Away("this lab has none; it is started by the next `lab up`".to_owned()))?;
         let client = self.client(known.instance.address);
         let ask = Ask { method, path, headers: &[], body: Some(body) };
         let answer = client.ask(ask, WITHIN + waits).await.map_err(Unsent::Away)?;

@@ -186,10 +186,15 @@ fn unsubscribed(all: &[Readable]) -> Vec<Fault> {
                 continue;
             }
             let there: Vec<_> = subscriptions(all, *to).map(|(_, one)| one.pattern.text()).collect();
-            let there = if there.is_empty() { "there is none".to_owned() } else { format!("there are {}", there.join(", ")) };
+            let there =
+                if there.is_empty() { "there is none".to_owned() } else { format!("there are {}", there.join(", ")) };
             findings.push(match to {
-                Backing::Bus => service.fault(*at, format!("nobody subscribes to `{topic}`"), format!("subscriptions: {there}")),
-                Backing::Queue => service.fault(*at, format!("no service has a job `{topic}`"), format!("jobs: {there}")),
+                Backing::Bus => {
+                    service.fault(*at, format!("nobody subscribes to `{topic}`"), format!("subscriptions: {there}"))
+                }
+                Backing::Queue => {
+                    service.fault(*at, format!("no service has a job `{topic}`"), format!("jobs: {there}"))
+                }
             });
         }
     }
@@ -199,7 +204,8 @@ fn unsubscribed(all: &[Readable]) -> Vec<Fault> {
 /// Subscriptions to events that nobody publishes; that cannot be told where a topic is put together while a script runs.
 fn unpublished(all: &[Readable]) -> Vec<Fault> {
     let sends = || all.iter().flat_map(|service| &service.program.uses.sends).filter(|sends| sends.to == Backing::Bus);
-    let Some(topics) = sends().map(|sends| sends.topic.as_ref().map(|(topic, _)| topic)).collect::<Option<Vec<_>>>() else {
+    let Some(topics) = sends().map(|sends| sends.topic.as_ref().map(|(topic, _)| topic)).collect::<Option<Vec<_>>>()
+    else {
         return Vec::new();
     };
     let is_published = |one: &Subscription| topics.iter().any(|topic| one.pattern.fits(topic));

@@ -47,7 +47,11 @@ impl Declaring {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
-    pub(super) fn with(&self, context: &NativeCallContext<'_>, add: impl FnOnce(&mut Declared) -> Result<(), String>) -> Outcome {
+    pub(super) fn with(
+        &self,
+        context: &NativeCallContext<'_>,
+        add: impl FnOnce(&mut Declared) -> Result<(), String>,
+    ) -> Outcome {
         let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let added = match declared.as_mut() {
             Some(declared) => add(declared),

@@ -77,7 +77,11 @@ async fn round(host: &Arc<Host>) -> Result<bool, String> {
                 on_thread(host, move |database| database.unsent(number, 0)).await?;
             }
             Err(Unsent::Refused(why)) => {
-                tracing::error!(backing = backing.name(), topic = message.topic, "a message stays in the outbox: {why}");
+                tracing::error!(
+                    backing = backing.name(),
+                    topic = message.topic,
+                    "a message stays in the outbox: {why}"
+                );
                 on_thread(host, move |database| database.unsent(number, now() + REFUSED)).await?;
             }
         }

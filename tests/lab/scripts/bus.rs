@@ -145,7 +145,9 @@ get("/steps", |request| sql::all("select name, count(*) as times from step group
 fn a_consumer_that_is_killed_in_the_middle_goes_on_where_it_was() {
     let model = Model::up(&[("orders", ORDERS), ("halfway", HALFWAY)]);
     assert_eq!(post(&model, "/announcements/o-1"), 202);
-    until("the first half is done", || model.get("halfway-0", "/steps").1 == json!([{ "name": "charged", "times": 1 }]));
+    until("the first half is done", || {
+        model.get("halfway-0", "/steps").1 == json!([{ "name": "charged", "times": 1 }])
+    });
     model.restart("halfway-0");
     let whole = json!([{ "name": "charged", "times": 1 }, { "name": "shipped", "times": 1 }]);
     until("the second half is done", || model.get("halfway-0", "/steps").1 == whole);
@@ -195,7 +197,10 @@ fn an_event_goes_out_with_its_transaction_or_not_at_all() {
     let model = Model::up(&[("orders", ORDERS), ("billing", BILLING)]);
     assert_eq!(post(&model, "/orders/o-0?fails=yes"), 422);
     let broken = model.run(&["lab", "break", "bus"]);
-    assert_eq!((broken.code, broken.out.as_str()), (Some(0), "the bus is out of order; `interlock lab mend bus` ends that\n"));
+    assert_eq!(
+        (broken.code, broken.out.as_str()),
+        (Some(0), "the bus is out of order; `interlock lab mend bus` ends that\n")
+    );
     // Without a transaction there is nothing that could keep it.
     let refused = model.ask("orders-0", Method::POST, "/announcements/o-1", None);
     assert_eq!(refused.status, 503, "{refused:?}");

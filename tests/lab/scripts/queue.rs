@@ -3,10 +3,7 @@
 use std::time::Instant;
 
 use http::Method;
-use interlock::{
-    lab::http::Ask,
-    process::Signal,
-};
+use interlock::{lab::http::Ask, process::Signal};
 use serde_json::{Value, json};
 
 use super::stage::Model;
@@ -94,7 +91,8 @@ fn a_queue_that_is_killed_loses_no_job_and_none_is_done_twice() {
         if n % 40 == 20 {
             model.signal("queue", Signal::SIGKILL);
         }
-        let ask = Ask { method: Method::POST, ..Ask::get(&format!("/mails/m-{n:03}")) };
+        let path = format!("/mails/m-{n:03}");
+        let ask = Ask { method: Method::POST, ..Ask::get(&path) };
         if model.try_ask("desk-0", ask).is_ok_and(|answer| answer.status == 202) {
             accepted.push(json!(format!("m-{n:03}")));
         }

@@ -97,8 +97,7 @@ impl Messages {
         work: impl FnOnce(&mut Table) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, String> {
         let table = self.table.clone();
-        let done =
-            tokio::task::spawn_blocking(move || work(&mut table.lock().unwrap_or_else(PoisonError::into_inner)));
+        let done = tokio::task::spawn_blocking(move || work(&mut table.lock().unwrap_or_else(PoisonError::into_inner)));
         done.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 }

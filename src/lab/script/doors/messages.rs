@@ -22,10 +22,12 @@ use crate::lab::{
 /// The functions of the bus.
 pub fn bus() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("publish")
-        .set_into_module(&mut module, |context: NativeCallContext<'_>, topic: &str, value: Dynamic| {
+    FuncRegistration::new("publish").set_into_module(
+        &mut module,
+        |context: NativeCallContext<'_>, topic: &str, value: Dynamic| {
             placed(&context, post(Backing::Bus, topic, &value, &Map::new()))
-        });
+        },
+    );
     module
 }
 
@@ -35,14 +37,18 @@ pub fn queue() -> Module {
     FuncRegistration::new("add").set_into_module(&mut module, |context: NativeCallContext<'_>, job: &str| {
         placed(&context, post(Backing::Queue, job, &Dynamic::UNIT, &Map::new()))
     });
-    FuncRegistration::new("add")
-        .set_into_module(&mut module, |context: NativeCallContext<'_>, job: &str, value: Dynamic| {
+    FuncRegistration::new("add").set_into_module(
+        &mut module,
+        |context: NativeCallContext<'_>, job: &str, value: Dynamic| {
             placed(&context, post(Backing::Queue, job, &value, &Map::new()))
-        });
-    FuncRegistration::new("add")
-        .set_into_module(&mut module, |context: NativeCallContext<'_>, job: &str, value: Dynamic, how: Map| {
+        },
+    );
+    FuncRegistration::new("add").set_into_module(
+        &mut module,
+        |context: NativeCallContext<'_>, job: &str, value: Dynamic, how: Map| {
             placed(&context, post(Backing::Queue, job, &value, &how))
-        });
+        },
+    );
     module
 }
 

@@ -41,7 +41,8 @@ pub fn once(context: &NativeCallContext<'_>, key: &str, inside: &FnPtr) -> Given
             return serde_json::from_str(&result).map(value::dynamic).map_err(|e| refused(e.to_string()));
         }
         let given = inside.call_within_context::<Dynamic>(context, ())?;
-        let result = value::json(&given).map_err(|why| refused(format!("{why} -> what is done once gives what JSON has")))?;
+        let result =
+            value::json(&given).map_err(|why| refused(format!("{why} -> what is done once gives what JSON has")))?;
         sql::on_connection("statement", |connection| keep(connection, &scope, key, &result.to_string()))?;
         Ok(given)
     })
