@@ -1,7 +1,7 @@
 //! What is wrong with the services of a platform, each by itself and with one another, before any of them starts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -185,9 +185,9 @@ fn unsubscribed(all: &[Readable]) -> Vec<Fault> {
             if subscriptions(all, *to).any(|(_, one)| one.pattern.fits(topic)) {
                 continue;
             }
-            let there: Vec<_> = subscriptions(all, *to).map(|(_, one)| one.pattern.text()).collect();
-            let there =
-                if there.is_empty() { "there is none".to_owned() } else { format!("there are {}", there.join(", ")) };
+            let there: BTreeSet<_> = subscriptions(all, *to).map(|(_, one)| one.pattern.text()).collect();
+            let there = there.into_iter().collect::<Vec<_>>().join(", ");
+            let there = if there.is_empty() { "there is none".to_owned() } else { format!("there are {there}") };
             findings.push(match to {
                 Backing::Bus => {
                     service.fault(*at, format!("nobody subscribes to `{topic}`"), format!("subscriptions: {there}"))

@@ -112,11 +112,14 @@ fn a_bus_that_is_killed_again_and_again_loses_nothing_and_nothing_is_handled_twi
 
 #[test]
 fn an_event_whose_acknowledgement_is_lost_is_handled_once() {
-    let slow = STOCK.replace("pause(\"5ms\");", "log::info(\"picking\"); pause(\"500ms\");");
+    let slow = STOCK.replace("pause(\"5ms\");", "log::info(\"picking\"); pause(\"900ms\");");
     let model = Model::up(&[("orders", ORDERS), ("stock", &slow)]);
     assert_eq!(post(&model, "/announcements/o-1"), 202);
     until("its handler runs", || !model.logged("stock-0", "picking").is_empty());
-    model.signal("bus", Signal::SIGKILL);
+    assert_eq!(model.run(&["lab", "break", "bus"]).code, Some(0));
+    until("nobody hears that it has ended", || !model.logged("stock-0", "not heard what came of a message").is_empty());
+    // The next one is not cut off.
+    model.restart("bus");
     let counted = |outcome: &str| {
         let labels = format!("source=\"bus\",subscription=\"order.created\",outcome=\"{outcome}\"");
         let own = "service=\"stock\",replica=\"stock-0\"";
