@@ -112,7 +112,8 @@ fn a_bus_that_is_killed_again_and_again_loses_nothing_and_nothing_is_handled_twi
 
 #[test]
 fn an_event_whose_acknowledgement_is_lost_is_handled_once() {
-    let slow = STOCK.replace("pause(\"5ms\");", "log::info(\"picking\"); pause(\"900ms\");");
+    // Time enough to cut the bus off meanwhile.
+    let slow = STOCK.replace("1s", "10s").replace("pause(\"5ms\");", "log::info(\"picking\"); pause(\"5s\");");
     let model = Model::up(&[("orders", ORDERS), ("stock", &slow)]);
     assert_eq!(post(&model, "/announcements/o-1"), 202);
     until("its handler runs", || !model.logged("stock-0", "picking").is_empty());
