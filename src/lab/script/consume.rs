@@ -120,7 +120,10 @@ impl Consumer {
 
     /// Waits a while, and gives the next wait: not all replicas come back at the same time.
     async fn wait(&self, why: &Unsent, wait: Duration) -> Duration {
-        tracing::debug!(from = self.from.name(), "no messages: {why:?}");
+        // Once for each outage that takes longer than a restart.
+        if wait < BACK_OFF.1 && wait * 2 >= BACK_OFF.1 {
+            tracing::warn!(from = self.from.name(), "no messages come: {why:?}");
+        }
         tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..1.0))).await;
         (wait * 2).min(BACK_OFF.1)
     }
@@ -157,7 +160,9 @@ async fn handle(host: &Arc<Host>, program: Arc<Program>, from: Backing, delivery
         None if reply.status == StatusCode::ALREADY_REPORTED => Outcome::Repeated,
         None => Outcome::Handled,
     };
-    host.observed.handled(from, &subscription.name, outcome, begun.elapsed());
+    let took = begun.elapsed();
+    host.observed.handled(from, &subscription.name, outcome, took);
+    tracing::debug!(from = from.name(), subscription = subscription.name, attempt, ?outcome, ?took, "message");
     end(host, from, held, failed).await;
 }
 

@@ -84,6 +84,19 @@ fn a_job_whose_holder_is_killed_is_done_once() {
 }
 
 #[test]
+fn a_replica_that_is_replaced_does_its_jobs_first() {
+    let slow = POST.replace("replicas(2)", "replicas(1)").replace("\"1s\"", "\"10s\"").replace("900ms", "2500ms");
+    let model = Model::up(&[("desk", DESK), ("post", &slow)]);
+    assert_eq!(post(&model, "/mails/slow"), 202);
+    until("the replica has the job", || !model.logged("post-0", "sending").is_empty());
+    let deployed = model.run(&["lab", "deploy", "post", "--version", "1.1.0"]);
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    until("the job is done", || mails(&model, "post-0").len() == 1);
+    assert_eq!(mails(&model, "post-0")[0]["attempt"], 1, "nobody had to wait for its lease");
+    model.close();
+}
+
+#[test]
 fn a_queue_that_is_killed_loses_no_job_and_none_is_done_twice() {
     let model = Model::up(&[("desk", DESK), ("post", POST)]);
     let mut accepted = Vec::new();

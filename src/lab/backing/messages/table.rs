@@ -184,6 +184,7 @@ impl Table {
             // The next run is its next attempt.
             all.execute("delete from message where number = ?1", [held.number])?;
         } else if attempts >= most {
+            tracing::warn!(number = held.number, attempts, why, "a dead letter");
             all.execute(
                 "update message set dead = 1, held = 0, key = null, why = ?2 where number = ?1",
                 params![held.number, why],
