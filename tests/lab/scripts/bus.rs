@@ -1,5 +1,7 @@
 //! The event bus: its process, its subscribers and its publishers die, and every event that was accepted is handled once.
 
+use std::{fs, process::Command};
+
 use http::Method;
 use interlock::{lab::http::Ask, process::Signal};
 use serde_json::{Value, json};
@@ -222,6 +224,51 @@ fn an_event_goes_out_with_its_transaction_or_not_at_all() {
     assert_eq!(post(&model, "/orders/o-3"), 201);
     let both = [("o-2".to_owned(), 1), ("o-3".to_owned(), 1)];
     until("nothing else was published", || handled(&model, "billing-0", "/bills") == both);
+    model.close();
+}
+
+/// A small disk under all databases of the lab, which begin anew on it.
+#[test]
+fn a_bus_whose_disk_is_full_accepts_nothing_and_loses_nothing_that_it_has_accepted() {
+    const LARGE: &str = r#"
+post("/large/{id}", |request| {
+    bus::publish("order.created", #{ id: request.params.id, text: request.body });
+    reply(202)
+});
+"#;
+    let model = Model::up(&[("large", LARGE), ("stock", STOCK)]);
+    let databases = model.lab_folder().join("databases");
+    let mount = |args: &[&str]| Command::new("mount").args(args).arg(&databases).status().unwrap().success();
+    assert!(mount(&["-t", "tmpfs", "-o", "size=1m", "scripts"]), "a tmpfs takes root (CAP_SYS_ADMIN)");
+    for name in ["bus", "stock-0", "large-0"] {
+        model.restart(name);
+    }
+    model.signal("stock-0", Signal::SIGSTOP);
+    let text = json!("x".repeat(20_000));
+    let large = |id: usize| model.ask("large-0", Method::POST, &format!("/large/o-{id:03}"), Some(text.clone()));
+    let mut accepted = 0;
+    let refused = loop {
+        let answer = large(accepted);
+        if answer.status != 202 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted < 200, "the disk never fills up");
+    };
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(!model.logged("bus", "the messages").is_empty());
+    assert!(mount(&["-o", "remount,size=16m"]));
+    assert_eq!(large(accepted).status, 202);
+    model.signal("stock-0", Signal::SIGCONT);
+    let all: Vec<_> = (0..=accepted).map(|id| (format!("o-{id:03}"), 1)).collect();
+    println!("{} accepted", all.len());
+    until("all that was accepted is handled", || handled(&model, "stock-0", "/picks") == all);
+    for name in ["bus", "stock-0"] {
+        model.signal(name, Signal::SIGKILL);
+    }
+    assert!(Command::new("umount").arg("-l").arg(&databases).status().unwrap().success());
+    fs::create_dir_all(&databases).unwrap();
+    until("they are back", || model.part("bus").ready && model.part("stock-0").ready);
     model.close();
 }
 
