@@ -1,7 +1,7 @@
 //! The messages that a replica takes from bus and queue, and their way to the handlers.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 
 /// Begins to take the messages of a program, and to send those of its transactions, until `stop`.
 pub fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
-    for from in program.declared.sources() {
+    // One that knows of subscriptions which the program before had is told as well.
+    let sources = &program.declared.sources() | &*host.registered();
+    for from in sources {
         let (consumer, stop) = (Consumer { host: host.clone(), program: program.clone(), from }, stop.clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -65,7 +67,9 @@ struct Consumer {
 
 impl Consumer {
     async fn keep(&self) {
-        self.register().await;
+        if !self.register().await {
+            return;
+        }
         let places = Arc::new(Semaphore::new(AT_A_TIME as usize));
         let mut wait = BACK_OFF.0;
         loop {
@@ -89,18 +93,23 @@ impl Consumer {
         }
     }
 
-    /// Says what the service subscribes to, until it is heard.
-    async fn register(&self) {
+    /// Says what the service subscribes to, until it is heard; gives whether that is anything.
+    async fn register(&self) -> bool {
         let path = format!("/services/{}", self.host.service);
         let mine = self.program.declared.subscriptions.iter().filter(|one| one.from == self.from);
-        let subscriptions = mine.map(|one| wire(one, self.program.declared.deadline)).collect();
+        let subscriptions: Vec<_> = mine.map(|one| wire(one, self.program.declared.deadline)).collect();
+        let count = subscriptions.len();
         let body = json!(Registration { subscriptions });
         let mut wait = BACK_OFF.0;
         while let Err(why) = self.ask::<Value>((Method::PUT, &path), body.clone(), Duration::ZERO).await {
             wait = self.wait(&why, wait).await;
         }
-        self.host.unregistered.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.from);
-        tracing::info!(service = self.host.service, from = self.from.name(), "subscribed");
+        tracing::info!(service = self.host.service, from = self.from.name(), count, "subscriptions are known");
+        match count {
+            0 => self.host.registered().remove(&self.from),
+            _ => self.host.registered().insert(self.from),
+        };
+        count > 0
     }
 
     async fn take(&self, most: u32) -> Result<Vec<Delivery>, Unsent> {

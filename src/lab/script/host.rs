@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{runtime::Handle, sync::Semaphore};
@@ -37,8 +37,15 @@ pub struct Host {
     pub places: Arc<Semaphore>,
     pub backings: Backings,
     pub outbox: Outbox,
-    /// Those that do not know yet what the service takes from them.
-    pub unregistered: Mutex<BTreeSet<Backing>>,
+    /// Those that know what the service takes from them.
+    pub registered: Mutex<BTreeSet<Backing>>,
     /// The messages that are being handled.
     pub handling: TaskTracker,
+}
+
+impl Host {
+    /// Those that know what the service takes from them.
+    pub fn registered(&self) -> MutexGuard<'_, BTreeSet<Backing>> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -131,7 +131,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         places: Arc::new(Semaphore::new(AT_A_TIME)),
         backings: Backings::new(folder.find_lab()?.map(|lab| lab.token)),
         outbox: Outbox::default(),
-        unregistered: Mutex::new(program.declared.sources()),
+        registered: Mutex::default(),
         handling: TaskTracker::new(),
     })
 }
@@ -169,7 +169,8 @@ async fn ready(State(replica): State<Arc<Replica>>) -> Response {
     if replica.stop.is_cancelled() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the replica was told to end").into_response();
     }
-    let unregistered = replica.host.unregistered.lock().unwrap_or_else(PoisonError::into_inner).first().copied();
+    let sources = replica.running.program().declared.sources();
+    let unregistered = sources.difference(&replica.host.registered()).next().copied();
     match unregistered {
         Some(backing) => {
             let why = format!("the {} does not know yet what the service takes from it", backing.name());

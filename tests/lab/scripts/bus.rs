@@ -199,6 +199,21 @@ fn what_always_fails_is_a_dead_letter_and_is_sent_again_once_it_is_mended() {
 }
 
 #[test]
+fn a_script_that_subscribes_no_more_is_sent_nothing_more() {
+    let model = Model::up(&[("orders", ORDERS), ("stock", STOCK)]);
+    let is_known = || model.metrics("bus").contains("subscriber=\"stock\"");
+    until("the bus knows it", is_known);
+    model.write("stock", "get(\"/picks\", |request| []);\n");
+    until("the bus knows it no more", || !is_known());
+    assert_eq!(post(&model, "/announcements/o-1"), 202);
+    model.write("stock", STOCK);
+    until("the bus knows it again", is_known);
+    assert_eq!(post(&model, "/announcements/o-2"), 202);
+    until("only the later one is handled", || handled(&model, "stock-0", "/picks") == [("o-2".to_owned(), 1)]);
+    model.close();
+}
+
+#[test]
 fn an_event_goes_out_with_its_transaction_or_not_at_all() {
     let model = Model::up(&[("orders", ORDERS), ("billing", BILLING)]);
     assert_eq!(post(&model, "/orders/o-0?fails=yes"), 422);
