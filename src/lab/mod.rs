@@ -2,6 +2,7 @@
 
 mod adapter;
 pub mod alerts;
+pub mod backing;
 mod client;
 mod connections;
 pub mod database;

@@ -78,7 +78,7 @@ pub struct PartStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Gateway, replicas, Prometheus, and the services of a full lab.
+    /// Gateway, replicas, Prometheus, the services of a full lab, and what stands behind doors of scripts.
     pub parts: Vec<PartStatus>,
     /// What both slots are meant to be.
     pub slots: Vec<SlotStatus>,

@@ -20,7 +20,7 @@ use super::{
     deploy::{self, DeployArgs},
     down::{self, DownArgs},
     files, serve,
-    services::{self, AlertsArgs, BreakArgs, TokenArgs},
+    services::{self, AlertsArgs, BreakArgs, LettersArgs, TokenArgs},
     setup::Setup,
     show,
 };
@@ -62,7 +62,9 @@ enum Command {
     Alerts(AlertsArgs),
     /// Show how the hosts of the database stand, or give one an order
     Host(HostArgs),
-    /// Break a part of a full lab until it is mended
+    /// List the dead letters of scripts' bus and queue, or have them sent again
+    Letters(LettersArgs),
+    /// Break a part of the lab until it is mended
     Break(BreakArgs),
     /// Mend what was broken
     Mend(BreakArgs),
@@ -187,6 +189,7 @@ pub fn run(args: Args, global: &Global) -> Result<Exit, Error> {
         },
         Command::Token(TokenArgs { at, wanted }) => block_on(services::token(at.resolve(global)?, wanted)),
         Command::Alerts(AlertsArgs { at }) => block_on(services::alerts(at.resolve(global)?)),
+        Command::Letters(LettersArgs { at, send }) => block_on(services::letters(at.resolve(global)?, send)),
         Command::Host(HostArgs { at, name, order, primary }) => {
             block_on(database::host(at.resolve(global)?, name, order, primary.as_deref()))
         }

@@ -11,7 +11,9 @@ use super::setup::{Setup, collector};
 use crate::{
     error::{Error, Exit},
     lab::{
-        Faults, FullLab, GatewayDefect, SERVICE, Service, alerts, database, gateway, identity, script,
+        Faults, FullLab, GatewayDefect, SERVICE, Service, alerts,
+        backing::{self, Backing},
+        database, gateway, identity, script,
         state::{Folder, broken},
         store, supervisor,
         telemetry::{Source, Telemetry, Traces, Tracing},
@@ -62,6 +64,10 @@ enum Role {
     Identity(ServiceArgs),
     /// Take logs, and raise alerts
     Alerts(ServiceArgs),
+    /// Deliver events to the scripts that subscribe to them
+    Bus(BackingArgs),
+    /// Hold the jobs of scripts until they are done
+    Queue(BackingArgs),
     /// Be one replica of a service that is a script
     Script(Box<Script>),
     /// Be the agent of one of the database's hosts
@@ -82,6 +88,24 @@ struct ServiceArgs {
     folder: PathBuf,
     #[command(flatten)]
     traces: TracesArgs,
+}
+
+/// What a process behind a door of scripts is started with. It makes no spans: those of a message are made by who sends and
+/// who handles it.
+#[derive(Debug, clap::Args)]
+struct BackingArgs {
+    /// The lab's folder
+    #[arg(long)]
+    folder: PathBuf,
+    /// Where to listen
+    #[arg(long)]
+    listen: SocketAddr,
+}
+
+impl From<BackingArgs> for backing::Options {
+    fn from(BackingArgs { folder, listen }: BackingArgs) -> Self {
+        Self { folder, listen }
+    }
 }
 
 /// What a process does about traces.
@@ -118,6 +142,8 @@ impl Role {
         let (traces, source) = match self {
             Self::Supervisor { .. } => (Traces::Pass, own("supervisor")),
             Self::Host { .. } => (Traces::Pass, own("host")),
+            Self::Bus(_) => (Traces::Pass, own(Backing::Bus.name())),
+            Self::Queue(_) => (Traces::Pass, own(Backing::Queue.name())),
             Self::Gateway { traces, .. } => (traces.traces(), of(Service::Gateway)),
             Self::Store(args) => (args.traces.traces(), of(Service::Store)),
             Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
@@ -271,6 +297,8 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
             Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
+            Role::Bus(args) => backing::serve(Backing::Bus, args.into(), stop).await,
+            Role::Queue(args) => backing::serve(Backing::Queue, args.into(), stop).await,
             Role::Script(args) => script::serve(args.options(tracing), stop).await,
             Role::Host { folder, name } => database::serve(&Folder::new(folder), &name, stop).await,
         }

@@ -1,4 +1,6 @@
-//! `interlock lab token|alerts|break|hint`: what is asked and ordered of the services of a full lab.
+//! `interlock lab token|alerts|letters|break|mend`: what is asked and ordered of the services of a lab.
+
+use std::str::FromStr;
 
 use clap::ValueEnum;
 
@@ -10,6 +12,7 @@ use crate::{
     error::{Error, Exit},
     lab::{
         Lab,
+        backing::Backing,
         identity::{AUDIENCE, Order},
         operate,
     },
@@ -62,6 +65,51 @@ pub(super) struct BreakArgs {
 pub(super) enum Breakable {
     /// The store: it answers every request for tenants with status 503
     Store,
+    /// The event bus of scripts: it takes nothing, and delivers nothing
+    Bus,
+    /// The job queue of scripts: it takes nothing, and delivers nothing
+    Queue,
+}
+
+impl From<Breakable> for operate::Breakable {
+    fn from(what: Breakable) -> Self {
+        match what {
+            Breakable::Store => Self::Store,
+            Breakable::Bus => Self::Backing(Backing::Bus),
+            Breakable::Queue => Self::Backing(Backing::Queue),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LettersArgs {
+    #[command(flatten)]
+    pub at: Where,
+    /// Have one delivered again, as if it were the first time, by its name in the list, such as bus/17; or all
+    #[arg(long, value_name = "LETTER|all")]
+    pub send: Option<Chosen>,
+}
+
+/// Which dead letters are to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen {
+    All,
+    One(Backing, i64),
+}
+
+impl FromStr for Chosen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let named =
+            text.split_once('/').and_then(|(name, number)| Some((Backing::behind(name)?, number.parse().ok()?)));
+        let (backing, number) =
+            named.ok_or_else(|| format!("`{text}` is no name of a letter such as bus/17, and not `all`"))?;
+        Ok(Self::One(backing, number))
+    }
 }
 
 impl Wanted {
@@ -91,8 +139,27 @@ pub(super) async fn alerts(at: At) -> Result<Exit, Error> {
 
 /// Breaks or mends a part of the lab.
 pub(super) async fn set(at: At, what: Breakable, out: bool) -> Result<Exit, Error> {
-    match what {
-        Breakable::Store => show::outage(operate::set_outage(&Lab::open(&at.folder)?, out).await?, at.output)?,
+    let what = what.into();
+    show::outage(what, operate::set_outage(&Lab::open(&at.folder)?, what, out).await?, at.output)?;
+    Ok(Exit::Kept)
+}
+
+/// Lists the dead letters, or has them sent again.
+pub(super) async fn letters(at: At, send: Option<Chosen>) -> Result<Exit, Error> {
+    let lab = Lab::open(&at.folder)?;
+    let one = match send {
+        None => {
+            show::letters(&operate::letters(&lab).await?, at.output)?;
+            return Ok(Exit::Kept);
+        }
+        Some(Chosen::All) => None,
+        Some(Chosen::One(backing, number)) => Some((backing, number)),
+    };
+    let sent = operate::send_again(&lab, one).await?;
+    if let (Some((backing, number)), 0) = (one, sent.letters) {
+        let what = format!("there is no dead letter {}/{number} that somebody subscribes to", backing.name());
+        return Err(Error::usage(what, "`interlock lab letters` lists them"));
     }
+    show::sent_again(sent, at.output)?;
     Ok(Exit::Kept)
 }

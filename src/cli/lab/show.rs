@@ -10,9 +10,14 @@ use crate::{
     lab::{
         Lab, LabDatabase, LabFile, PartStatus, Standing, Status,
         alerts::Told,
+        backing::{
+            Backing,
+            messages::{Letter, Sent},
+        },
         database::HostStand,
         identity::Token,
         load::Report,
+        operate::Breakable,
         state::{Process, broken},
         store::Outage,
     },
@@ -145,12 +150,48 @@ pub(super) fn token(token: &Token, output: Format) -> Result<(), Error> {
     }
 }
 
-/// Prints whether the store is out of order.
-pub(super) fn outage(outage: Outage, output: Format) -> Result<(), Error> {
+/// Prints whether a part of the lab is out of order.
+pub(super) fn outage(what: Breakable, outage: Outage, output: Format) -> Result<(), Error> {
+    let name = what.name();
     match output {
         Format::Json => json(&json!(outage)),
-        Format::Table if outage.out => print("the store is out of order; `interlock lab mend store` ends that"),
-        Format::Table => print("the store is in order"),
+        Format::Table if outage.out => {
+            print(&format!("the {name} is out of order; `interlock lab mend {name}` ends that"))
+        }
+        Format::Table => print(&format!("the {name} is in order")),
+    }
+}
+
+/// Prints the dead letters of bus and queue.
+pub(super) fn letters(letters: &[(Backing, Letter)], output: Format) -> Result<(), Error> {
+    let name = |backing: &Backing, letter: &Letter| format!("{}/{}", backing.name(), letter.number);
+    if output == Format::Json {
+        let listed = letters.iter().map(|(backing, letter)| json!({ "name": name(backing, letter), "letter": letter }));
+        return json(&listed.collect());
+    }
+    let mut table = Table::new();
+    let header = ["LETTER", "SERVICE", "SUBSCRIPTION", "TOPIC", "ATTEMPTS", "CORRELATION ID", "WHY"];
+    table.load_style(presets::NOTHING).set_header(header);
+    for (backing, letter) in letters {
+        let Letter { service, subscription, topic, correlation_id, attempts, why, .. } = letter;
+        table.add_row([
+            &name(backing, letter),
+            service,
+            subscription,
+            topic,
+            &attempts.to_string(),
+            correlation_id,
+            why,
+        ]);
+    }
+    print(&if letters.is_empty() { "no dead letters".to_owned() } else { table.trim_fmt() })
+}
+
+/// Prints how many dead letters were sent again.
+pub(super) fn sent_again(sent: Sent, output: Format) -> Result<(), Error> {
+    match output {
+        Format::Json => json(&json!(sent)),
+        Format::Table => print(&format!("sent again: {}", sent.letters)),
     }
 }
 

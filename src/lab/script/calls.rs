@@ -1,9 +1,12 @@
 //! What a script calls and asks for, found in its syntax tree before anything runs.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::doors;
+use crate::lab::backing::Backing;
 
 /// What a script calls and asks for, wherever that is written down and not computed.
 #[derive(Debug, Default)]
@@ -13,8 +16,22 @@ pub struct Uses {
     pub defects: Vec<(String, Position)>,
     /// The services that a policy for calls is declared for.
     pub policies: Vec<(String, Position)>,
+    /// The events that are published, and the jobs that are added.
+    pub sends: Vec<Sends>,
+    /// What it takes messages from.
+    pub sources: BTreeSet<Backing>,
+    /// Whether something is done once.
+    pub once: bool,
     /// Functions of doors that there are not, as they are written.
     pub unknown: Vec<(String, Position)>,
+}
+
+/// A message that is sent.
+#[derive(Debug)]
+pub struct Sends {
+    pub to: Backing,
+    /// Topic or job, where it is written down.
+    pub topic: Option<(String, Position)>,
 }
 
 /// A call to another service.
@@ -44,6 +61,12 @@ pub fn uses(ast: &AST) -> Uses {
 }
 
 impl Uses {
+    /// The processes behind its doors.
+    #[must_use]
+    pub fn backings(&self) -> BTreeSet<Backing> {
+        self.sends.iter().map(|sends| sends.to).chain(self.sources.iter().copied()).collect()
+    }
+
     fn add(&mut self, call: &FnCallExpr, at: Position) {
         if call.namespace.is_empty() {
             match (call.name.as_str(), &call.args[..]) {
@@ -58,6 +81,10 @@ impl Uses {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {
             self.calls.extend(called(call));
+        } else if let Some(to) = Backing::behind(door) {
+            self.sends.push(Sends { to, topic: call.args.first().and_then(text) });
+        } else if door == "sql" && call.name == "once" {
+            self.once = true;
         }
     }
 }

@@ -1,18 +1,24 @@
 //! What is wrong with the services of a platform, each by itself and with one another, before any of them starts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use rhai::Position;
 
 use super::{
-    calls::Called,
-    declared::Route,
+    calls::{Called, Sends},
+    declared::{Route, Subscription},
     doors,
     folder::{ScriptedService, files, misnamed},
     program::Program,
     route::Template,
 };
-use crate::error::{Error, Fault};
+use crate::{
+    error::{Error, Fault},
+    lab::backing::Backing,
+};
 
 /// What came of a check.
 #[derive(Debug)]
@@ -61,6 +67,12 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         let policies = service.program.uses.policies.iter();
         findings.extend(policies.filter_map(|(name, at)| unknown_service(service, &names, name, *at)));
     }
+    // What cannot be read may send or take anything.
+    if readable.len() == names.len() {
+        findings.extend(unsubscribed(&readable));
+        findings.extend(unpublished(&readable));
+    }
+    findings.extend(shared_jobs(&readable));
     findings.sort_by(|a, b| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.place.line, fault.place.column);
         key(a).cmp(&key(b))
@@ -84,7 +96,9 @@ impl Readable {
 
     fn service(self) -> ScriptedService {
         let declared = &self.program.declared;
+        let backings = self.program.uses.backings();
         ScriptedService {
+            backings,
             replicas: declared.replicas.unwrap_or(1),
             in_slots: declared.slots.is_some(),
             in_postgres: declared.postgres.is_some(),
@@ -170,4 +184,68 @@ fn unknown_route(service: &Readable, all: &[Readable], call: &Called) -> Option<
     let hint =
         if listed.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", listed.join(", ")) };
     Some(service.fault(*at, what, hint))
+}
+
+/// All subscriptions of a platform to the bus, or to the queue but for those to its own runs.
+fn subscriptions(all: &[Readable], from: Backing) -> impl Iterator<Item = (&Readable, &Subscription)> {
+    all.iter()
+        .flat_map(|service| service.program.declared.subscriptions.iter().map(move |one| (service, one)))
+        .filter(move |(_, one)| one.from == from && one.every.is_none())
+}
+
+/// Events that nobody subscribes to, and jobs that nobody does.
+fn unsubscribed(all: &[Readable]) -> Vec<Fault> {
+    let mut findings = Vec::new();
+    for service in all {
+        for Sends { to, topic } in &service.program.uses.sends {
+            let Some((topic, at)) = topic else { continue };
+            if subscriptions(all, *to).any(|(_, one)| one.pattern.fits(topic)) {
+                continue;
+            }
+            let there: BTreeSet<_> = subscriptions(all, *to).map(|(_, one)| one.pattern.text()).collect();
+            let there = there.into_iter().collect::<Vec<_>>().join(", ");
+            let there = if there.is_empty() { "there is none".to_owned() } else { format!("there are {there}") };
+            findings.push(match to {
+                Backing::Bus => {
+                    service.fault(*at, format!("nobody subscribes to `{topic}`"), format!("subscriptions: {there}"))
+                }
+                Backing::Queue => {
+                    service.fault(*at, format!("no service has a job `{topic}`"), format!("jobs: {there}"))
+                }
+            });
+        }
+    }
+    findings
+}
+
+/// Subscriptions to events that nobody publishes; that cannot be told where a topic is put together while a script runs.
+fn unpublished(all: &[Readable]) -> Vec<Fault> {
+    let sends = || all.iter().flat_map(|service| &service.program.uses.sends).filter(|sends| sends.to == Backing::Bus);
+    let Some(topics) = sends().map(|sends| sends.topic.as_ref().map(|(topic, _)| topic)).collect::<Option<Vec<_>>>()
+    else {
+        return Vec::new();
+    };
+    let is_published = |one: &Subscription| topics.iter().any(|topic| one.pattern.fits(topic));
+    let unpublished = subscriptions(all, Backing::Bus).filter(|(_, one)| !is_published(one));
+    let told = unpublished.map(|(service, one)| {
+        let what = format!("nobody publishes an event that fits `{}`", one.pattern.text());
+        service.fault(one.at, what, "is the topic spelt as bus::publish has it?")
+    });
+    told.collect()
+}
+
+/// A job is done by one service.
+fn shared_jobs(all: &[Readable]) -> Vec<Fault> {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (service, job) in subscriptions(all, Backing::Queue) {
+        match owners.get(job.name.as_str()) {
+            Some(owner) => {
+                let what = format!("`{}` is a job of `{owner}` already", job.name);
+                findings.push(service.fault(job.at, what, "give one of the two another name"));
+            }
+            None => drop(owners.insert(&job.name, &service.name)),
+        }
+    }
+    findings
 }

@@ -13,11 +13,14 @@ use super::{
     declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Schedule},
     place,
     route::Template,
+    subscriptions,
 };
 use crate::{lab::page::Kind, model::HumanDuration};
 
 /// The paths that every service answers by itself.
 const OWN: [&str; 5] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version"];
+/// What the names of metrics begin with that every service has.
+const OWN_METRICS: [&str; 4] = ["http_server_", "script_", "messaging_", "outbox_"];
 /// How many of one kind a script may declare.
 const MOST: usize = 200;
 /// The longest deadline of handlers. It bounds how deep one can nest a value, too, since it takes longer with each step.
@@ -25,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The shortest time between two runs of a schedule.
 const OFTEN: Duration = Duration::from_millis(10);
 
-type Outcome = Result<(), Box<EvalAltResult>>;
+pub(super) type Outcome = Result<(), Box<EvalAltResult>>;
 
 /// Collects what a script declares, until it is taken out.
 #[derive(Clone, Default)]
@@ -44,7 +47,11 @@ impl Declaring {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
-    fn with(&self, context: &NativeCallContext<'_>, add: impl FnOnce(&mut Declared) -> Result<(), String>) -> Outcome {
+    pub(super) fn with(
+        &self,
+        context: &NativeCallContext<'_>,
+        add: impl FnOnce(&mut Declared) -> Result<(), String>,
+    ) -> Outcome {
         let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let added = match declared.as_mut() {
             Some(declared) => add(declared),
@@ -69,6 +76,7 @@ pub fn register(engine: &mut Engine, declaring: &Declaring) {
     behaviour(engine, declaring);
     data(engine, declaring);
     metrics(engine, declaring);
+    subscriptions::register(engine, declaring);
 }
 
 fn behaviour(engine: &mut Engine, declaring: &Declaring) {
@@ -239,7 +247,7 @@ fn add_guard(declared: &mut Declared, name: &str, line: &str, holds: FnPtr) -> R
 }
 
 /// A handler whose captured values are its own: handlers share nothing but what stands behind doors.
-fn apart(mut handler: FnPtr) -> FnPtr {
+pub(super) fn apart(mut handler: FnPtr) -> FnPtr {
     handler.iter_curry_mut().for_each(|value| *value = value.flatten_clone());
     handler
 }
@@ -252,7 +260,7 @@ fn add<T>(entry: Entry<'_, String, T>, value: T, what: &str) -> Result<(), Strin
     Ok(())
 }
 
-fn room(count: usize, what: &str) -> Result<(), String> {
+pub(super) fn room(count: usize, what: &str) -> Result<(), String> {
     if count < MOST { Ok(()) } else { Err(format!("a service has {MOST} {what} at most")) }
 }
 
@@ -295,7 +303,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if fits { Ok(time) } else { Err(format!("`{text}` is not between 1ms and 1h")) }
 }
 
-fn kebab(name: &str) -> Result<(), String> {
+pub(super) fn kebab(name: &str) -> Result<(), String> {
     let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -305,7 +313,7 @@ fn kebab(name: &str) -> Result<(), String> {
 fn metric_name(name: &str) -> Result<(), String> {
     let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    let is_free = !name.starts_with("http_server_") && !name.starts_with("script_");
+    let is_free = !OWN_METRICS.iter().any(|prefix| name.starts_with(prefix));
     match (fits, is_free) {
         (true, true) => Ok(()),
         (false, _) => Err(format!("`{name}` is no name of a metric; it has small letters, digits and underscores")),

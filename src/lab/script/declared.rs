@@ -7,9 +7,13 @@ use std::{
 
 use http::Method;
 use rhai::{FnPtr, Position};
+use serde_json::Value;
 
 use super::route::Template;
-use crate::lab::page::Kind;
+use crate::lab::{
+    backing::{Backing, messages::Pattern},
+    page::Kind,
+};
 
 /// How long a handler may take unless the script says so.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -28,6 +32,7 @@ pub struct Declared {
     /// The most exact first.
     pub routes: Vec<Route>,
     pub schedules: Vec<Schedule>,
+    pub subscriptions: Vec<Subscription>,
     pub defects: BTreeMap<String, Defect>,
     pub metrics: BTreeMap<String, Metric>,
     /// Names of fields whose values no log shows.
@@ -48,6 +53,7 @@ impl Default for Declared {
             deadline: DEADLINE,
             routes: Vec::new(),
             schedules: Vec::new(),
+            subscriptions: Vec::new(),
             defects: BTreeMap::new(),
             metrics: BTreeMap::new(),
             redacted: BTreeSet::new(),
@@ -75,6 +81,37 @@ pub struct Schedule {
     pub every: Duration,
     pub handler: FnPtr,
     pub at: Position,
+}
+
+/// Events of the bus or jobs of the queue that a handler is called for.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    pub from: Backing,
+    /// By which the bus or the queue knows it.
+    pub name: String,
+    pub pattern: Pattern,
+    /// What the fields of a message's value have to be.
+    pub rule: serde_json::Map<String, Value>,
+    /// How often the queue makes a job of it, where nobody adds it.
+    pub every: Option<Duration>,
+    pub redelivery: Redelivery,
+    pub handler: FnPtr,
+    pub at: Position,
+}
+
+/// What becomes of a message whose handler fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redelivery {
+    /// How often it is delivered before it is a dead letter.
+    pub attempts: u32,
+    /// The wait before the second delivery; it doubles with each.
+    pub back_off: Duration,
+}
+
+impl Default for Redelivery {
+    fn default() -> Self {
+        Self { attempts: 5, back_off: Duration::from_millis(200) }
+    }
 }
 
 /// What can be switched on to go wrong.
@@ -146,6 +183,12 @@ impl Default for Policy {
 }
 
 impl Declared {
+    /// What it takes messages from.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<Backing> {
+        self.subscriptions.iter().map(|subscription| subscription.from).collect()
+    }
+
     /// Brings everything into order once nothing more is declared.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The folder of a platform's services: one script each, named after its file.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,7 +9,7 @@ use std::{
 use super::{check::check, faults::ServiceFaults, program::Program};
 use crate::{
     error::Error,
-    lab::{Service, state::fault},
+    lab::{Service, backing::Backing, state::fault},
 };
 
 /// The ending of a script's name.
@@ -28,6 +29,8 @@ pub struct ScriptedService {
     pub in_slots: bool,
     /// Whether it keeps its rows in the lab's PostgreSQL.
     pub in_postgres: bool,
+    /// The processes behind its doors.
+    pub backings: BTreeSet<Backing>,
 }
 
 impl ScriptedService {
@@ -79,7 +82,8 @@ pub fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
 /// Why no service can have this name, if so; and what to do.
 #[must_use]
 pub fn misnamed(name: &str) -> Option<(String, &'static str)> {
-    if Service::ALL.iter().any(|service| service.name() == name) || TAKEN.contains(&name) {
+    let is_taken = Service::ALL.iter().any(|service| service.name() == name) || TAKEN.contains(&name);
+    if is_taken || Backing::behind(name).is_some() {
         return Some((format!("the lab itself has something by the name `{name}`"), "call the file otherwise"));
     }
     let fits = name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -1,18 +1,27 @@
 //! What all handlers of one process share: the ways to other services, the database, counters.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::{runtime::Handle, sync::Semaphore};
+use tokio_util::task::TaskTracker;
 
 use super::{
+    backings::Backings,
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     observed::Observed,
+    relay::Outbox,
 };
 #[cfg(feature = "sql")]
 use crate::lab::primary::Primary;
-use crate::{lab::telemetry::Tracing, model::Slot};
+use crate::{
+    lab::{backing::Backing, telemetry::Tracing},
+    model::Slot,
+};
 
 /// How many handlers run at a time; more wait.
 pub const AT_A_TIME: usize = 64;
@@ -36,4 +45,17 @@ pub struct Host {
     pub observed: Observed,
     pub faults: ServiceFaults,
     pub places: Arc<Semaphore>,
+    pub backings: Backings,
+    pub outbox: Outbox,
+    /// Those that know what the service takes from them.
+    pub registered: Mutex<BTreeSet<Backing>>,
+    /// The messages that are being handled.
+    pub handling: TaskTracker,
+}
+
+impl Host {
+    /// Those that know what the service takes from them.
+    pub fn registered(&self) -> MutexGuard<'_, BTreeSet<Backing>> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

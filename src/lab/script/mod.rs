@@ -1,7 +1,9 @@
 //! Services that people write as scripts: one file a service, run by one generic process a replica.
 
+mod backings;
 mod calls;
 mod check;
+mod consume;
 mod declarations;
 mod declared;
 mod directory;
@@ -14,12 +16,14 @@ mod observed;
 mod place;
 mod process;
 mod program;
+mod relay;
 mod reload;
 mod reply;
 mod request;
 mod route;
 mod run;
 mod schedule;
+mod subscriptions;
 mod turn;
 mod value;
 

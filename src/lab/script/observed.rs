@@ -11,7 +11,10 @@ use std::{
 
 use super::declared::Metric;
 use crate::{
-    lab::page::{Kind, Page},
+    lab::{
+        backing::Backing,
+        page::{Kind, Page},
+    },
     model::Slot,
 };
 
@@ -39,6 +42,8 @@ enum Series {
 struct Tables {
     /// By method, route and status.
     requests: BTreeMap<(String, String, u16), Histogram>,
+    /// By where they came from, subscription and outcome.
+    messages: BTreeMap<(Backing, String, Outcome), Histogram>,
     own: BTreeMap<String, BTreeMap<Labels, Series>>,
 }
 
@@ -72,6 +77,13 @@ impl Observed {
         let mut tables = self.tables();
         let key = (method.to_owned(), route.to_owned(), status);
         tables.requests.entry(key).or_default().observe(took.as_secs_f64());
+    }
+
+    /// Counts a message.
+    pub fn handled(&self, from: Backing, subscription: &str, outcome: Outcome, took: Duration) {
+        let mut tables = self.tables();
+        let key = (from, subscription.to_owned(), outcome);
+        tables.messages.entry(key).or_default().observe(took.as_secs_f64());
     }
 
     /// Adds to a counter or a gauge, sets a gauge, or observes a value.
@@ -112,6 +124,12 @@ impl Observed {
             let status = status.to_string();
             histogram.expose(&mut page, durations, &[("method", method), ("route", route), ("status", &status)]);
         }
+        let durations = "messaging_process_duration_seconds";
+        page.family(durations, Kind::Histogram, "Messages handled, by subscription and outcome.");
+        for ((from, subscription, outcome), histogram) in &tables.messages {
+            let labels = [("source", from.name()), ("subscription", subscription), ("outcome", outcome.name())];
+            histogram.expose(&mut page, durations, &labels);
+        }
         page.family("http_server_active_requests", Kind::Gauge, "Requests being served now.");
         page.sample("http_server_active_requests", &[], self.active.load(Ordering::Relaxed));
         page.family(
@@ -131,6 +149,25 @@ impl Observed {
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Handled,
+    /// It was handled before.
+    Repeated,
+    Failed,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Repeated => "repeated",
+            Self::Failed => "failed",
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -20,9 +20,10 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::json;
 use tokio::{runtime::Handle, sync::Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    backings::Backings,
     declared::Route,
     directory::Directory,
     doors::{Circuits, Database, Limits},
@@ -30,6 +31,7 @@ use super::{
     host::{AT_A_TIME, Host},
     observed::Observed,
     program::Program,
+    relay::Outbox,
     reload::{Running, migrate},
     reply::Reply,
     request,
@@ -43,7 +45,7 @@ use crate::{
     lab::{
         host,
         http::{REQUEST_ID, VERSION, problem},
-        page::Page,
+        page::{Kind, Page},
         state::{Folder, broken},
         telemetry::Tracing,
     },
@@ -54,6 +56,8 @@ use crate::{
 const BODY: usize = 256 << 10;
 /// The route that requests are counted under which no route fits.
 const UNMATCHED: &str = "unmatched";
+/// How long the messages that are being handled may take once the replica was told to end.
+const LAST_MESSAGES: Duration = Duration::from_secs(3);
 
 /// What a replica is started with.
 #[derive(Debug, Clone)]
@@ -94,10 +98,23 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let host = Arc::new(host_of(options, &folder, &running.program())?);
     let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
     let listed = folder.services();
+    let served = async {
+        let served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()).await;
+        finish(&replica.host).await;
+        served
+    };
     tokio::select! {
-        served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()) => served,
+        served = served => served,
         never = replica.host.directory.follow(&listed, CancellationToken::new()) => Ok(never),
         failed = start(&replica) => failed,
+    }
+}
+
+/// Lets the messages come to their end that are being handled; the others are delivered to other replicas.
+async fn finish(host: &Host) {
+    host.handling.close();
+    if tokio::time::timeout(LAST_MESSAGES, host.handling.wait()).await.is_err() {
+        tracing::warn!("messages were still being handled after {LAST_MESSAGES:?}; they are delivered again");
     }
 }
 
@@ -123,6 +140,10 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         limits: Limits::default(),
         observed: Observed::default(),
         places: Arc::new(Semaphore::new(AT_A_TIME)),
+        backings: Backings::new(folder.find_lab()?.map(|lab| lab.token)),
+        outbox: Outbox::default(),
+        registered: Mutex::default(),
+        handling: TaskTracker::new(),
     })
 }
 
@@ -159,12 +180,23 @@ async fn ready(State(replica): State<Arc<Replica>>) -> Response {
     if replica.stop.is_cancelled() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the replica was told to end").into_response();
     }
-    started(State(replica)).await
+    let sources = replica.running.program().declared.sources();
+    let unregistered = sources.difference(&replica.host.registered()).next().copied();
+    match unregistered {
+        Some(backing) => {
+            let why = format!("the {} does not know yet what the service takes from it", backing.name());
+            problem(StatusCode::SERVICE_UNAVAILABLE, &why).into_response()
+        }
+        None => started(State(replica)).await,
+    }
 }
 
 async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
-    let Host { service, replica: name, slot, observed, .. } = &*replica.host;
-    observed.page((service, *slot, name), &replica.running.program().declared.metrics)
+    let Host { service, replica: name, slot, observed, outbox, .. } = &*replica.host;
+    let mut page = observed.page((service, *slot, name), &replica.running.program().declared.metrics);
+    page.family("outbox_messages", Kind::Gauge, "Messages of committed transactions that are still to be sent.");
+    page.sample("outbox_messages", &[], outbox.waiting.load(Ordering::Relaxed));
+    page
 }
 
 async fn version(State(replica): State<Arc<Replica>>) -> Response {
@@ -198,6 +230,7 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
                     handler: route.handler.clone(),
                     at: route.at,
                     request: Some(request),
+                    message: None,
                     asker,
                     work: work.clone(),
                 };

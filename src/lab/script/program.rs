@@ -50,7 +50,8 @@ impl Program {
         engine.run_ast_with_scope(&mut Scope::new(), &ast).map_err(|e| source.failed(&e, Position::NONE))?;
         let mut declared = declaring.take();
         declared.finish().map_err(|misfit| declarations::misfit(&source, misfit))?;
-        let uses = calls::uses(&ast);
+        let mut uses = calls::uses(&ast);
+        uses.sources = declared.sources();
         let program = Self { source, declared, uses, engine, ast };
         program.check_parameters()?;
         Ok(program)
@@ -66,12 +67,19 @@ impl Program {
 
     /// Handlers that take something else than they are given would fail with their first request.
     fn check_parameters(&self) -> Result<(), Fault> {
-        let Declared { routes, schedules, .. } = &self.declared;
+        let Declared { routes, schedules, subscriptions, .. } = &self.declared;
         for route in routes {
             self.check(&route.handler, 1, route.at, "a handler takes the request: |request| { ... }")?;
         }
         for schedule in schedules {
             self.check(&schedule.handler, 0, schedule.at, "what a schedule does takes nothing: || { ... }")?;
+        }
+        for one in subscriptions {
+            let (takes, hint) = match one.every {
+                Some(_) => (0, "what a schedule does takes nothing: || { ... }"),
+                None => (1, "a handler takes the message: |message| { ... }"),
+            };
+            self.check(&one.handler, takes, one.at, hint)?;
         }
         Ok(())
     }

@@ -9,8 +9,10 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "sql")]
-use super::doors;
+use super::doors::migrate_postgres;
 use super::{
+    consume,
+    doors::{forget, own_migrations},
     host::Host,
     place::{self, Source},
     program::{self, Program},
@@ -40,10 +42,10 @@ impl Running {
         self.program.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps the schedules of the program that runs, and follows its file.
+    /// Keeps the schedules and subscriptions of the program that runs, and follows its file.
     pub async fn follow(&self, host: &Arc<Host>, stop: CancellationToken) {
         let mut schedules = stop.child_token();
-        schedule::begin(host, &self.program(), &schedules);
+        begin(host, &self.program(), &schedules);
         let mut seen = self.program().source.text.clone();
         loop {
             tokio::select! {
@@ -60,7 +62,7 @@ impl Running {
                 Ok(()) => {
                     schedules.cancel();
                     schedules = stop.child_token();
-                    schedule::begin(host, &self.program(), &schedules);
+                    begin(host, &self.program(), &schedules);
                     tracing::info!(service = host.service, "the script was reloaded");
                     false
                 }
@@ -82,6 +84,12 @@ impl Running {
     }
 }
 
+/// Begins what a program does without being asked, until `stop`.
+fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
+    schedule::begin(host, program, stop);
+    consume::begin(host, program, stop);
+}
+
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
     let program = Program::of(Source { file: file.display().to_string(), text })?;
     migrate(host, &program)?;
@@ -93,18 +101,23 @@ fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
 /// # Errors
 /// Which one fails, with its place.
 pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
-    let migrations = &program.declared.migrations;
+    let own = own_migrations(&program.uses);
+    let all = [&own[..], &program.declared.migrations].concat();
     #[cfg(feature = "sql")]
     let migrated = match &host.primary {
-        Some(primary) => host.runtime.block_on(doors::migrate_postgres(primary, &host.service, migrations)),
-        None => host.database.migrate(migrations),
+        Some(primary) => host.runtime.block_on(migrate_postgres(primary, &host.service, &all)),
+        None => host.database.migrate(&all),
     };
     #[cfg(not(feature = "sql"))]
-    let migrated = host.database.migrate(migrations);
+    let migrated = host.database.migrate(&all);
     migrated.map_err(|(migration, why)| {
         let (what, hint) = place::split(&why);
         program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
-    })
+    })?;
+    if !own.is_empty() {
+        forget(&host.database);
+    }
+    Ok(())
 }
 
 fn tell(host: &Host, error: &Error) {

@@ -6,6 +6,7 @@ use http::StatusCode;
 use rhai::{EvalAltResult, FnPtr, Map, Position};
 
 use super::{
+    doors::{MessageKey, handled_once},
     host::Host,
     program::Program,
     reply::{Reply, thrown},
@@ -14,15 +15,17 @@ use super::{
 use crate::{error::Fault, lab::telemetry::Work};
 
 /// How long after its deadline a handler may take to notice it.
-const NOTICE: Duration = Duration::from_secs(2);
+pub const NOTICE: Duration = Duration::from_secs(2);
 
 /// What a handler is called for.
 pub struct Call {
     pub handler: FnPtr,
     /// Where it is declared.
     pub at: Position,
-    /// The request; a schedule has none.
+    /// The request or the message; a schedule has none.
     pub request: Option<Map>,
+    /// What is handled only once, where it is a message.
+    pub message: Option<MessageKey>,
     pub asker: Asker,
     pub work: Arc<Work>,
 }
@@ -56,19 +59,27 @@ fn internal() -> Reply {
 }
 
 fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let Call { handler, at, request, asker, work } = call;
-    let turn = Rc::new(Turn::new(host, program.clone(), asker, work));
-    let done = turn::at(turn.clone(), || match request {
-        Some(request) => program.call(&handler, (request,)),
-        None => program.call(&handler, ()),
-    });
+    let Call { handler, at, request, message, asker, work } = call;
+    let turn = Rc::new(Turn::new(host, program, asker, message, work));
+    turn::at(turn.clone(), || match &turn.message {
+        Some(message) => handled_once(&turn, message, || handled(&turn, &handler, at, request)),
+        None => handled(&turn, &handler, at, request),
+    })
+}
+
+fn handled(turn: &Turn, handler: &FnPtr, at: Position, request: Option<Map>) -> Reply {
+    let program = &turn.program;
+    let done = match request {
+        Some(request) => program.call(handler, (request,)),
+        None => program.call(handler, ()),
+    };
     match done {
         Ok(value) => Reply::of(value).unwrap_or_else(|why| {
             let hint = "a handler gives a value that JSON has, reply(...) or problem(...)";
-            tell(&turn, &program.source.fault(at, why, hint));
+            tell(turn, &program.source.fault(at, why, hint));
             internal()
         }),
-        Err(error) => ended(&turn, &program.source.failed(&error, at), &error),
+        Err(error) => ended(turn, &program.source.failed(&error, at), &error),
     }
 }
 

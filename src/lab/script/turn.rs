@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{doors::Transaction, host::Host, program::Program};
+use super::{
+    doors::{MessageKey, Transaction},
+    host::Host,
+    program::Program,
+};
 use crate::lab::telemetry::Work;
 
 thread_local! {
@@ -28,6 +32,8 @@ pub struct Turn {
     pub host: Arc<Host>,
     pub program: Arc<Program>,
     pub asker: Asker,
+    /// The message that it is for, where it is for one.
+    pub message: Option<MessageKey>,
     deadline: Instant,
     /// The pieces of work that it is within, the innermost last.
     works: RefCell<Vec<Arc<Work>>>,
@@ -40,13 +46,20 @@ pub struct Turn {
 impl Turn {
     /// A call that is a part of `work`.
     #[must_use]
-    pub fn new(host: Arc<Host>, program: Arc<Program>, asker: Asker, work: Arc<Work>) -> Self {
+    pub fn new(
+        host: Arc<Host>,
+        program: Arc<Program>,
+        asker: Asker,
+        message: Option<MessageKey>,
+        work: Arc<Work>,
+    ) -> Self {
         let deadline = Instant::now() + program.declared.deadline;
         let works = RefCell::new(vec![work]);
         Self {
             host,
             program,
             asker,
+            message,
             deadline,
             works,
             transaction: RefCell::new(None),

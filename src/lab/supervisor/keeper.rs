@@ -93,6 +93,7 @@ impl Keeper {
         if let Some(full) = lab.full {
             keeper.add_services(full);
         }
+        keeper.add_backings()?;
         if !lab.database_only {
             keeper.add_gateway(lab);
         }
@@ -141,6 +142,17 @@ impl Keeper {
             self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
         }
         self.full = Some(full);
+    }
+
+    fn add_backings(&mut self) -> Result<(), Error> {
+        for backing in self.scripted.backings() {
+            let name = backing.name();
+            let address = self.ports.address(name)?;
+            let launch = self.role(name, name).arg("--folder").arg(self.folder.path());
+            let launch = launch.args(["--listen", &address.to_string()]);
+            self.parts.push(Part::new(name.into(), Kind::Backing(backing), address, (address, "/readyz"), launch));
+        }
+        Ok(())
     }
 
     fn add_gateway(&mut self, lab: &LabFile) {

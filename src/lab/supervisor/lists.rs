@@ -87,10 +87,10 @@ fn backend(part: &Part) -> Option<Backend> {
 }
 
 fn instance(part: &Part) -> Option<Instance> {
-    match &part.kind {
-        Kind::Scripted { service, .. } => {
-            Some(Instance { service: service.clone(), name: part.name.clone(), address: part.address })
-        }
-        _ => None,
-    }
+    let service = match &part.kind {
+        Kind::Scripted { service, .. } => service.clone(),
+        Kind::Backing(backing) => backing.name().to_owned(),
+        _ => return None,
+    };
+    Some(Instance { service, name: part.name.clone(), address: part.address })
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     lab::{
+        backing::Backing,
         http::{Ask, Client},
         status::{PartStatus, Release, Standing},
     },
@@ -40,6 +41,8 @@ pub enum Kind {
     Prometheus,
     /// A service of a full lab.
     Service,
+    /// What stands behind a door of scripts.
+    Backing(Backing),
     /// The agent of one of the database's hosts.
     Host,
     Replica {
@@ -215,7 +218,7 @@ impl Part {
         let (slot, service, version) = match &self.kind {
             Kind::Replica { slot, release, .. } => (Some(*slot), None, Some(release.version.clone())),
             Kind::Scripted { service, release, .. } => (None, Some(service.clone()), Some(release.version.clone())),
-            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Host => (None, None, None),
+            Kind::Gateway | Kind::Prometheus | Kind::Service | Kind::Backing(_) | Kind::Host => (None, None, None),
         };
         PartStatus {
             name: self.name.clone(),

@@ -1,11 +1,12 @@
 //! The scripted services that a lab keeps up: what each is meant to run, and which of its replicas are missing or too many.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::part::{Kind, Part};
 use crate::{
     error::Error,
     lab::{
+        backing::Backing,
         fault::Fault,
         script::{ScriptedService, scripted},
         status::{Release, ServiceStatus},
@@ -42,6 +43,11 @@ impl Scripted {
             replicas: service.replicas,
         };
         self.0.iter().filter(|(service, _)| !service.in_slots).map(status).collect()
+    }
+
+    /// The processes behind the doors that they use.
+    pub fn backings(&self) -> BTreeSet<Backing> {
+        self.0.iter().flat_map(|(service, _)| service.backings.iter().copied()).collect()
     }
 
     pub fn named(&self, service: &str) -> Option<&ScriptedService> {

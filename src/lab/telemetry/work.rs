@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use opentelemetry::{
     Context, KeyValue, Value,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracer};
 
@@ -44,7 +44,7 @@ impl Tracing {
             Self::Pass => return Work(State::Pass(carried(headers))),
             Self::On(tracer) => tracer,
         };
-        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+        let parent = remote(headers);
         let name = route.map_or_else(|| method.to_string(), |route| format!("{method} {route}"));
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.to_string()),
@@ -74,19 +74,19 @@ impl Tracing {
 
 /// A piece of work; its span ends with it.
 #[derive(Debug)]
-pub struct Work(State);
+pub struct Work(pub(super) State);
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Pass(HeaderMap),
     Silent,
     On(On),
 }
 
 #[derive(Debug)]
-struct On {
-    tracer: SdkTracer,
-    context: Context,
+pub(super) struct On {
+    pub(super) tracer: SdkTracer,
+    pub(super) context: Context,
     /// The lowest HTTP status that is an error here: a client's mistake is none of the server's.
     error_from: StatusCode,
     ends: bool,
@@ -110,15 +110,20 @@ impl Drop for On {
     }
 }
 
-fn begin(
+pub(super) fn begin(
     tracer: &SdkTracer,
     parent: &Context,
     name: impl Into<Cow<'static, str>>,
     kind: SpanKind,
     attributes: Vec<KeyValue>,
 ) -> Work {
-    let error_from = if kind == SpanKind::Server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
-    let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
+    begin_as(tracer, parent, tracer.span_builder(name).with_kind(kind).with_attributes(attributes))
+}
+
+/// Begins what a builder describes.
+pub(super) fn begin_as(tracer: &SdkTracer, parent: &Context, builder: SpanBuilder) -> Work {
+    let is_server = builder.span_kind == Some(SpanKind::Server);
+    let error_from = if is_server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
     let span = tracer.build_with_context(builder, parent);
     Work(State::On(On {
         tracer: tracer.clone(),
@@ -222,7 +227,7 @@ impl Work {
     }
 }
 
-fn carried(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn carried(headers: &HeaderMap) -> HeaderMap {
     let mut carried = HeaderMap::new();
     for name in HEADERS {
         if let Some(value) = headers.get(&name) {
@@ -230,6 +235,11 @@ fn carried(headers: &HeaderMap) -> HeaderMap {
         }
     }
     carried
+}
+
+/// The work of another process that headers name.
+pub(super) fn remote(headers: &HeaderMap) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers))
 }
 
 struct Incoming<'a>(&'a HeaderMap);

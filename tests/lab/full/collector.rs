@@ -123,6 +123,8 @@ fn draw(spans: &[Seen], seen: &Seen, depth: usize, lines: &mut Vec<String>) {
         SpanKind::Server => "server",
         SpanKind::Client => "client",
         SpanKind::Internal => "internal",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
         other => panic!("{other:?}"),
     };
     let error = seen.span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);

@@ -71,3 +71,51 @@ fn the_platform_file_may_name_the_folder_of_services() {
     let down = model.run(&["lab", "down"]);
     assert_eq!(down.code, Some(0), "{down:?}");
 }
+
+#[test]
+fn messages_that_nobody_sends_or_takes_are_told() {
+    let orders = r#"
+post("/orders", |request| {
+    bus::publish("order.created", request.body);
+    bus::publish("order.line.added", request.body);
+    queue::add("send-mail", 1);
+    queue::add("send-male", 1, #{ after: "1s" });
+});
+"#;
+    let billing = r#"
+on("order.*", |event| ());
+on("order.*", #{ only: #{ site: "north" } }, |event| ());
+on("payment.made", |event| ());
+job("send-mail", |job| ());
+"#;
+    let model = Model::written(&[
+        ("orders", orders),
+        ("billing", billing),
+        ("post", "job(\"send-mail\", |job| ());\ncron(\"tally\", \"1s\", || ());\n"),
+        ("bus", "get(\"/b\", |request| 1);\n"),
+    ]);
+    let done = model.run(&["lab", "check", "services"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    insta::assert_snapshot!(done.out);
+    drop(model);
+    // Where a topic is put together, nobody can say what is published.
+    let model = Model::written(&[
+        ("orders", "post(\"/orders\", |request| bus::publish(`order.${request.body.what}`, 1));\n"),
+        ("billing", "on(\"order.created\", |event| ());\n"),
+    ]);
+    let done = model.run(&["lab", "check", "services"]);
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "2 services, 1 route, 0 defects: nothing is wrong\n"));
+}
+
+#[test]
+fn subscriptions_that_are_none_are_told() {
+    let model = Model::written(&[
+        ("pattern", "on(\"order.cre*\", |event| ());\n"),
+        ("params", "on(\"order.created\", || ());\n"),
+        ("how", "on(\"order.created\", #{ atempts: 3 }, |event| ());\n"),
+        ("twice", "cron(\"a\", \"1s\", || ());\ncron(\"a\", \"2s\", || ());\n"),
+    ]);
+    let done = model.run(&["lab", "check", "services"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    insta::assert_snapshot!(done.out);
+}

@@ -156,3 +156,29 @@ fn a_full_disk_confirms_nothing_and_works_again_once_there_is_room() {
     until("it is back", || model.part("ledger-0").ready);
     model.close();
 }
+
+const ONCE: &str = r#"
+migration("charge", "create table charge(n integer primary key, amount integer not null) strict");
+post("/charges/{key}", |request| sql::once(request.params.key, || {
+    sql::run("insert into charge(amount) values (?)", [request.body.amount]);
+    if request.body.amount > 100 { throw problem(422, "too much"); }
+    sql::one("select n, amount from charge order by n desc")
+}));
+get("/charges", |request| sql::all("select amount from charge order by n"));
+"#;
+
+#[test]
+fn what_is_done_once_gives_its_first_result_again_and_what_failed_may_be_tried_again() {
+    let model = Model::up(&[("charges", ONCE)]);
+    let charge = |key: &str, amount: u32| {
+        let (status, answer) = model.post("charges-0", &format!("/charges/{key}"), json!({ "amount": amount }));
+        (status, if status == 200 { answer } else { answer["detail"].clone() })
+    };
+    assert_eq!(charge("a", 7), (200, json!({ "n": 1, "amount": 7 })));
+    assert_eq!(charge("b", 101), (422, json!("too much")));
+    assert_eq!(charge("b", 8), (200, json!({ "n": 2, "amount": 8 })));
+    model.restart("charges-0");
+    assert_eq!(charge("a", 9), (200, json!({ "n": 1, "amount": 7 })), "it was done before");
+    assert_eq!(model.get("charges-0", "/charges").1, json!([{ "amount": 7 }, { "amount": 8 }]));
+    model.close();
+}

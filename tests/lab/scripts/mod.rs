@@ -1,10 +1,12 @@
 //! Services that are scripts, as processes of a real lab.
 
 mod bounds;
+mod bus;
 mod check;
 mod defects;
 mod doors;
 mod guide;
+mod queue;
 mod reload;
 mod slots;
 mod stage;

@@ -48,7 +48,11 @@ pub struct Lease {
 }
 
 /// A transaction that a handler is in.
-pub struct Transaction(Lease);
+pub struct Transaction {
+    lease: Lease,
+    /// Whether messages are to be sent once it is committed.
+    pub posted: bool,
+}
 
 impl Database {
     /// The database in `file`, which need not exist.
@@ -125,7 +129,7 @@ impl Lease {
     /// What the database says.
     pub fn begin(self) -> Result<Transaction, rusqlite::Error> {
         self.batch("begin immediate")?;
-        Ok(Transaction(self))
+        Ok(Transaction { lease: self, posted: false })
     }
 
     fn batch(&self, sql: &str) -> Result<(), rusqlite::Error> {
@@ -149,7 +153,7 @@ impl Drop for Lease {
 impl Transaction {
     /// The connection that it is on.
     pub const fn lease(&mut self) -> &mut Lease {
-        &mut self.0
+        &mut self.lease
     }
 
     /// Keeps what was done.
@@ -157,14 +161,14 @@ impl Transaction {
     /// # Errors
     /// What the database says; then nothing of it is kept.
     pub fn commit(self) -> Result<(), rusqlite::Error> {
-        self.0.batch("commit")
+        self.lease.batch("commit")
     }
 }
 
 /// What was not committed is undone, also where the handler has ended in the middle.
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.connection.as_ref().filter(|connection| !connection.is_autocommit())
+        if let Some(connection) = self.lease.connection.as_ref().filter(|connection| !connection.is_autocommit())
             && let Err(e) = connection.execute_batch("rollback")
         {
             tracing::warn!("a transaction that cannot be rolled back ends with its connection: {e}");

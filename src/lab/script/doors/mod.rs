@@ -5,8 +5,11 @@ mod database;
 mod http;
 mod limit;
 mod log;
+mod messages;
 mod metric;
 mod migrate;
+mod once;
+mod outbox;
 mod plain;
 #[cfg(feature = "sql")]
 mod postgres;
@@ -20,18 +23,24 @@ use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 pub use breaker::Circuits;
 pub use database::{Database, Transaction};
 pub use limit::Limits;
+pub use once::{MessageKey, forget, handled_once};
+pub use outbox::Outgoing;
 #[cfg(feature = "sql")]
 pub use postgres::Session;
 #[cfg(feature = "sql")]
 pub use postgres_migrate::migrate as migrate_postgres;
 
+use super::{calls::Uses, declared::Migration};
+
 /// What a door gives to a script.
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 6] = [
+const NAMED: [(&str, &[&str]); 8] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
-    ("sql", &["all", "one", "run", "transaction"]),
+    ("sql", &["all", "one", "run", "transaction", "once"]),
+    ("bus", &["publish"]),
+    ("queue", &["add"]),
     ("states", &["advance"]),
     ("limit", &["take"]),
     ("log", &["info", "warn", "error"]),
@@ -39,17 +48,28 @@ const NAMED: [(&str, &[&str]); 6] = [
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, states, limit, log and metric";
+pub const HINT: &str = "the doors are http, sql, bus, queue, states, limit, log and metric";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
     plain::register(engine);
     engine.register_static_module("http", http::module().into());
     engine.register_static_module("sql", sql::module().into());
+    engine.register_static_module("bus", messages::bus().into());
+    engine.register_static_module("queue", messages::queue().into());
     engine.register_static_module("states", states::module().into());
     engine.register_static_module("limit", limit::module().into());
     engine.register_static_module("log", log::module().into());
     engine.register_static_module("metric", metric::module().into());
+}
+
+/// The tables that doors themselves need in the service's database.
+#[must_use]
+pub fn own_migrations(uses: &Uses) -> Vec<Migration> {
+    match uses.once || !uses.backings().is_empty() {
+        true => vec![once::migration(), outbox::migration()],
+        false => Vec::new(),
+    }
 }
 
 /// Whether a door with that name can be asked that; none where there is no such door.

@@ -7,13 +7,16 @@ use super::{Given, refused};
 use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
 
 /// Everything that a script may call without a door's name, declarations included.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 32] = [
     "get",
     "post",
     "put",
     "patch",
     "delete",
     "every",
+    "on",
+    "job",
+    "cron",
     "defect",
     "replicas",
     "deadline",

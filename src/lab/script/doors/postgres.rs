@@ -75,6 +75,9 @@ pub fn run(turn: &Turn, primary: &Primary, statement: &str, values: &Array) -> G
 
 /// Does all of `inside` or nothing of it. What is not committed ends with its connection.
 pub fn transaction(turn: &Turn, primary: &Primary, context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
+    if turn.is_in_transaction() {
+        return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
+    }
     let begun = waited(turn, async {
         let session = session(primary).await?;
         answered(session.line.client.batch_execute("begin")).await?;

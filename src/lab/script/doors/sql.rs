@@ -7,7 +7,7 @@ use rusqlite::{
     types::{Value, ValueRef},
 };
 
-use super::{Given, placed, refused};
+use super::{Given, once::once, placed, refused};
 use crate::lab::script::{
     reply::Reply,
     turn::{self, Turn},
@@ -28,6 +28,10 @@ pub fn module() -> Module {
     FuncRegistration::new("transaction")
         .set_into_module(&mut module, |context: NativeCallContext<'_>, inside: FnPtr| {
             placed(&context, transaction(&context, &inside))
+        });
+    FuncRegistration::new("once")
+        .set_into_module(&mut module, |context: NativeCallContext<'_>, key: &str, inside: FnPtr| {
+            placed(&context, once(&context, key, &inside))
         });
     module
 }
@@ -77,21 +81,28 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
 /// Does all of `inside` or nothing of it.
 fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
-    if turn.is_in_transaction() {
-        return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
-    }
     #[cfg(feature = "sql")]
     if let Some(done) = in_postgres(|turn, primary| super::postgres::transaction(turn, primary, context, inside))? {
         return Ok(done);
     }
+    in_transaction(&turn, || inside.call_within_context::<Dynamic>(context, ()))
+}
+
+/// Does something on one connection, and commits it where it succeeds; then messages are sent that were kept with it.
+pub fn in_transaction(turn: &Turn, inside: impl FnOnce() -> Given<Dynamic>) -> Given<Dynamic> {
+    if turn.is_in_transaction() {
+        return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
+    }
     let lease = turn.host.database.lease(turn.left()).map_err(out)?;
     turn.transaction.replace(Some(lease.begin().map_err(|e| failed(&e))?));
-    let done = turn.within("transaction", || inside.call_within_context::<Dynamic>(context, ()));
+    let done = turn.within("transaction", inside);
     let transaction = turn.transaction.take();
     let value = done?;
-    match transaction {
-        Some(transaction) => transaction.commit().map_err(|e| failed(&e))?,
-        None => return Err(refused("the transaction has ended before its time")),
+    let transaction = transaction.ok_or_else(|| refused("the transaction has ended before its time"))?;
+    let posted = transaction.posted;
+    transaction.commit().map_err(|e| failed(&e))?;
+    if posted {
+        turn.host.outbox.posted.notify_one();
     }
     Ok(value)
 }
@@ -104,7 +115,7 @@ fn in_postgres<T>(act: impl FnOnce(&Turn, &crate::lab::primary::Primary) -> Give
 }
 
 /// Runs something on the connection of the transaction that the handler is in, or on any other.
-fn on_connection<T>(name: &str, run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>) -> Given<T> {
+pub fn on_connection<T>(name: &str, run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>) -> Given<T> {
     let turn = turn::current().map_err(refused)?;
     let done = turn.within(name, || match turn.transaction.borrow_mut().as_mut() {
         Some(transaction) => run(transaction.lease().connection()?),
@@ -187,7 +198,7 @@ fn of_sql(value: ValueRef<'_>) -> Dynamic {
 }
 
 /// What the failure of a statement ends the handler with: a conflict and an outage are answers, a mistake is an error.
-fn failed(error: &rusqlite::Error) -> Box<rhai::EvalAltResult> {
+pub fn failed(error: &rusqlite::Error) -> Box<rhai::EvalAltResult> {
     tracing::debug!("a statement failed: {error}");
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => {
