@@ -173,6 +173,12 @@ impl Folder {
         self.0.join("services.json")
     }
 
+    /// The configuration that scripted services run on.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.0.join("config.json")
+    }
+
     /// The database of a scripted service.
     #[must_use]
     pub fn database_of(&self, service: &str) -> PathBuf {
@@ -270,7 +276,7 @@ fn is_of_lab(name: &str) -> bool {
             None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
         },
     };
-    matches!(stem, "lab" | "weights" | "backends" | "services" | "processes" | "cluster") || stem.starts_with("host-")
+    matches!(stem, "lab" | "weights" | "backends" | "services" | "config" | "processes" | "cluster") || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.

@@ -11,6 +11,8 @@ pub struct Uses {
     pub calls: Vec<Called>,
     /// The defects that are asked for.
     pub defects: Vec<(String, Position)>,
+    /// The settings that are asked for.
+    pub settings: Vec<(String, Position)>,
     /// The services that a policy for calls is declared for.
     pub policies: Vec<(String, Position)>,
     /// Functions of doors that there are not, as they are written.
@@ -58,6 +60,8 @@ impl Uses {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {
             self.calls.extend(called(call));
+        } else if door == "config" {
+            self.settings.extend(call.args.first().and_then(text));
         }
     }
 }

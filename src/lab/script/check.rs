@@ -1,11 +1,15 @@
 //! What is wrong with the services of a platform, each by itself and with one another, before any of them starts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use rhai::Position;
 
 use super::{
     calls::Called,
+    config::{self, Settings},
     declared::Route,
     doors,
     folder::{ScriptedService, files, misnamed},
@@ -52,6 +56,7 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         findings.extend(name(service));
         findings.extend(doors(service));
         findings.extend(defects(service));
+        findings.extend(settings(service));
         findings.extend(twice(service, &readable[..at]));
         findings.extend(service.program.uses.calls.iter().filter_map(|call| {
             unknown_service(service, &names, &call.service, call.service_at)
@@ -60,6 +65,7 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         let policies = service.program.uses.policies.iter();
         findings.extend(policies.filter_map(|(name, at)| unknown_service(service, &names, name, *at)));
     }
+    findings.extend(config::check(folder, &declared(&names, &readable))?);
     findings.sort_by(|a, b| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.place.line, fault.place.column);
         key(a).cmp(&key(b))
@@ -113,6 +119,30 @@ fn defects(service: &Readable) -> Vec<Fault> {
         service.fault(*at, what, format!("declare it at the top: defect(\"{name}\", \"what goes wrong\")"))
     });
     unused.chain(unknown).collect()
+}
+
+/// Settings that are declared and never asked for, and the other way round.
+fn settings(service: &Readable) -> Vec<Fault> {
+    let (declared, asked) = (&service.program.declared.settings, &service.program.uses.settings);
+    let unused = declared.iter().filter(|(name, _)| !asked.iter().any(|(one, _)| one == *name));
+    let unused = unused.map(|(name, setting)| {
+        let what = format!("the setting `{name}` is declared and never asked for");
+        service.fault(setting.at, what, format!("ask for it where it changes something: config::get(\"{name}\")"))
+    });
+    let unknown = asked.iter().filter(|(name, _)| !declared.contains_key(name)).map(|(name, at)| {
+        let what = format!("the setting `{name}` is asked for and never declared");
+        service.fault(*at, what, format!("declare it at the top with its default: setting(\"{name}\", false)"))
+    });
+    unused.chain(unknown).collect()
+}
+
+/// The settings of all services; none of those that cannot be read.
+fn declared(names: &[String], readable: &[Readable]) -> BTreeMap<String, Option<Settings>> {
+    let settings = |name: &String| {
+        let found = readable.iter().find(|service| service.name == *name);
+        (name.clone(), found.map(|service| service.program.declared.settings.clone()))
+    };
+    names.iter().map(settings).collect()
 }
 
 /// A route has one service, or nobody can say whose it is.

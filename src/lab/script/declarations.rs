@@ -7,9 +7,10 @@ use std::{
 };
 
 use http::Method;
-use rhai::{Array, Engine, EvalAltResult, FnPtr, ImmutableString as Text, Map, NativeCallContext, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString as Text, Map, NativeCallContext, Position};
 
 use super::{
+    config::Setting,
     declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Schedule},
     place,
     route::Template,
@@ -17,7 +18,7 @@ use super::{
 use crate::{lab::page::Kind, model::HumanDuration};
 
 /// The paths that every service answers by itself.
-const OWN: [&str; 5] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version"];
+const OWN: [&str; 6] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version", "/config"];
 /// How many of one kind a script may declare.
 const MOST: usize = 200;
 /// The longest deadline of handlers. It bounds how deep one can nest a value, too, since it takes longer with each step.
@@ -83,6 +84,15 @@ fn behaviour(engine: &mut Engine, declaring: &Declaring) {
         this.with(&context, |declared| {
             kebab(name)?;
             add(declared.defects.entry(name.to_owned()), defect, "defect")
+        })
+    });
+    let this = declaring.clone();
+    engine.register_fn("setting", move |context: NativeCallContext<'_>, name: &str, default: Dynamic| {
+        let at = context.call_position();
+        this.with(&context, |declared| {
+            setting_name(name)?;
+            room(declared.settings.len(), "settings")?;
+            add(declared.settings.entry(name.to_owned()), Setting::new(&default, at)?, "setting")
         })
     });
     let this = declaring.clone();
@@ -198,7 +208,7 @@ fn add_migration(declared: &mut Declared, name: &str, after: &Array, sql: &str, 
     if declared.migrations.iter().any(|migration| migration.name == name) {
         return Err(format!("the migration `{name}` is declared twice"));
     }
-    let text = |one: &rhai::Dynamic| one.clone().try_cast::<Text>().map(String::from);
+    let text = |one: &Dynamic| one.clone().try_cast::<Text>().map(String::from);
     let after = after.iter().map(text).collect::<Option<_>>().ok_or("migrations are named by texts")?;
     room(declared.migrations.len(), "migrations")?;
     declared.migrations.push(Migration { name: name.to_owned(), after, sql: sql.to_owned(), at });
@@ -281,6 +291,15 @@ fn kebab(name: &str) -> Result<(), String> {
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fits { Ok(()) } else { Err(format!("`{name}` is no name; it has small letters, digits and hyphens")) }
+}
+
+fn setting_name(name: &str) -> Result<(), String> {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+    };
+    let fits = name.len() <= 64 && name.split('.').all(is_word);
+    if fits { Ok(()) } else { Err(format!("`{name}` is no name of a setting; it is such as \"advisory.enabled\"")) }
 }
 
 fn metric_name(name: &str) -> Result<(), String> {

@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use rhai::{FnPtr, Position};
 
-use super::route::Template;
+use super::{config::Settings, route::Template};
 use crate::lab::page::Kind;
 
 /// How long a handler may take unless the script says so.
@@ -32,6 +32,7 @@ pub struct Declared {
     pub machines: BTreeMap<String, Machine>,
     pub limits: BTreeMap<String, Limit>,
     pub policies: BTreeMap<String, Policy>,
+    pub settings: Settings,
 }
 
 impl Default for Declared {
@@ -48,6 +49,7 @@ impl Default for Declared {
             machines: BTreeMap::new(),
             limits: BTreeMap::new(),
             policies: BTreeMap::new(),
+            settings: Settings::new(),
         }
     }
 }

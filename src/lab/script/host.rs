@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
+    config::Current,
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
@@ -23,6 +24,7 @@ pub struct Host {
     pub runtime: Handle,
     pub tracing: Tracing,
     pub directory: Directory,
+    pub config: Current,
     pub database: Database,
     pub circuits: Circuits,
     pub limits: Limits,

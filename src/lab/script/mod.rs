@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod config;
 mod declarations;
 mod declared;
 mod directory;
@@ -24,6 +25,7 @@ mod turn;
 mod value;
 
 pub use check::{Checked, check};
+pub use config::Publisher;
 pub use directory::Instance;
 pub use faults::ServiceFaults;
 pub use folder::{ScriptedService, scripted};

@@ -23,7 +23,8 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    declared::Route,
+    config::Current,
+    declared::{Declared, Route},
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
@@ -88,16 +89,20 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let running = Running::new(options.file.clone(), program);
     let host = Arc::new(host_of(options, &folder, &running.program())?);
     let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
-    let listed = folder.services();
+    let (listed, published) = (folder.services(), folder.configuration());
     tokio::select! {
         served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()) => served,
         never = replica.host.directory.follow(&listed, CancellationToken::new()) => Ok(never),
+        never = replica.host.config.follow(&published, CancellationToken::new()) => Ok(never),
         failed = start(&replica) => failed,
     }
 }
 
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
     let Options { service, replica, version, faults, tracing, .. } = options;
+    let config = Current::default();
+    // A replica that is started anew runs on what the others run on.
+    config.round(&folder.configuration());
     let faults = ServiceFaults::read(&faults, &program.declared.defects);
     Ok(Host {
         database: Database::new(folder.database_of(&service)),
@@ -108,6 +113,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         runtime: Handle::current(),
         tracing,
         directory: Directory::default(),
+        config,
         circuits: Circuits::default(),
         limits: Limits::default(),
         observed: Observed::default(),
@@ -133,6 +139,7 @@ fn router(replica: Arc<Replica>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
+        .route("/config", get(config))
         .fallback(handle)
         .with_state(replica)
 }
@@ -152,13 +159,21 @@ async fn ready(State(replica): State<Arc<Replica>>) -> Response {
 }
 
 async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
-    let Host { service, replica: name, observed, .. } = &*replica.host;
-    observed.page(service, name, &replica.running.program().declared.metrics)
+    let Host { service, replica: name, observed, config, .. } = &*replica.host;
+    let mut page = observed.page(service, name, &replica.running.program().declared.metrics);
+    config.taken().expose(&mut page);
+    page
 }
 
 async fn version(State(replica): State<Arc<Replica>>) -> Response {
     let Host { service, replica, version, .. } = &*replica.host;
     Json(json!({ "service": service, "version": version, "replica": replica })).into_response()
+}
+
+async fn config(State(replica): State<Arc<Replica>>) -> Response {
+    let (Host { service, replica: name, config, .. }, program) = (&*replica.host, replica.running.program());
+    let Declared { settings, redacted, .. } = &program.declared;
+    Json(config.taken().shown((service, name), settings, redacted)).into_response()
 }
 
 /// Everything that the script answers.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{doors::Transaction, host::Host, program::Program};
+use super::{config::Taken, doors::Transaction, host::Host, program::Program};
 use crate::lab::telemetry::Work;
 
 thread_local! {
@@ -28,6 +28,7 @@ pub struct Turn {
     pub host: Arc<Host>,
     pub program: Arc<Program>,
     pub asker: Asker,
+    pub config: Arc<Taken>,
     deadline: Instant,
     /// The pieces of work that it is within, the innermost last.
     works: RefCell<Vec<Arc<Work>>>,
@@ -40,7 +41,8 @@ impl Turn {
     pub fn new(host: Arc<Host>, program: Arc<Program>, asker: Asker, work: Arc<Work>) -> Self {
         let deadline = Instant::now() + program.declared.deadline;
         let works = RefCell::new(vec![work]);
-        Self { host, program, asker, deadline, works, transaction: RefCell::new(None) }
+        let config = host.config.taken();
+        Self { host, program, asker, config, deadline, works, transaction: RefCell::new(None) }
     }
 
     /// The time that is left.

@@ -17,6 +17,7 @@ use crate::{
         database::{self, Cluster, DatabaseKind, Setting, Settings},
         features::Features,
         http::listen,
+        script::Publisher,
         services::{FullLab, Service},
         state::{self, Folder, LabFile, PROTOCOL, broken, fault},
         status::Release,
@@ -114,6 +115,10 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     if let Some(cluster) = &cluster {
         state::write(&folder.cluster(), cluster)?;
         cluster.make_folder().map_err(|e| fault(&cluster.folder, &e))?;
+    }
+    if let Some(services) = &options.services {
+        let publisher = Publisher::begin(services, folder.configuration())?;
+        tokio::spawn(publisher.follow(stop.clone()));
     }
     let keeper = Arc::new(Mutex::new(Keeper::new(options, folder.clone(), ports, &lab)?));
     let router = control::router(keeper.clone(), lab.token.clone());

@@ -1,6 +1,7 @@
 //! The doors of a script: all that its handlers can do beside computing.
 
 mod breaker;
+mod config;
 mod database;
 mod http;
 mod limit;
@@ -21,17 +22,18 @@ pub use limit::Limits;
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 6] = [
+const NAMED: [(&str, &[&str]); 7] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
     ("sql", &["all", "one", "run", "transaction"]),
     ("states", &["advance"]),
     ("limit", &["take"]),
     ("log", &["info", "warn", "error"]),
     ("metric", &["add", "set", "observe"]),
+    ("config", &["get"]),
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, states, limit, log and metric";
+pub const HINT: &str = "the doors are http, sql, states, limit, log, metric and config";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
@@ -42,6 +44,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("limit", limit::module().into());
     engine.register_static_module("log", log::module().into());
     engine.register_static_module("metric", metric::module().into());
+    engine.register_static_module("config", config::module().into());
 }
 
 /// Whether a door with that name can be asked that; none where there is no such door.
