@@ -361,6 +361,7 @@ mod tests {
             prometheus: None,
             token: state::new_token(),
             full: None,
+            identity: None,
             database: None,
             database_only: false,
         };

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lab", &["error", "model", "ports", "process"]),
     // What people write beside their scripts is read as all documents are.
     ("lab/script/config", &["document", "slo"]),
+    ("lab/identity/users", &["document"]),
     ("report", &["document", "error", "guard", "journal", "model", "operation", "ports", "sequence", "slo"]),
     (
         "app",

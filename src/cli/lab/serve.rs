@@ -58,8 +58,8 @@ enum Role {
     Tenant(Box<Tenant>),
     /// Keep the tenants
     Store(ServiceArgs),
-    /// Sign tokens
-    Identity(ServiceArgs),
+    /// Log users in, and sign tokens
+    Identity(IdentityArgs),
     /// Take logs, and raise alerts
     Alerts(ServiceArgs),
     /// Be one replica of a service that is a script
@@ -82,6 +82,23 @@ struct ServiceArgs {
     folder: PathBuf,
     #[command(flatten)]
     traces: TracesArgs,
+}
+
+/// What the identity provider is started with.
+#[derive(Debug, clap::Args)]
+struct IdentityArgs {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The folder of the scripts, with the users
+    #[arg(long)]
+    services: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    fn options(self, tracing: Tracing) -> identity::Options {
+        let Self { service: ServiceArgs { folder, .. }, services } = self;
+        identity::Options { folder, services, tracing }
+    }
 }
 
 /// What a process does about traces.
@@ -120,7 +137,7 @@ impl Role {
             Self::Host { .. } => (Traces::Pass, own("host")),
             Self::Gateway { traces, .. } => (traces.traces(), of(Service::Gateway)),
             Self::Store(args) => (args.traces.traces(), of(Service::Store)),
-            Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
+            Self::Identity(args) => (args.service.traces.traces(), of(Service::Identity)),
             Self::Alerts(args) => (args.traces.traces(), of(Service::Alerts)),
             Self::Script(args) => {
                 let Script { service, release, replica, .. } = &**args;
@@ -158,6 +175,9 @@ struct Script {
     /// The version that it runs
     #[arg(long)]
     release: String,
+    /// Where the identity provider is
+    #[arg(long)]
+    identity_at: Option<SocketAddr>,
     /// What is wrong with it
     #[arg(long)]
     fault: Vec<String>,
@@ -167,8 +187,8 @@ struct Script {
 
 impl Script {
     fn options(self, tracing: Tracing) -> script::Options {
-        let Self { folder, file, service, replica, listen, release: version, fault: faults, .. } = self;
-        script::Options { folder, file, service, replica, listen, version, faults, tracing }
+        let Self { folder, file, service, replica, listen, release: version, identity_at, fault: faults, .. } = self;
+        script::Options { folder, file, service, replica, listen, version, identity: identity_at, faults, tracing }
     }
 }
 
@@ -266,7 +286,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             }
             Role::Tenant(args) => tenant::serve(args.options(tracing)?, stop).await,
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
-            Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
+            Role::Identity(args) => identity::serve(args.options(tracing), stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
             Role::Script(args) => script::serve(args.options(tracing), stop).await,
             Role::Host { folder, name } => database::serve(&Folder::new(folder), &name, stop).await,

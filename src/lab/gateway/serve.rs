@@ -16,13 +16,14 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        SERVICE, Service,
+        SERVICE,
         connections::Connections,
         features::GatewayDefect,
         flight::Flights,
         http::listen,
+        identity::{TENANTS, Verifier},
         state::Folder,
-        telemetry::{Peer, Tracing},
+        telemetry::Tracing,
     },
 };
 
@@ -53,7 +54,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let Options { upstream_timeout, defects, tracing, .. } = options;
     let bearer = lab
         .full
-        .map(|full| Bearer::new(Peer::new(Service::Identity.name().into(), full.identity), tracing.clone(), defects));
+        .map(|full| Bearer::new(Verifier::new(full.identity, TENANTS, tracing.clone()), defects));
     let shared = Arc::new(Shared {
         service: SERVICE,
         upstream_timeout,

@@ -16,7 +16,10 @@ use super::{
     program::Program,
     route::Template,
 };
-use crate::error::{Error, Fault};
+use crate::{
+    error::{Error, Fault},
+    lab::identity::check_users,
+};
 
 /// What came of a check.
 #[derive(Debug)]
@@ -65,6 +68,7 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         let policies = service.program.uses.policies.iter();
         findings.extend(policies.filter_map(|(name, at)| unknown_service(service, &names, name, *at)));
     }
+    findings.extend(check_users(folder)?);
     findings.extend(config::check(folder, &declared(&names, &readable))?);
     findings.sort_by(|a, b| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.place.line, fault.place.column);
@@ -88,7 +92,9 @@ impl Readable {
     }
 
     fn service(self) -> ScriptedService {
-        ScriptedService { name: self.name, file: self.file, replicas: self.program.declared.replicas }
+        let Self { name, file, program } = self;
+        let (replicas, requires_tokens) = (program.declared.replicas, program.requires_tokens());
+        ScriptedService { name, file, replicas, requires_tokens }
     }
 }
 

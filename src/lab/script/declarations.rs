@@ -1,7 +1,7 @@
 //! The functions by which a script declares what it is; they work while the file is read, and in no handler.
 
 use std::{
-    collections::btree_map::Entry,
+    collections::{BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use http::Method;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString as Text, Map, NativeCallContext, Position};
 
 use super::{
+    admission::Requirement,
     config::Setting,
     declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Schedule},
     place,
@@ -61,12 +62,25 @@ impl Declaring {
 /// Makes all declarations known to an engine.
 pub fn register(engine: &mut Engine, declaring: &Declaring) {
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        let (declaring, name) = (declaring.clone(), method.as_str().to_lowercase());
-        engine.register_fn(name, move |context: NativeCallContext<'_>, path: &str, handler: FnPtr| {
+        let (this, name, plain) = (declaring.clone(), method.as_str().to_lowercase(), method.clone());
+        engine.register_fn(&name, move |context: NativeCallContext<'_>, path: &str, handler: FnPtr| {
             let at = context.call_position();
-            declaring.with(&context, |declared| add_route(declared, &method, path, handler, at))
+            this.with(&context, |declared| add_route(declared, &plain, path, (None, handler), at))
         });
+        let this = declaring.clone();
+        engine.register_fn(
+            &name,
+            move |context: NativeCallContext<'_>, path: &str, required: Requirement, handler: FnPtr| {
+                let at = context.call_position();
+                this.with(&context, |declared| add_route(declared, &method, path, (Some(required), handler), at))
+            },
+        );
     }
+    engine.register_type_with_name::<Requirement>("requirement");
+    engine.register_fn("requires", |context: NativeCallContext<'_>, what: Map| {
+        let required = requirement(&what);
+        required.map_err(|why| Box::new(EvalAltResult::ErrorRuntime(why.into(), context.call_position())))
+    });
     behaviour(engine, declaring);
     data(engine, declaring);
     metrics(engine, declaring);
@@ -174,7 +188,13 @@ fn metrics(engine: &mut Engine, declaring: &Declaring) {
     }
 }
 
-fn add_route(declared: &mut Declared, method: &Method, path: &str, handler: FnPtr, at: Position) -> Result<(), String> {
+fn add_route(
+    declared: &mut Declared,
+    method: &Method,
+    path: &str,
+    (requires, handler): (Option<Requirement>, FnPtr),
+    at: Position,
+) -> Result<(), String> {
     let template = Template::parse(path)?;
     if OWN.contains(&path) {
         return Err(format!("every service answers {path} by itself -> choose another path"));
@@ -187,7 +207,7 @@ fn add_route(declared: &mut Declared, method: &Method, path: &str, handler: FnPt
         ));
     }
     room(declared.routes.len(), "routes")?;
-    declared.routes.push(Route { method: method.clone(), template, handler: apart(handler), at });
+    declared.routes.push(Route { method: method.clone(), template, requires, handler: apart(handler), at });
     Ok(())
 }
 
@@ -254,6 +274,31 @@ fn transition(line: &str) -> Result<Vec<(String, String)>, String> {
     let from = from.trim();
     let all: Vec<_> = to.split(',').map(|to| (from.to_owned(), to.trim().to_owned())).collect();
     if from.is_empty() || all.iter().any(|(_, to)| to.is_empty()) { Err(hint()) } else { Ok(all) }
+}
+
+fn requirement(what: &Map) -> Result<Requirement, String> {
+    let mut required = Requirement::default();
+    for (key, value) in what {
+        match key.as_str() {
+            "role" => required.roles = words(value).ok_or("`role` is a text, or some in an array")?,
+            "scope" => required.scopes = words(value).ok_or("`scope` is a text, or some in an array")?,
+            "site" => required.site = value.as_bool().map_err(|_| "`site` is true or false".to_owned())?,
+            other => return Err(format!("`{other}` is nothing that a token says -> there are role, scope and site")),
+        }
+    }
+    Ok(required)
+}
+
+/// One text or some, of which none is empty or has blanks.
+fn words(value: &Dynamic) -> Option<BTreeSet<String>> {
+    let all = value.clone().try_cast::<Array>().unwrap_or_else(|| vec![value.clone()]);
+    let word = |one: Dynamic| one.try_cast::<Text>().map(String::from).filter(|word| is_word(word));
+    let words: BTreeSet<_> = all.into_iter().map(word).collect::<Option<_>>()?;
+    (!words.is_empty()).then_some(words)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
 }
 
 fn policy(how: &Map) -> Result<Policy, String> {

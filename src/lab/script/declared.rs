@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use rhai::{FnPtr, Position};
 
-use super::{config::Settings, route::Template};
+use super::{admission::Requirement, config::Settings, route::Template};
 use crate::lab::page::Kind;
 
 /// How long a handler may take unless the script says so.
@@ -59,6 +59,8 @@ impl Default for Declared {
 pub struct Route {
     pub method: Method,
     pub template: Template,
+    /// What a token has to say, where one is asked for.
+    pub requires: Option<Requirement>,
     pub handler: FnPtr,
     pub at: Position,
 }

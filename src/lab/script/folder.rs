@@ -24,6 +24,8 @@ pub struct ScriptedService {
     pub name: String,
     pub file: PathBuf,
     pub replicas: u32,
+    /// Whether one of its routes requires a token.
+    pub requires_tokens: bool,
 }
 
 impl ScriptedService {

@@ -11,7 +11,7 @@ use super::{
     faults::ServiceFaults,
     observed::Observed,
 };
-use crate::lab::telemetry::Tracing;
+use crate::lab::{identity::Verifier, telemetry::Tracing};
 
 /// How many handlers run at a time; more wait.
 pub const AT_A_TIME: usize = 64;
@@ -26,6 +26,8 @@ pub struct Host {
     pub directory: Directory,
     pub config: Current,
     pub database: Database,
+    /// Checks tokens, where the lab has an identity provider.
+    pub verifier: Option<Verifier>,
     pub circuits: Circuits,
     pub limits: Limits,
     pub observed: Observed,

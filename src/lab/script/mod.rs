@@ -1,5 +1,6 @@
 //! Services that people write as scripts: one file a service, run by one generic process a replica.
 
+mod admission;
 mod calls;
 mod check;
 mod config;

@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Request, State},
     response::{IntoResponse, Response},
     routing::get,
@@ -23,6 +23,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::admit,
     config::Current,
     declared::{Declared, Route},
     directory::Directory,
@@ -42,9 +43,10 @@ use crate::{
     lab::{
         host,
         http::{REQUEST_ID, VERSION, problem},
+        identity::{SERVICES, Verifier},
         page::Page,
         state::{Folder, broken},
-        telemetry::Tracing,
+        telemetry::{Tracing, Work},
     },
 };
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The release that it runs.
     pub version: String,
+    /// Where the identity provider listens, where the lab has one.
+    pub identity: Option<SocketAddr>,
     /// What is wrong with the release.
     pub faults: Vec<String>,
     pub tracing: Tracing,
@@ -94,12 +98,21 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()) => served,
         never = replica.host.directory.follow(&listed, CancellationToken::new()) => Ok(never),
         never = replica.host.config.follow(&published, CancellationToken::new()) => Ok(never),
+        never = follow_keys(&replica) => Ok(never),
         failed = start(&replica) => failed,
     }
 }
 
+/// Keeps the keys fresh that tokens are checked with, where that is asked for.
+async fn follow_keys(replica: &Replica) {
+    if let Some(verifier) = replica.host.verifier.as_ref().filter(|_| replica.running.program().requires_tokens()) {
+        verifier.follow(replica.stop.clone()).await;
+    }
+    std::future::pending().await
+}
+
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
-    let Options { service, replica, version, faults, tracing, .. } = options;
+    let Options { service, replica, version, identity, faults, tracing, .. } = options;
     let config = Current::default();
     // A replica that is started anew runs on what the others run on.
     config.round(&folder.configuration());
@@ -114,6 +127,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         tracing,
         directory: Directory::default(),
         config,
+        verifier: identity.map(|address| Verifier::new(address, SERVICES, tracing.clone())),
         circuits: Circuits::default(),
         limits: Limits::default(),
         observed: Observed::default(),
@@ -196,19 +210,13 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
         Ok(_) if host.faults.common.act().await => {
             Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the release is faulty")
         }
-        Ok((route, params)) => match input(&parts, params.clone(), to_bytes(body, BODY).await.ok(), &asker) {
-            Ok(request) => {
-                let call = Call {
-                    handler: route.handler.clone(),
-                    at: route.at,
-                    request: Some(request),
-                    asker,
-                    work: work.clone(),
-                };
-                run(host, program.clone(), call).await
+        Ok((route, params)) => {
+            let call = call(host, route, (&parts, params, body), asker, work.clone()).await;
+            match call {
+                Ok(call) => run(host, program.clone(), call).await,
+                Err(reply) => reply,
             }
-            Err(reply) => reply,
-        },
+        }
     };
     let status = reply.status;
     work.answered(status);
@@ -220,9 +228,22 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
 
 type Params = std::collections::BTreeMap<String, String>;
 
-fn input(parts: &Parts, params: Params, body: Option<Bytes>, asker: &Asker) -> Result<rhai::Map, Reply> {
-    let too_long = || Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
-    request::map(parts, params, &body.ok_or_else(too_long)?, asker)
+/// What the handler of a route is called for, if the route lets the request in.
+async fn call(
+    host: &Host,
+    route: &Route,
+    (parts, params, body): (&Parts, &Params, Body),
+    asker: Asker,
+    work: Arc<Work>,
+) -> Result<Call, Reply> {
+    let asker = match &route.requires {
+        Some(required) => admit(host, required, (&parts.headers, params), asker, &work).await?,
+        None => asker,
+    };
+    let too_long = |_| Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
+    let body = to_bytes(body, BODY).await.map_err(too_long)?;
+    let request = Some(request::map(parts, params.clone(), &body, &asker)?);
+    Ok(Call { handler: route.handler.clone(), at: route.at, request, asker, work })
 }
 
 /// The route that a request is for, and the parts of its path.

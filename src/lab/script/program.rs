@@ -56,6 +56,11 @@ impl Program {
         Ok(program)
     }
 
+    /// Whether one of its routes requires a token.
+    pub fn requires_tokens(&self) -> bool {
+        self.declared.routes.iter().any(|route| route.requires.is_some())
+    }
+
     /// Calls a handler.
     ///
     /// # Errors

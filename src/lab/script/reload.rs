@@ -82,6 +82,10 @@ impl Running {
 
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
     let program = Program::of(Source { file: file.display().to_string(), text })?;
+    if host.verifier.is_none() && program.requires_tokens() {
+        let what = "a route requires tokens, and this lab was started without an identity provider";
+        return Err(Error::usage(what, "end the lab, and start it anew"));
+    }
     migrate(host, &program)?;
     Ok(program)
 }

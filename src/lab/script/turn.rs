@@ -15,12 +15,15 @@ thread_local! {
 }
 
 /// Who asks, as logs and calls name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Asker {
     pub correlation_id: String,
     pub actor: Option<String>,
     pub role: Option<String>,
+    pub scope: Option<String>,
     pub site: Option<String>,
+    /// The token that was shown, as its header has it; a secret that goes on to other services and nowhere else.
+    pub bearer: Option<String>,
 }
 
 /// One call of a handler.

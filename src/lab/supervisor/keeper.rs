@@ -55,11 +55,18 @@ pub struct Keeper {
     past_exits: BTreeMap<String, u64>,
     lists: Lists,
     full: Option<FullLab>,
+    identity: Option<SocketAddr>,
 }
 
 impl Keeper {
     /// Prepares gateway and Prometheus; the replicas follow at the first round.
-    pub fn new(options: Options, folder: Folder, ports: Ports, lab: &LabFile) -> Result<Self, Error> {
+    pub fn new(
+        options: Options,
+        folder: Folder,
+        ports: Ports,
+        lab: &LabFile,
+        scripted: Scripted,
+    ) -> Result<Self, Error> {
         let replicas = if lab.database_only { 0 } else { options.replicas };
         // A lab that is started anew has another token: what was sent to the one before does not reach it.
         let desired = |slot, release: &Release| {
@@ -69,7 +76,7 @@ impl Keeper {
         let desired_slots = [desired(Slot::Blue, &options.blue), desired(Slot::Green, &options.green)];
         let mut keeper = Self {
             desired_slots,
-            scripted: Scripted::read(options.services.as_deref())?,
+            scripted,
             options,
             folder,
             ports,
@@ -77,12 +84,16 @@ impl Keeper {
             past_exits: BTreeMap::new(),
             lists: Lists::default(),
             full: None,
+            identity: lab.identity().ok(),
         };
         keeper.lists.tell(&keeper.folder, &keeper.parts)?;
         // First, since it takes longest.
         keeper.add_hosts(lab);
         if let Some(full) = lab.full {
             keeper.add_services(full);
+        }
+        if let Some(identity) = lab.identity {
+            keeper.add_service(Service::Identity, identity);
         }
         if !lab.database_only {
             keeper.add_gateway(lab);
@@ -127,11 +138,18 @@ impl Keeper {
 
     fn add_services(&mut self, full: FullLab) {
         for (service, address) in full.services() {
-            let name = service.name();
-            let launch = self.traced(name, service).arg("--folder").arg(self.folder.path());
-            self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
+            self.add_service(service, address);
         }
         self.full = Some(full);
+    }
+
+    fn add_service(&mut self, service: Service, address: SocketAddr) {
+        let name = service.name();
+        let mut launch = self.traced(name, service).arg("--folder").arg(self.folder.path());
+        if let (Service::Identity, Some(services)) = (service, &self.options.services) {
+            launch = launch.arg("--services").arg(services);
+        }
+        self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
     }
 
     fn add_gateway(&mut self, lab: &LabFile) {
@@ -200,6 +218,7 @@ impl Keeper {
             .arg(file)
             .args(["--service", service, "--replica", &name, "--listen", &address.to_string()])
             .arg(format!("--release={}", release.version))
+            .args(self.identity.iter().map(|address| format!("--identity-at={address}")))
             .args(release.faults.iter().map(|fault| format!("--fault={fault}")));
         let kind = Kind::Scripted { service: service.to_owned(), index, release };
         self.add_counted(Part::new(name, kind, address, (address, "/readyz"), launch));

@@ -28,6 +28,11 @@ impl Scripted {
         Ok(Self(services.into_iter().map(|service| (service, first())).collect()))
     }
 
+    /// Whether a route of one of them requires a token.
+    pub fn requires_tokens(&self) -> bool {
+        self.0.iter().any(|(service, _)| service.requires_tokens)
+    }
+
     /// What each is meant to be.
     pub fn desired(&self) -> Vec<ServiceStatus> {
         let status = |(service, release): &(ScriptedService, ServiceRelease)| ServiceStatus {

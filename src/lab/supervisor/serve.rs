@@ -10,7 +10,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{control, keeper::Keeper, ports::Ports, prometheus};
+use super::{control, keeper::Keeper, ports::Ports, prometheus, scripted::Scripted};
 use crate::{
     error::Error,
     lab::{
@@ -97,6 +97,8 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         true => Some(FullLab::plan(|service| ports.address(service.name()))?),
         false => None,
     };
+    let scripted = Scripted::read(options.services.as_deref())?;
+    let wants_identity = full.is_none() && scripted.requires_tokens();
     let lab = LabFile {
         protocol: PROTOCOL,
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
@@ -106,6 +108,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         prometheus: if wants_prometheus { Some(ports.address("prometheus")?) } else { None },
         token: state::new_token(),
         full,
+        identity: if wants_identity { Some(ports.address(Service::Identity.name())?) } else { None },
         database: cluster.as_ref().map(Cluster::known),
         database_only,
     };
@@ -120,7 +123,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         let publisher = Publisher::begin(services, folder.configuration())?;
         tokio::spawn(publisher.follow(stop.clone()));
     }
-    let keeper = Arc::new(Mutex::new(Keeper::new(options, folder.clone(), ports, &lab)?));
+    let keeper = Arc::new(Mutex::new(Keeper::new(options, folder.clone(), ports, &lab, scripted)?));
     let router = control::router(keeper.clone(), lab.token.clone());
     let stopped = stop.clone();
     tokio::spawn(async move {

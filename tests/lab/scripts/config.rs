@@ -143,7 +143,7 @@ fn one_call_of_a_handler_sees_one_configuration() {
         let ask = interlock::lab::http::Ask::get("/advice?pause=4s");
         runtime.block_on(client.ask(ask, crate::stage::PATIENCE)).unwrap().json::<Value>().unwrap()
     });
-    let active = "http_server_active_requests{service=\"orders\",replica=\"orders-0\"} 2";
+    let active = "http_server_active_requests{service=\"orders\",replica=\"orders-0\"} 1";
     until("it is at work", || model.metrics("orders-0").contains(active) || slow.is_finished());
     write(&model, "all: {advisory.enabled: true}\n");
     until("others see the change", || {

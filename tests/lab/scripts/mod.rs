@@ -9,3 +9,4 @@ mod guide;
 mod reload;
 mod stage;
 mod telemetry;
+mod tokens;

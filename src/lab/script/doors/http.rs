@@ -120,13 +120,15 @@ fn query(said: Option<&Dynamic>) -> Result<String, String> {
 /// Makes the call once, at the service's next replica.
 fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attempt: u32) -> Result<Reply, String> {
     let known = turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?;
-    let [subject, role, _] = &CLAIMS;
+    let [subject, role, scope] = &CLAIMS;
     let (asker, id) = (&turn.asker, REQUEST_ID);
     let headers = [
         (id.as_str(), Some(&asker.correlation_id)),
         (subject.as_str(), asker.actor.as_ref()),
         (role.as_str(), asker.role.as_ref()),
+        (scope.as_str(), asker.scope.as_ref()),
         (SITE, asker.site.as_ref()),
+        (header::AUTHORIZATION.as_str(), asker.bearer.as_ref()),
         (KEY, wanted.key.as_ref()),
     ];
     let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.as_str()))).collect();

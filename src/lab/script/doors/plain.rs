@@ -7,7 +7,7 @@ use super::{Given, refused};
 use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
 
 /// Everything that a script may call without a door's name, declarations included.
-pub const NAMES: [&str; 30] = [
+pub const NAMES: [&str; 31] = [
     "get",
     "post",
     "put",
@@ -23,6 +23,7 @@ pub const NAMES: [&str; 30] = [
     "states",
     "guard",
     "redact",
+    "requires",
     "setting",
     "counter",
     "gauge",
