@@ -201,6 +201,12 @@ impl Folder {
         self.0.join("identity.json")
     }
 
+    /// The secrets of webhooks.
+    #[must_use]
+    pub fn webhook_secrets(&self) -> PathBuf {
+        self.0.join("webhooks.json")
+    }
+
     /// The database of a scripted service.
     #[must_use]
     pub fn database_of(&self, service: &str) -> PathBuf {
@@ -298,7 +304,7 @@ fn is_of_lab(name: &str) -> bool {
             None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
         },
     };
-    matches!(stem, "lab" | "weights" | "backends" | "services" | "config" | "identity" | "processes" | "cluster") || stem.starts_with("host-")
+    matches!(stem, "lab" | "weights" | "backends" | "services" | "config" | "identity" | "webhooks" | "processes" | "cluster") || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.

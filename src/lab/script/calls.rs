@@ -13,10 +13,18 @@ pub struct Uses {
     pub defects: Vec<(String, Position)>,
     /// The settings that are asked for.
     pub settings: Vec<(String, Position)>,
+    pub webhooks: Webhooks,
     /// The services that a policy for calls is declared for.
     pub policies: Vec<(String, Position)>,
     /// Functions of doors that there are not, as they are written.
     pub unknown: Vec<(String, Position)>,
+}
+
+/// What a script does with webhooks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Webhooks {
+    pub sends: bool,
+    pub receives: bool,
 }
 
 /// A call to another service.
@@ -60,6 +68,11 @@ impl Uses {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {
             self.calls.extend(called(call));
+        } else if door == "webhook" && call.name == "send" {
+            self.webhooks.sends = true;
+            self.calls.extend(to(Method::POST, call));
+        } else if door == "webhook" {
+            self.webhooks.receives = true;
         } else if door == "config" {
             self.settings.extend(call.args.first().and_then(text));
         }
@@ -67,8 +80,11 @@ impl Uses {
 }
 
 fn called(call: &FnCallExpr) -> Option<Called> {
+    to(Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?, call)
+}
+
+fn to(method: Method, call: &FnCallExpr) -> Option<Called> {
     let (service, service_at) = text(call.args.first()?)?;
-    let method = Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?;
     Some(Called { method, service, service_at, path: call.args.get(1).and_then(text) })
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 
 use super::{
     config::Current,
@@ -10,6 +13,7 @@ use super::{
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     observed::Observed,
+    webhook::Secrets,
 };
 use crate::lab::{identity::Verifier, telemetry::Tracing};
 
@@ -26,6 +30,10 @@ pub struct Host {
     pub directory: Directory,
     pub config: Current,
     pub database: Database,
+    /// The secrets by which webhooks are signed and checked.
+    pub secrets: Secrets,
+    /// That a webhook was put into the outbox.
+    pub sent: Notify,
     /// Checks tokens, where the lab has an identity provider.
     pub verifier: Option<Verifier>,
     pub circuits: Circuits,

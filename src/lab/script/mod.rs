@@ -24,6 +24,7 @@ mod run;
 mod schedule;
 mod turn;
 mod value;
+mod webhook;
 
 pub use check::{Checked, check};
 pub use config::Publisher;
@@ -31,3 +32,4 @@ pub use directory::Instance;
 pub use faults::ServiceFaults;
 pub use folder::{ScriptedService, scripted};
 pub use process::{Options, serve};
+pub use webhook::make as make_secrets;

@@ -36,6 +36,8 @@ enum Series {
 struct Tables {
     /// By method, route and status.
     requests: BTreeMap<(String, String, u16), Histogram>,
+    /// By receiver and what came of them.
+    webhooks: BTreeMap<(String, &'static str), u64>,
     own: BTreeMap<String, BTreeMap<Labels, Series>>,
 }
 
@@ -69,6 +71,11 @@ impl Observed {
         let mut tables = self.tables();
         let key = (method.to_owned(), route.to_owned(), status);
         tables.requests.entry(key).or_default().observe(took.as_secs_f64());
+    }
+
+    /// Counts a try to deliver a webhook.
+    pub fn webhook(&self, receiver: &str, outcome: &'static str) {
+        *self.tables().webhooks.entry((receiver.to_owned(), outcome)).or_default() += 1;
     }
 
     /// Adds to a counter or a gauge, sets a gauge, or observes a value.
@@ -114,6 +121,12 @@ impl Observed {
             "Whether the script's file has changed to one that cannot run.",
         );
         page.sample("script_reload_failed", &[], u8::from(self.reload_failed.load(Ordering::Relaxed)));
+        if !tables.webhooks.is_empty() {
+            page.family("script_webhooks_total", Kind::Counter, "Tries to deliver a webhook, by receiver and outcome.");
+        }
+        for ((receiver, outcome), count) in &tables.webhooks {
+            page.sample("script_webhooks_total", &[("receiver", receiver), ("outcome", outcome)], count);
+        }
         for (name, family) in &tables.own {
             if let Some(metric) = declared.get(name) {
                 page.family(name, metric.kind, &metric.help);

@@ -19,7 +19,10 @@ use axum::{
 };
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::json;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -37,6 +40,7 @@ use super::{
     request,
     run::{Call, run},
     turn::Asker,
+    webhook::{Secrets, deliver},
 };
 use crate::{
     error::Error,
@@ -127,6 +131,8 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         tracing,
         directory: Directory::default(),
         config,
+        secrets: Secrets::read(&folder.webhook_secrets())?,
+        sent: Notify::new(),
         verifier: identity.map(|address| Verifier::new(address, SERVICES, tracing.clone())),
         circuits: Circuits::default(),
         limits: Limits::default(),
@@ -142,7 +148,8 @@ async fn start(replica: &Arc<Replica>) -> Result<(), Error> {
     migrated.map_err(|e| broken("the migrations", e))??;
     replica.started.store(true, Ordering::Relaxed);
     tracing::info!(service = replica.host.service, "started");
-    replica.running.follow(&replica.host, replica.stop.clone()).await;
+    let Replica { host, running, stop, .. } = &**replica;
+    tokio::join!(running.follow(host, stop.clone()), deliver(host, running, stop));
     std::future::pending().await
 }
 
@@ -243,7 +250,7 @@ async fn call(
     let too_long = |_| Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
     let body = to_bytes(body, BODY).await.map_err(too_long)?;
     let request = Some(request::map(parts, params.clone(), &body, &asker)?);
-    Ok(Call { handler: route.handler.clone(), at: route.at, request, asker, work })
+    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, asker, work })
 }
 
 /// The route that a request is for, and the parts of its path.

@@ -12,7 +12,7 @@ use super::{
     host::Host,
     place::{self, Source},
     program::{self, Program},
-    schedule,
+    schedule, webhook,
 };
 use crate::error::{Error, Fault};
 
@@ -95,7 +95,8 @@ fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
 /// # Errors
 /// Which one fails, with its place.
 pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
-    host.database.migrate(&program.declared.migrations).map_err(|(migration, why)| {
+    let migrations = [webhook::migrations(&program.uses), program.declared.migrations.clone()].concat();
+    host.database.migrate(&migrations).map_err(|(migration, why)| {
         let (what, hint) = place::split(&why);
         program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
     })

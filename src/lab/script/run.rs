@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use axum::body::Bytes;
 use http::StatusCode;
 use rhai::{EvalAltResult, FnPtr, Map, Position};
 
@@ -23,6 +24,8 @@ pub struct Call {
     pub at: Position,
     /// The request; a schedule has none.
     pub request: Option<Map>,
+    /// The request's body, as it came.
+    pub body: Bytes,
     pub asker: Asker,
     pub work: Arc<Work>,
 }
@@ -56,12 +59,15 @@ fn internal() -> Reply {
 }
 
 fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let Call { handler, at, request, asker, work } = call;
-    let turn = Rc::new(Turn::new(host, program.clone(), asker, work));
+    let Call { handler, at, request, body, asker, work } = call;
+    let turn = Rc::new(Turn::new(host, program.clone(), (asker, body), work));
     let done = turn::at(turn.clone(), || match request {
         Some(request) => program.call(&handler, (request,)),
         None => program.call(&handler, ()),
     });
+    if turn.sent.get() {
+        turn.host.sent.notify_one();
+    }
     match done {
         Ok(value) => Reply::of(value).unwrap_or_else(|why| {
             let hint = "a handler gives a value that JSON has, reply(...) or problem(...)";

@@ -1,11 +1,13 @@
 //! The call of a handler that a thread is at: its deadline, what it belongs to, and how doors find all of that.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use axum::body::Bytes;
 
 use super::{config::Taken, doors::Transaction, host::Host, program::Program};
 use crate::lab::telemetry::Work;
@@ -36,16 +38,21 @@ pub struct Turn {
     /// The pieces of work that it is within, the innermost last.
     works: RefCell<Vec<Arc<Work>>>,
     pub transaction: RefCell<Option<Transaction>>,
+    /// The body of the request, as it came.
+    pub body: Bytes,
+    /// Whether it has sent a webhook.
+    pub sent: Cell<bool>,
 }
 
 impl Turn {
     /// A call that is a part of `work`.
     #[must_use]
-    pub fn new(host: Arc<Host>, program: Arc<Program>, asker: Asker, work: Arc<Work>) -> Self {
+    pub fn new(host: Arc<Host>, program: Arc<Program>, (asker, body): (Asker, Bytes), work: Arc<Work>) -> Self {
         let deadline = Instant::now() + program.declared.deadline;
         let works = RefCell::new(vec![work]);
         let config = host.config.taken();
-        Self { host, program, asker, config, deadline, works, transaction: RefCell::new(None) }
+        let (transaction, sent) = (RefCell::new(None), Cell::new(false));
+        Self { host, program, asker, config, deadline, works, transaction, body, sent }
     }
 
     /// The time that is left.

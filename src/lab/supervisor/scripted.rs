@@ -28,6 +28,11 @@ impl Scripted {
         Ok(Self(services.into_iter().map(|service| (service, first())).collect()))
     }
 
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(service, _)| service.name.as_str())
+    }
+
     /// Whether a route of one of them requires a token.
     pub fn requires_tokens(&self) -> bool {
         self.0.iter().any(|(service, _)| service.requires_tokens)

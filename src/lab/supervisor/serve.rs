@@ -17,7 +17,7 @@ use crate::{
         database::{self, Cluster, DatabaseKind, Setting, Settings},
         features::Features,
         http::listen,
-        script::Publisher,
+        script::{Publisher, make_secrets},
         services::{FullLab, Service},
         state::{self, Folder, LabFile, PROTOCOL, broken, fault},
         status::Release,
@@ -120,6 +120,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         cluster.make_folder().map_err(|e| fault(&cluster.folder, &e))?;
     }
     if let Some(services) = &options.services {
+        make_secrets(&folder.webhook_secrets(), scripted.names())?;
         let publisher = Publisher::begin(services, folder.configuration())?;
         tokio::spawn(publisher.follow(stop.clone()));
     }

@@ -10,3 +10,4 @@ mod reload;
 mod stage;
 mod telemetry;
 mod tokens;
+mod webhooks;

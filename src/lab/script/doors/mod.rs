@@ -11,6 +11,7 @@ mod migrate;
 mod plain;
 mod sql;
 mod states;
+mod webhook;
 
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
@@ -22,7 +23,7 @@ pub use limit::Limits;
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 7] = [
+const NAMED: [(&str, &[&str]); 8] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
     ("sql", &["all", "one", "run", "transaction"]),
     ("states", &["advance"]),
@@ -30,10 +31,11 @@ const NAMED: [(&str, &[&str]); 7] = [
     ("log", &["info", "warn", "error"]),
     ("metric", &["add", "set", "observe"]),
     ("config", &["get"]),
+    ("webhook", &["send", "verify", "once"]),
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, states, limit, log, metric and config";
+pub const HINT: &str = "the doors are http, sql, states, limit, log, metric, config and webhook";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
@@ -45,6 +47,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("log", log::module().into());
     engine.register_static_module("metric", metric::module().into());
     engine.register_static_module("config", config::module().into());
+    engine.register_static_module("webhook", webhook::module().into());
 }
 
 /// Whether a door with that name can be asked that; none where there is no such door.

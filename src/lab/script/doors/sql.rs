@@ -66,15 +66,19 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
     Ok(i64::try_from(changed).unwrap_or(i64::MAX))
 }
 
-/// Does all of `inside` or nothing of it.
 fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
+    within_transaction(&turn, || inside.call_within_context::<Dynamic>(context, ()))
+}
+
+/// Does all of `inside` or nothing of it.
+pub(super) fn within_transaction(turn: &Turn, inside: impl FnOnce() -> Given<Dynamic>) -> Given<Dynamic> {
     if turn.transaction.borrow().is_some() {
         return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
     }
     let lease = turn.host.database.lease(turn.left()).map_err(out)?;
     turn.transaction.replace(Some(lease.begin().map_err(|e| failed(&e))?));
-    let done = turn.within("transaction", || inside.call_within_context::<Dynamic>(context, ()));
+    let done = turn.within("transaction", inside);
     let transaction = turn.transaction.take();
     let value = done?;
     match transaction {
@@ -85,7 +89,10 @@ fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic
 }
 
 /// Runs something on the connection of the transaction that the handler is in, or on any other.
-fn on_connection<T>(name: &str, run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>) -> Given<T> {
+pub(super) fn on_connection<T>(
+    name: &str,
+    run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
+) -> Given<T> {
     let turn = turn::current().map_err(refused)?;
     let done = turn.within(name, || match turn.transaction.borrow_mut().as_mut() {
         Some(transaction) => run(transaction.lease().connection()?),
