@@ -2,6 +2,7 @@
 
 mod bounds;
 mod check;
+mod commerce;
 mod config;
 mod defects;
 mod doors;

@@ -100,7 +100,7 @@ fn exchanged(model: &Model, code: &str, other: &[(&str, &str)]) -> Value {
     serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {done:?}"))
 }
 
-fn logged_in(model: &Model, user: &str) -> String {
+pub fn logged_in(model: &Model, user: &str) -> String {
     exchanged(model, &code(model, user), &[])["access_token"].as_str().unwrap().to_owned()
 }
 
