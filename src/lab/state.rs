@@ -304,7 +304,10 @@ fn is_of_lab(name: &str) -> bool {
             None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
         },
     };
-    matches!(stem, "lab" | "weights" | "backends" | "services" | "config" | "identity" | "webhooks" | "processes" | "cluster") || stem.starts_with("host-")
+    matches!(
+        stem,
+        "lab" | "weights" | "backends" | "services" | "config" | "identity" | "webhooks" | "processes" | "cluster"
+    ) || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.

@@ -52,9 +52,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let folder = Folder::new(&options.folder);
     let lab = folder.read_lab()?;
     let Options { upstream_timeout, defects, tracing, .. } = options;
-    let bearer = lab
-        .full
-        .map(|full| Bearer::new(Verifier::new(full.identity, TENANTS, tracing.clone()), defects));
+    let bearer = lab.full.map(|full| Bearer::new(Verifier::new(full.identity, TENANTS, tracing.clone()), defects));
     let shared = Arc::new(Shared {
         service: SERVICE,
         upstream_timeout,

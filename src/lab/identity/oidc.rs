@@ -101,16 +101,21 @@ pub async fn authorize(State(provider): State<Arc<Provider>>, Query(login): Quer
         Ok(code)
     });
     match &code {
-        Ok(code) => drop(back.query_pairs_mut().append_pair("code", code)),
+        Ok(code) => add(&mut back, "code", code),
         Err((error, why)) => {
-            drop(back.query_pairs_mut().append_pair("error", error).append_pair("error_description", why));
+            add(&mut back, "error", error);
+            add(&mut back, "error_description", why);
         }
     }
     if let Some(state) = &login.state {
-        back.query_pairs_mut().append_pair("state", state);
+        add(&mut back, "state", state);
     }
     (StatusCode::FOUND, [(header::LOCATION, back.to_string()), (header::CACHE_CONTROL, NO_STORE.to_owned())])
         .into_response()
+}
+
+fn add(back: &mut Url, name: &str, value: &str) {
+    back.query_pairs_mut().append_pair(name, value);
 }
 
 /// Exchanges a code for tokens.
@@ -214,7 +219,8 @@ mod tests {
         for uri in ["http://127.0.0.1/", "http://localhost:8000/callback?a=1", "http://[::1]:8000/"] {
             assert!(own(uri).is_some(), "{uri}");
         }
-        for uri in ["https://shop.example.org/", "http://10.0.0.1/", "http://127.0.0.1/#a", "shop:/callback", "//x", ""] {
+        for uri in ["https://shop.example.org/", "http://10.0.0.1/", "http://127.0.0.1/#a", "shop:/callback", "//x", ""]
+        {
             assert!(own(uri).is_none(), "{uri}");
         }
     }

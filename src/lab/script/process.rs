@@ -117,6 +117,7 @@ async fn follow_keys(replica: &Replica) {
 
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
     let Options { service, replica, version, identity, faults, tracing, .. } = options;
+    let verifier = identity.map(|address| Verifier::new(address, SERVICES, tracing.clone()));
     let config = Current::default();
     // A replica that is started anew runs on what the others run on.
     config.round(&folder.configuration());
@@ -133,7 +134,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         config,
         secrets: Secrets::read(&folder.webhook_secrets())?,
         sent: Notify::new(),
-        verifier: identity.map(|address| Verifier::new(address, SERVICES, tracing.clone())),
+        verifier,
         circuits: Circuits::default(),
         limits: Limits::default(),
         observed: Observed::default(),

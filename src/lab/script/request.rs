@@ -46,7 +46,9 @@ pub fn map(parts: &Parts, params: BTreeMap<String, String>, body: &Bytes, asker:
     map.insert("headers".into(), texts(parts.headers.keys().filter(is_shown).filter_map(header)).into());
     map.insert("body".into(), content(&parts.headers, body)?);
     map.insert("id".into(), asker.correlation_id.as_str().into());
-    for (name, value) in [("actor", &asker.actor), ("role", &asker.role), ("scope", &asker.scope), ("site", &asker.site)] {
+    for (name, value) in
+        [("actor", &asker.actor), ("role", &asker.role), ("scope", &asker.scope), ("site", &asker.site)]
+    {
         map.insert(name.into(), value.as_deref().map_or(Dynamic::UNIT, Into::into));
     }
     Ok(map)

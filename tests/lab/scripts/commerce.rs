@@ -40,7 +40,9 @@ impl Shop {
         model.raise(&[]);
         let shop = Self { model, asked: Cell::new(0) };
         let buyer = shop.buyer();
-        until("the services find each other", || shop.post(&buyer, "/cart", json!({ "sku": "mug", "quantity": 1 })).0 == 201);
+        until("the services find each other", || {
+            shop.post(&buyer, "/cart", json!({ "sku": "mug", "quantity": 1 })).0 == 201
+        });
         shop
     }
 
@@ -104,7 +106,9 @@ impl Shop {
     /// Pays for an order, and waits what becomes of it.
     fn paid(&self, token: &str, order: &str, card: &str) -> Value {
         assert_eq!(self.checkout(token, order, card, &self.new("checkout")), 202);
-        until("the payment is known", || ["confirmed", "failed"].contains(&self.state(token, order).as_str().unwrap_or_default()));
+        until("the payment is known", || {
+            ["confirmed", "failed"].contains(&self.state(token, order).as_str().unwrap_or_default())
+        });
         self.state(token, order)
     }
 
@@ -292,7 +296,8 @@ fn an_audit_names_the_request(shop: &Shop) -> Result<(), String> {
 fn no_log_shows_a_note(shop: &Shop) -> Result<(), String> {
     let note = shop.new("the key is under the mat");
     shop.cart(&shop.buyer(), &note, &shop.new("cart"));
-    let lines: Vec<_> = ["shop-0", "orders-0", "orders-1"].iter().flat_map(|name| shop.model.logged(name, &note)).collect();
+    let lines: Vec<_> =
+        ["shop-0", "orders-0", "orders-1"].iter().flat_map(|name| shop.model.logged(name, &note)).collect();
     holds(lines.is_empty(), lines)
 }
 
@@ -303,7 +308,8 @@ fn a_site_sees_its_own_orders(shop: &Shop) -> Result<(), String> {
 }
 
 fn a_webhook_is_signed(shop: &Shop) -> Result<(), String> {
-    let (id, event) = (shop.new("forged"), json!({ "order": shop.new("order"), "attempt": 1, "outcome": "authorized" }));
+    let (id, event) =
+        (shop.new("forged"), json!({ "order": shop.new("order"), "attempt": 1, "outcome": "authorized" }));
     let ask = Ask { headers: &[("webhook-id", &*id)], ..Ask::post("/webhooks/acquirer", event) };
     let answer = shop.model.try_ask("payments-0", ask).unwrap();
     holds(answer.status == 401, answer)
@@ -360,7 +366,8 @@ fn deploy(shop: &Shop, service: &str, fault: Option<&str>) {
 
 #[test]
 fn every_defect_fails_its_check_and_no_other_release_does() {
-    let listed: BTreeSet<_> = DEFECTS.iter().map(|(service, defect, _)| ((*service).into(), (*defect).into())).collect();
+    let listed: BTreeSet<_> =
+        DEFECTS.iter().map(|(service, defect, _)| ((*service).into(), (*defect).into())).collect();
     assert_eq!(declared(), listed, "each defect has its check, and each check its defect");
     let shop = Shop::up();
     let sound = |when: &str| {

@@ -52,7 +52,7 @@ post("/webhooks", |request| {
         sql::run("insert into seen values (?, ?, ?)", [event.charge, request.id, request.actor]);
     })
 });
-post("/refused", |request| problem(503, "never").with("retry-after", "0"));
+post("/refused", |request| problem(503, "never").header("retry-after", "0"));
 get("/seen", |request| sql::all("select charge, count(*) as times from seen group by charge order by charge"));
 get("/seen/{charge}", |request| sql::one("select * from seen where charge = ?", [request.params.charge]));
 "#;

@@ -93,9 +93,10 @@ impl Taken {
             false => self.value(service, name, setting),
         };
         let values = settings.iter().map(|(name, setting)| (name.clone(), value(name, setting)));
-        let rejected = self.published.rejected.as_ref().map(
-            |Rejected { at, place, what, hint }| json!({ "at": at, "place": place, "what": what, "hint": hint }),
-        );
+        let rejected =
+            self.published.rejected.as_ref().map(
+                |Rejected { at, place, what, hint }| json!({ "at": at, "place": place, "what": what, "hint": hint }),
+            );
         json!({
             "service": service,
             "replica": replica,

@@ -8,9 +8,8 @@ use crate::lab::script::{turn, value};
 /// The functions of the door.
 pub fn module() -> Module {
     let mut module = Module::new();
-    FuncRegistration::new("get").set_into_module(&mut module, |context: NativeCallContext<'_>, name: &str| {
-        placed(&context, get(name))
-    });
+    FuncRegistration::new("get")
+        .set_into_module(&mut module, |context: NativeCallContext<'_>, name: &str| placed(&context, get(name)));
     module
 }
 

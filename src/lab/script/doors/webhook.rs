@@ -39,10 +39,12 @@ pub fn module() -> Module {
     FuncRegistration::new("verify").set_into_module(&mut module, |context: NativeCallContext<'_>, request: Map| {
         placed(&context, verify(&request))
     });
-    FuncRegistration::new("once")
-        .set_into_module(&mut module, |context: NativeCallContext<'_>, request: Map, inside: FnPtr| {
+    FuncRegistration::new("once").set_into_module(
+        &mut module,
+        |context: NativeCallContext<'_>, request: Map, inside: FnPtr| {
             placed(&context, once(&context, request, &inside))
-        });
+        },
+    );
     module
 }
 

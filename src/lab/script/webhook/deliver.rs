@@ -136,7 +136,9 @@ fn tell(host: &Host, sent: &Sent, after: &After) {
     let service = &host.service;
     match after {
         After::Delivered => tracing::debug!(service, receiver, path, webhook = id, attempts, "webhook delivered"),
-        After::Again { why, .. } => tracing::debug!(service, receiver, path, webhook = id, attempts, "sent again: {why}"),
+        After::Again { why, .. } => {
+            tracing::debug!(service, receiver, path, webhook = id, attempts, "sent again: {why}")
+        }
         After::Failed { why } => {
             tracing::error!(service, receiver, path, webhook = id, attempts, "webhook given up: {why}");
         }

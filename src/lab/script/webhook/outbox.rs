@@ -14,7 +14,8 @@ pub const OUTBOX: &str = "create table webhook_outbox(
     attempts integer not null default 0, due integer not null, failed text
 ) strict; create index webhook_due on webhook_outbox(due) where failed is null";
 /// What was handled, so that it is not handled again.
-pub const HANDLED: &str = "create table webhook_handled(id text primary key, at integer not null) strict, without rowid;
+pub const HANDLED: &str =
+    "create table webhook_handled(id text primary key, at integer not null) strict, without rowid;
     create index webhook_handled_at on webhook_handled(at)";
 
 type Outcome<T> = Result<T, rusqlite::Error>;
@@ -44,11 +45,12 @@ pub fn add(connection: &Connection, sent: &Sent) -> Outcome<bool> {
         return Ok(false);
     }
     let Sent { id, service, path, body, headers, .. } = sent;
-    connection.prepare_cached(
-        "insert into webhook_outbox(id, service, path, body, headers, due) values (?1, ?2, ?3, ?4, ?5, ?6)
+    connection
+        .prepare_cached(
+            "insert into webhook_outbox(id, service, path, body, headers, due) values (?1, ?2, ?3, ?4, ?5, ?6)
          on conflict(id) do nothing",
-    )?
-    .execute(params![id, service, path, body, headers, now()])?;
+        )?
+        .execute(params![id, service, path, body, headers, now()])?;
     Ok(true)
 }
 
@@ -135,7 +137,14 @@ mod tests {
 
     fn webhook(id: &str) -> Sent {
         let text = |text: &str| text.to_owned();
-        Sent { id: text(id), service: text("shop"), path: text("/w"), body: text("{}"), headers: text("{}"), attempts: 1 }
+        Sent {
+            id: text(id),
+            service: text("shop"),
+            path: text("/w"),
+            body: text("{}"),
+            headers: text("{}"),
+            attempts: 1,
+        }
     }
 
     #[test]

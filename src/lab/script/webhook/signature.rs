@@ -136,6 +136,10 @@ mod tests {
     #[test]
     fn a_secret_is_shown_nowhere_and_has_a_length() {
         assert_eq!(format!("{:?}", Secret::read(&Secret::text())), "Some(Secret)");
-        assert!(["", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"].iter().all(|text| Secret::read(text).is_none()));
+        assert!(
+            ["", "whsec_", "whsec_AAAA", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+                .iter()
+                .all(|text| Secret::read(text).is_none())
+        );
     }
 }
