@@ -47,13 +47,13 @@ impl Shop {
     }
 
     /// A name that nobody had before.
-    fn new(&self, what: &str) -> String {
+    fn fresh(&self, what: &str) -> String {
         self.asked.set(self.asked.get() + 1);
         format!("{what}-{}", self.asked.get())
     }
 
     fn token(&self, role: &str, site: &str) -> String {
-        let subject = self.new(role);
+        let subject = self.fresh(role);
         let of = ["--subject", &subject, "--role", role, "--site", site, "--scope", "orders:write"];
         let done = self.model.run(&[&["lab", "token"][..], &of].concat());
         assert_eq!(done.code, Some(0), "{done:?}");
@@ -105,7 +105,7 @@ impl Shop {
 
     /// Pays for an order, and waits what becomes of it.
     fn paid(&self, token: &str, order: &str, card: &str) -> Value {
-        assert_eq!(self.checkout(token, order, card, &self.new("checkout")), 202);
+        assert_eq!(self.checkout(token, order, card, &self.fresh("checkout")), 202);
         until("the payment is known", || {
             ["confirmed", "failed"].contains(&self.state(token, order).as_str().unwrap_or_default())
         });
@@ -184,8 +184,8 @@ fn a_purchase_survives_the_end_of_those_who_are_at_it() {
     let shop = Shop::up();
     let buyers = ["payments-0", "acquirer-0", "orders-0"].map(|victim| (victim, shop.buyer()));
     let orders = buyers.map(|(victim, buyer)| {
-        let order = shop.cart(&buyer, "", &shop.new("cart"));
-        assert_eq!(shop.checkout(&buyer, &order, "4111", &shop.new("checkout")), 202);
+        let order = shop.cart(&buyer, "", &shop.fresh("cart"));
+        assert_eq!(shop.checkout(&buyer, &order, "4111", &shop.fresh("checkout")), 202);
         shop.model.signal(victim, Signal::SIGKILL);
         until("it is back", || shop.model.part(victim).ready && shop.model.part(victim).exits > 0);
         (buyer, order)
@@ -276,7 +276,7 @@ fn only_an_admin_approves(shop: &Shop) -> Result<(), String> {
 
 fn each_change_is_audited(shop: &Shop) -> Result<(), String> {
     let buyer = shop.buyer();
-    let order = shop.cart(&buyer, "", &shop.new("cart"));
+    let order = shop.cart(&buyer, "", &shop.fresh("cart"));
     shop.paid(&buyer, &order, "4111");
     let lines = shop.audit(&buyer, &order);
     let states: Vec<_> = lines.iter().map(|line| &line["state"]).collect();
@@ -284,7 +284,7 @@ fn each_change_is_audited(shop: &Shop) -> Result<(), String> {
 }
 
 fn an_audit_names_the_request(shop: &Shop) -> Result<(), String> {
-    let (buyer, cart, checkout) = (shop.buyer(), shop.new("cart"), shop.new("checkout"));
+    let (buyer, cart, checkout) = (shop.buyer(), shop.fresh("cart"), shop.fresh("checkout"));
     let order = shop.cart(&buyer, "", &cart);
     assert_eq!(shop.checkout(&buyer, &order, "4111", &checkout), 202);
     until("it is confirmed", || shop.state(&buyer, &order) == "confirmed");
@@ -294,22 +294,22 @@ fn an_audit_names_the_request(shop: &Shop) -> Result<(), String> {
 }
 
 fn no_log_shows_a_note(shop: &Shop) -> Result<(), String> {
-    let note = shop.new("the key is under the mat");
-    shop.cart(&shop.buyer(), &note, &shop.new("cart"));
+    let note = shop.fresh("the key is under the mat");
+    shop.cart(&shop.buyer(), &note, &shop.fresh("cart"));
     let lines: Vec<_> =
         ["shop-0", "orders-0", "orders-1"].iter().flat_map(|name| shop.model.logged(name, &note)).collect();
     holds(lines.is_empty(), lines)
 }
 
 fn a_site_sees_its_own_orders(shop: &Shop) -> Result<(), String> {
-    let order = shop.cart(&shop.buyer(), "", &shop.new("cart"));
+    let order = shop.cart(&shop.buyer(), "", &shop.fresh("cart"));
     let (status, seen) = shop.inside("orders-0", &shop.token("buyer", "south"), &format!("/orders/{order}"));
     holds(status == 404, seen)
 }
 
 fn a_webhook_is_signed(shop: &Shop) -> Result<(), String> {
     let (id, event) =
-        (shop.new("forged"), json!({ "order": shop.new("order"), "attempt": 1, "outcome": "authorized" }));
+        (shop.fresh("forged"), json!({ "order": shop.fresh("order"), "attempt": 1, "outcome": "authorized" }));
     let ask = Ask { headers: &[("webhook-id", &*id)], ..Ask::post("/webhooks/acquirer", event) };
     let answer = shop.model.try_ask("payments-0", ask).unwrap();
     holds(answer.status == 401, answer)
@@ -317,17 +317,17 @@ fn a_webhook_is_signed(shop: &Shop) -> Result<(), String> {
 
 fn each_attempt_has_its_key(shop: &Shop) -> Result<(), String> {
     let buyer = shop.buyer();
-    let order = shop.cart(&buyer, "", &shop.new("cart"));
+    let order = shop.cart(&buyer, "", &shop.fresh("cart"));
     shop.paid(&buyer, &order, "declined");
-    assert_eq!(shop.checkout(&buyer, &order, "4111", &shop.new("checkout")), 202);
+    assert_eq!(shop.checkout(&buyer, &order, "4111", &shop.fresh("checkout")), 202);
     let authorizations = shop.authorizations(&order);
     holds(authorizations.as_array().unwrap().len() == 2, authorizations)
 }
 
 fn tries_leave_time_between_them(shop: &Shop) -> Result<(), String> {
     let buyer = shop.buyer();
-    let order = shop.cart(&buyer, "", &shop.new("cart"));
-    assert_eq!(shop.checkout(&buyer, &order, "busy", &shop.new("checkout")), 202);
+    let order = shop.cart(&buyer, "", &shop.fresh("cart"));
+    assert_eq!(shop.checkout(&buyer, &order, "busy", &shop.fresh("checkout")), 202);
     let (_, tries) = shop.model.get("acquirer-0", &format!("/tries/{order}"));
     let at = |one: &Value| one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let times: Vec<_> = tries.as_array().unwrap().iter().map(at).collect();
@@ -358,7 +358,7 @@ fn declared() -> BTreeSet<(String, String)> {
 }
 
 fn deploy(shop: &Shop, service: &str, fault: Option<&str>) {
-    let (version, fault) = (shop.new("1.1"), fault.map(|fault| ["--fault", fault]));
+    let (version, fault) = (shop.fresh("1.1"), fault.map(|fault| ["--fault", fault]));
     let args = [&["lab", "deploy", service, "--version", &version][..], fault.as_ref().map_or(&[], |two| &two[..])];
     let done = shop.model.run(&args.concat());
     assert_eq!(done.code, Some(0), "{done:?}");

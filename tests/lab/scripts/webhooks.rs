@@ -214,11 +214,11 @@ bank server POST /charges/{id} 201
   bank internal transaction
     bank internal statement
     bank internal send webhook
-      bank client POST /webhooks -> shop 204
-        shop server POST /webhooks 204
-          shop internal transaction
-            shop internal note webhook
-            shop internal statement
+    bank client POST /webhooks -> shop 204
+      shop server POST /webhooks 204
+        shop internal transaction
+          shop internal note webhook
+          shop internal statement
 ";
 
 #[cfg(feature = "otlp")]
