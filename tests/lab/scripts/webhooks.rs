@@ -101,6 +101,15 @@ fn a_webhook_is_sent_with_its_transaction_and_says_whose_it_is() {
     model.close();
 }
 
+fn kill(model: &Model, name: &str) {
+    until("there is something to kill", || model.part(name).ready);
+    model.signal(name, Signal::SIGKILL);
+}
+
+fn all_up(model: &Model) -> bool {
+    ["bank-0", "shop-0", "shop-1"].iter().all(|name| model.part(name).ready)
+}
+
 /// Sender and receivers are killed while charges are made; each that was confirmed is handled in the end, and once.
 #[test]
 fn nothing_is_lost_or_handled_twice_whoever_is_killed() {
@@ -108,10 +117,10 @@ fn nothing_is_lost_or_handled_twice_whoever_is_killed() {
     let mut confirmed = Vec::new();
     for round in 0..90 {
         match round % 30 {
-            10 => model.signal("bank-0", Signal::SIGKILL),
-            15 => model.signal("shop-0", Signal::SIGKILL),
-            20 => model.signal("shop-1", Signal::SIGKILL),
-            25 => model.restart("bank-0"),
+            10 | 25 => kill(&model, "bank-0"),
+            15 => kill(&model, "shop-0"),
+            20 => kill(&model, "shop-1"),
+            29 => until("all are up", || all_up(&model)),
             _ => {}
         }
         let id = format!("c-{round:02}");
@@ -119,7 +128,6 @@ fn nothing_is_lost_or_handled_twice_whoever_is_killed() {
             confirmed.push(id);
         }
     }
-    until("all are up", || ["bank-0", "shop-0", "shop-1"].iter().all(|name| model.part(name).ready));
     until("nothing waits", || waiting(&model) == json!(0));
     // A charge whose confirmation was lost on its way was made all the same.
     let (_, made) = model.get("bank-0", "/charges");

@@ -42,7 +42,7 @@ pub fn module() -> Module {
     FuncRegistration::new("once").set_into_module(
         &mut module,
         |context: NativeCallContext<'_>, request: Map, inside: FnPtr| {
-            placed(&context, once(&context, request, &inside))
+            placed(&context, once(&context, &request, &inside))
         },
     );
     module
@@ -88,16 +88,18 @@ fn verify(request: &Map) -> Given<()> {
     }
 }
 
-/// Gives the body of a webhook to `inside`, within a transaction that also notes its id; one that was handled gives nothing.
-fn once(context: &NativeCallContext<'_>, request: Map, inside: &FnPtr) -> Given<Dynamic> {
+/// Gives the body of a webhook to `inside`, within a transaction that also notes its id, unless it was handled before. What
+/// comes of it is the same both times: nothing.
+fn once(context: &NativeCallContext<'_>, request: &Map, inside: &FnPtr) -> Given<()> {
     let turn = turn::current().map_err(refused)?;
     let no_id = || Box::<rhai::EvalAltResult>::from(Reply::problem(StatusCode::BAD_REQUEST, "a webhook has an id"));
-    let id = header(&request, ID).ok_or_else(no_id)?;
+    let id = header(request, ID).ok_or_else(no_id)?;
     let body = request.get("body").cloned().unwrap_or(Dynamic::UNIT);
-    within_transaction(&turn, || match on_connection("note webhook", |connection| note_handled(connection, &id))? {
+    let done = within_transaction(&turn, || match on_connection("note webhook", |on| note_handled(on, &id))? {
         true => inside.call_within_context::<Dynamic>(context, (body,)),
         false => Ok(Dynamic::UNIT),
-    })
+    });
+    done.map(drop)
 }
 
 fn header(request: &Map, name: &str) -> Option<Text> {
