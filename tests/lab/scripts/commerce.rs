@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use interlock::{
-    lab::http::{Answer, Ask},
-    process::Signal,
-};
+use interlock::lab::http::{Answer, Ask};
 use serde_json::{Value, json};
 
 use super::{
@@ -186,8 +183,7 @@ fn a_purchase_survives_the_end_of_those_who_are_at_it() {
     let orders = buyers.map(|(victim, buyer)| {
         let order = shop.cart(&buyer, "", &shop.fresh("cart"));
         assert_eq!(shop.checkout(&buyer, &order, "4111", &shop.fresh("checkout")), 202);
-        shop.model.signal(victim, Signal::SIGKILL);
-        until("it is back", || shop.model.part(victim).ready && shop.model.part(victim).exits > 0);
+        shop.model.restart(victim);
         (buyer, order)
     });
     for (buyer, order) in orders {
