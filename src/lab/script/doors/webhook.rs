@@ -48,7 +48,7 @@ pub fn module() -> Module {
     module
 }
 
-/// Sends a webhook once this handler, and the transaction that it is in, has ended well.
+/// Puts a webhook on its way: with the transaction that the handler is in, or at once.
 fn send(id: String, service: &str, path: &str, body: &Dynamic) -> Given<()> {
     let turn = turn::current().map_err(refused)?;
     let path = Template::parse(path).and_then(|template| template.fill(|_| None)).map_err(refused)?;
