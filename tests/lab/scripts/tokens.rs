@@ -260,6 +260,18 @@ fn tokens_outlive_the_provider_and_codes_do_not() {
     model.close();
 }
 
+/// Nobody could log in there.
+#[test]
+fn a_script_that_comes_to_require_tokens_waits_for_a_lab_with_a_provider() {
+    let model = Model::up(&[("stock", "get(\"/stock\", |request| 1);\n")]);
+    model.write("stock", "get(\"/stock\", requires(#{ role: \"clerk\" }), |request| 2);\n");
+    until("that is told", || !model.logged("stock-0", "started without an identity provider").is_empty());
+    assert_eq!(model.get("stock-0", "/stock"), (200, json!(1)), "the script before goes on");
+    let done = model.run(&["lab", "token", "--role", "clerk"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    model.close();
+}
+
 #[test]
 fn users_and_requirements_that_make_no_sense_are_found() {
     let model = Model::written(&[

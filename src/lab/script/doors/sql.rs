@@ -68,11 +68,11 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
 
 fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
-    within_transaction(&turn, || inside.call_within_context::<Dynamic>(context, ()))
+    in_transaction(&turn, || inside.call_within_context::<Dynamic>(context, ()))
 }
 
 /// Does all of `inside` or nothing of it.
-pub(super) fn within_transaction(turn: &Turn, inside: impl FnOnce() -> Given<Dynamic>) -> Given<Dynamic> {
+pub(super) fn in_transaction(turn: &Turn, inside: impl FnOnce() -> Given<Dynamic>) -> Given<Dynamic> {
     if turn.transaction.borrow().is_some() {
         return Err(refused("a transaction within a transaction -> do all of it in the outer one"));
     }

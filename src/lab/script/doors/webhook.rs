@@ -7,7 +7,7 @@ use super::{
     Given,
     http::asker_headers,
     placed, refused,
-    sql::{on_connection, within_transaction},
+    sql::{in_transaction, on_connection},
 };
 use crate::lab::{
     identity::now,
@@ -95,7 +95,7 @@ fn once(context: &NativeCallContext<'_>, request: &Map, inside: &FnPtr) -> Given
     let no_id = || Box::<rhai::EvalAltResult>::from(Reply::problem(StatusCode::BAD_REQUEST, "a webhook has an id"));
     let id = header(request, ID).ok_or_else(no_id)?;
     let body = request.get("body").cloned().unwrap_or(Dynamic::UNIT);
-    let done = within_transaction(&turn, || match on_connection("note webhook", |on| note_handled(on, &id))? {
+    let done = in_transaction(&turn, || match on_connection("note webhook", |on| note_handled(on, &id))? {
         true => inside.call_within_context::<Dynamic>(context, (body,)),
         false => Ok(Dynamic::UNIT),
     });
