@@ -383,11 +383,3 @@ fn every_defect_fails_its_check_and_no_other_release_does() {
     sound("afterwards");
     shop.model.close();
 }
-
-#[test]
-fn the_platform_has_nothing_wrong() {
-    let model = Model::written(&[]);
-    let done = model.run(&["lab", "check", &scripts().display().to_string()]);
-    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
-    assert!(done.out.starts_with("7 services, "), "{done:?}");
-}
