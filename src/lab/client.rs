@@ -362,6 +362,7 @@ mod tests {
             service: None,
             token: state::new_token(),
             full: None,
+            identity: None,
             database: None,
             database_only: false,
         };

@@ -16,7 +16,7 @@ use super::{
     },
     client::Lab,
     http::{Answer, Ask, Client},
-    identity::{AUDIENCE, Order, Token},
+    identity::{Order, TENANTS, Token},
     script::Instance,
     state,
     store::Outage,
@@ -34,7 +34,7 @@ const HINT: &str = "the logs in the lab's folder say more";
 /// # Errors
 /// Where the lab has no identity provider, or it does not answer or refuses.
 pub async fn token(lab: &Lab, order: &Order) -> Result<Token, Error> {
-    let client = Client::new(lab.file.full()?.identity, Some(lab.file.token.clone()));
+    let client = Client::new(lab.file.identity()?, Some(lab.file.token.clone()));
     let answer = ask("the identity provider", &client, Ask::post("/token", json!(order))).await?;
     read("the identity provider", &answer)
 }
@@ -55,9 +55,10 @@ pub async fn pass(lab: &Lab) -> Result<Option<String>, PortError> {
     }
     let order = Order {
         subject: "interlock".to_owned(),
-        audience: AUDIENCE.to_owned(),
+        audience: TENANTS.to_owned(),
         role: "viewer".to_owned(),
         scope: "tenants:read".to_owned(),
+        site: None,
         lifetime: PASS.as_secs(),
     };
     let issued = Instant::now();

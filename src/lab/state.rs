@@ -45,6 +45,9 @@ pub struct LabFile {
     /// Where the services of a full lab listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<FullLab>,
+    /// Where the identity provider listens that scripted services want, where the lab is not full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<SocketAddr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<LabDatabase>,
     /// Whether there is nothing else.
@@ -68,6 +71,19 @@ impl LabFile {
             Error::usage(
                 "this lab has no store, no identity provider and no alerts",
                 "end it, and start one that has them: `interlock lab up --full`",
+            )
+        })
+    }
+
+    /// The identity provider of the lab.
+    ///
+    /// # Errors
+    /// Where this lab has none.
+    pub fn identity(&self) -> Result<SocketAddr, Error> {
+        self.full.map(|full| full.identity).or(self.identity).ok_or_else(|| {
+            Error::usage(
+                "this lab has no identity provider",
+                "end it, and start one that has: `interlock lab up --full`, or with a script that requires tokens",
             )
         })
     }
@@ -182,6 +198,24 @@ impl Folder {
         self.0.join("services.json")
     }
 
+    /// The configuration that scripted services run on.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.0.join("config.json")
+    }
+
+    /// The key of the identity provider; a secret.
+    #[must_use]
+    pub fn signing_key(&self) -> PathBuf {
+        self.0.join("identity.json")
+    }
+
+    /// The secrets of webhooks.
+    #[must_use]
+    pub fn webhook_secrets(&self) -> PathBuf {
+        self.0.join("webhooks.json")
+    }
+
     /// The database of a scripted service.
     #[must_use]
     pub fn database_of(&self, service: &str) -> PathBuf {
@@ -279,7 +313,10 @@ fn is_of_lab(name: &str) -> bool {
             None => return matches!(name, PROMETHEUS | "store.sqlite" | "store.sqlite-journal"),
         },
     };
-    matches!(stem, "lab" | "weights" | "backends" | "services" | "processes" | "cluster") || stem.starts_with("host-")
+    matches!(
+        stem,
+        "lab" | "weights" | "backends" | "services" | "config" | "identity" | "webhooks" | "processes" | "cluster"
+    ) || stem.starts_with("host-")
 }
 
 /// Reads a JSON document; none where there is no such file.

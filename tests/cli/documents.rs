@@ -21,8 +21,15 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Platform files load with the SLO files that they name, scenarios fit their diagrams; no file lies there that nobody
-/// reads.
+/// The configuration and the users of scripted services.
+fn is_beside_scripts(file: &Path) -> bool {
+    let is_script = |path: &Path| path.extension().is_some_and(|e| e == "rhai");
+    let mut beside = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    (file.ends_with("config.yaml") || file.ends_with("users.yaml")) && beside.any(|path| is_script(&path))
+}
+
+/// Platform files load with the SLO files that they name, scenarios fit their diagrams, scripted services have nothing wrong; no
+/// file lies there that nobody reads.
 #[test]
 fn every_document_that_is_shipped_loads() {
     let files = yaml_files(&scenarios());
@@ -43,6 +50,14 @@ fn every_document_that_is_shipped_loads() {
         let document = interlock::document::only(&name, &text).unwrap();
         let drill: interlock::document::Drill = document.parse().unwrap();
         drill.check(&document).unwrap();
+        read.push(file.clone());
+    }
+    for file in files.iter().filter(|file| is_beside_scripts(file)) {
+        #[cfg(feature = "lab")]
+        {
+            let checked = interlock(&scenarios(), &["lab", "check", file.parent().unwrap().to_str().unwrap()]);
+            assert_eq!(checked.code, 0, "{}", checked.out);
+        }
         read.push(file.clone());
     }
     for file in files {

@@ -26,6 +26,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A way of routing is one file, its part of the platform file included.
     ("adapters/kube/routing", &["document"]),
     ("lab", &["error", "model", "ports", "process"]),
+    // What people write beside their scripts is read as all documents are.
+    ("lab/script/config", &["document", "slo"]),
+    ("lab/identity/users", &["document"]),
     ("report", &["document", "error", "guard", "journal", "model", "operation", "ports", "sequence", "slo"]),
     (
         "app",

@@ -56,7 +56,7 @@ enum Command {
     Address(AddressArgs),
     /// Look what is wrong with services that are scripts, before any of them starts
     Check(CheckArgs),
-    /// Print a token for the requests to a full lab
+    /// Print a token for the requests to a full lab, or to scripts that require one
     Token(TokenArgs),
     /// List the alerts that a full lab has raised
     Alerts(AlertsArgs),

@@ -60,8 +60,8 @@ enum Role {
     Tenant(Box<Tenant>),
     /// Keep the tenants
     Store(ServiceArgs),
-    /// Sign tokens
-    Identity(ServiceArgs),
+    /// Log users in, and sign tokens
+    Identity(IdentityArgs),
     /// Take logs, and raise alerts
     Alerts(ServiceArgs),
     /// Deliver events to the scripts that subscribe to them
@@ -108,6 +108,23 @@ impl From<BackingArgs> for backing::Options {
     }
 }
 
+/// What the identity provider is started with.
+#[derive(Debug, clap::Args)]
+struct IdentityArgs {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The folder of the scripts, with the users
+    #[arg(long)]
+    services: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    fn options(self, tracing: Tracing) -> identity::Options {
+        let Self { service: ServiceArgs { folder, .. }, services } = self;
+        identity::Options { folder, services, tracing }
+    }
+}
+
 /// What a process does about traces.
 #[derive(Debug, clap::Args)]
 struct TracesArgs {
@@ -146,7 +163,7 @@ impl Role {
             Self::Queue(_) => (Traces::Pass, own(Backing::Queue.name())),
             Self::Gateway { traces, .. } => (traces.traces(), of(Service::Gateway)),
             Self::Store(args) => (args.traces.traces(), of(Service::Store)),
-            Self::Identity(args) => (args.traces.traces(), of(Service::Identity)),
+            Self::Identity(args) => (args.service.traces.traces(), of(Service::Identity)),
             Self::Alerts(args) => (args.traces.traces(), of(Service::Alerts)),
             Self::Script(args) => {
                 let Script { service, release, replica, slot, .. } = &**args;
@@ -187,6 +204,9 @@ struct Script {
     /// The version that it runs
     #[arg(long)]
     release: String,
+    /// Where the identity provider is
+    #[arg(long)]
+    identity_at: Option<SocketAddr>,
     /// What is wrong with it
     #[arg(long)]
     fault: Vec<String>,
@@ -196,8 +216,10 @@ struct Script {
 
 impl Script {
     fn options(self, tracing: Tracing) -> script::Options {
-        let Self { folder, file, service, replica, slot, listen, release: version, fault: faults, .. } = self;
-        script::Options { folder, file, service, replica, slot, listen, version, faults, tracing }
+        let Self { folder, file, service, replica, slot, listen, release: version, identity_at, fault: faults, .. } =
+            self;
+        let identity = identity_at;
+        script::Options { folder, file, service, replica, slot, listen, version, identity, faults, tracing }
     }
 }
 
@@ -295,7 +317,7 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             }
             Role::Tenant(args) => tenant::serve(args.options(tracing)?, stop).await,
             Role::Store(args) => store::serve(&args.folder, tracing, stop).await,
-            Role::Identity(args) => identity::serve(&args.folder, tracing, stop).await,
+            Role::Identity(args) => identity::serve(args.options(tracing), stop).await,
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
             Role::Bus(args) => backing::serve(Backing::Bus, args.into(), stop).await,
             Role::Queue(args) => backing::serve(Backing::Queue, args.into(), stop).await,

@@ -13,7 +13,7 @@ use crate::{
     lab::{
         Lab,
         backing::Backing,
-        identity::{AUDIENCE, Order},
+        identity::{Order, SERVICES, TENANTS},
         operate,
     },
     model::HumanDuration,
@@ -32,15 +32,18 @@ pub(super) struct Wanted {
     /// Who shows it
     #[arg(long, default_value = "user", value_name = "NAME")]
     subject: String,
-    /// What its owner is: `viewer` may read, `admin` may write as well
-    #[arg(long, default_value = "admin", value_parser = ["viewer", "admin"])]
+    /// What its owner is; for tenants `viewer` may read, `admin` may write as well
+    #[arg(long, default_value = "admin")]
     role: String,
     /// What its owner has agreed to; as often as needed, tenants:read and tenants:write unless given
     #[arg(long)]
     scope: Vec<String>,
-    /// Whom it is meant for
-    #[arg(long, default_value = AUDIENCE)]
-    audience: String,
+    /// The site that its owner belongs to
+    #[arg(long)]
+    site: Option<String>,
+    /// Whom it is meant for: `tenants` in a full lab, and `services`, which are the scripts, in others
+    #[arg(long)]
+    audience: Option<String>,
     /// How long it holds
     #[arg(long, default_value = "1h", value_name = "TIME", allow_hyphen_values = true)]
     lifetime: HumanDuration,
@@ -113,19 +116,22 @@ impl FromStr for Chosen {
 }
 
 impl Wanted {
-    fn order(self) -> Order {
+    fn order(self, lab: &Lab) -> Order {
         let scope = match self.scope.is_empty() {
             true => "tenants:read tenants:write".to_owned(),
             false => self.scope.join(" "),
         };
-        let Self { subject, role, audience, lifetime, .. } = self;
-        Order { subject, audience, role, scope, lifetime: lifetime.0.as_secs() }
+        let usual = if lab.file.full.is_some() { TENANTS } else { SERVICES };
+        let Self { subject, role, site, audience, lifetime, .. } = self;
+        let audience = audience.unwrap_or_else(|| usual.to_owned());
+        Order { subject, audience, role, scope, site, lifetime: lifetime.0.as_secs() }
     }
 }
 
 /// Prints a token.
 pub(super) async fn token(at: At, wanted: Wanted) -> Result<Exit, Error> {
-    let token = operate::token(&Lab::open(&at.folder)?, &wanted.order()).await?;
+    let lab = Lab::open(&at.folder)?;
+    let token = operate::token(&lab, &wanted.order(&lab)).await?;
     show::token(&token, at.output)?;
     Ok(Exit::Kept)
 }

@@ -1,91 +1,35 @@
-//! Whether a request shows a valid token, checked with the identity provider's keys, which are kept.
+//! Whether a request may pass: it shows a valid token, whose claims take the token's place.
 
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock},
-    time::{Duration, Instant},
-};
-
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use tokio::sync::Mutex;
+use http::{HeaderMap, HeaderValue, header};
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{
     features::GatewayDefect,
     http::CLAIMS,
-    identity::{Claims, Invalid, JWKS, Jwt, KeySet},
-    telemetry::{Call, Peer, Tracing, Work},
+    identity::{Claims, Jwt, MISSING, Verifier},
+    telemetry::Work,
 };
 
-/// How long the identity provider may take to tell its keys.
-const WITHIN: Duration = Duration::from_secs(2);
-/// How long the keys are kept before they are asked for again.
-const KEPT: Duration = Duration::from_secs(300);
-/// How often they are asked for at most, whatever keys tokens name.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-/// How many tokens are remembered as valid; all are forgotten when there are more.
-const SEEN: usize = 1024;
-
-/// Checks tokens.
+/// Checks the tokens of requests.
 pub struct Bearer {
-    identity: Peer,
-    tracing: Tracing,
+    verifier: Verifier,
     defects: Vec<GatewayDefect>,
-    keys: RwLock<Option<KeySet>>,
-    /// Tokens whose signature, audience and issuer were found right with the present keys.
-    seen: RwLock<HashMap<String, Claims>>,
-    /// When the keys were asked for last; held while they are.
-    asked: Mutex<Option<Instant>>,
 }
 
 impl Bearer {
-    /// Without keys yet.
-    pub fn new(identity: Peer, tracing: Tracing, defects: Vec<GatewayDefect>) -> Self {
-        Self { identity, tracing, defects, keys: RwLock::default(), seen: RwLock::default(), asked: Mutex::default() }
+    /// Checks with `verifier`, as far as the defects leave that.
+    pub const fn new(verifier: Verifier, defects: Vec<GatewayDefect>) -> Self {
+        Self { verifier, defects }
     }
 
     /// Whether there are keys to check with.
     pub fn is_ready(&self) -> bool {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.verifier.is_ready()
     }
 
     /// Keeps the keys fresh until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        loop {
-            self.refresh().await;
-            let wait = if self.is_ready() { KEPT } else { AGAIN_AFTER };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-    }
-
-    /// Asks for the keys, unless that was done a moment ago. It belongs to no request, and is a trace of its own.
-    async fn refresh(&self) {
-        let mut asked = self.asked.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
-            return;
-        }
-        let call = Call { method: Method::GET, template: JWKS, path: JWKS, headers: &[], body: None, resent: 0 };
-        let answer = self.identity.call(&self.tracing.own(), call, WITHIN).await;
-        let keys = answer.and_then(|answer| match answer.status {
-            StatusCode::OK => answer.json::<KeySet>(),
-            status => Err(status.to_string()),
-        });
-        match keys {
-            Ok(keys) => {
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
-                self.seen.write().unwrap_or_else(PoisonError::into_inner).clear();
-            }
-            Err(why) => tracing::warn!("the identity provider's keys: {why}"),
-        }
-        *asked = Some(Instant::now());
-    }
-
-    fn known(&self, id: &str) -> Option<Vec<u8>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.find(id)
+        self.verifier.follow(stop).await;
     }
 
     /// Checks the token of a request, and puts what it says in its place.
@@ -102,7 +46,7 @@ impl Bearer {
             token.and_then(|token| Jwt::parse(token)?.unchecked()).ok_or(MISSING)
         } else {
             let validating = work.map(|work| work.internal("validate token"));
-            let checked = self.check(token).await;
+            let checked = self.verifier.check(token).await;
             if let (Some(validating), Err(why)) = (&validating, &checked) {
                 validating.fail("invalid token", *why);
             }
@@ -114,45 +58,4 @@ impl Bearer {
         }
         Ok(())
     }
-
-    async fn check(&self, token: Option<&str>) -> Result<Claims, &'static str> {
-        let token = token.ok_or(MISSING)?;
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
-        if let Some(claims) = seen {
-            return if now() < claims.exp { Ok(claims) } else { Err(EXPIRED) };
-        }
-        let jwt = Jwt::parse(token).ok_or(MALFORMED)?;
-        let id = jwt.key_id().ok_or(MALFORMED)?;
-        let mut key = self.known(id);
-        if key.is_none() {
-            // The identity provider has a new key since it was started again.
-            self.refresh().await;
-            key = self.known(id);
-        }
-        let key = key.ok_or("the token is signed with an unknown key")?;
-        let claims = jwt.check(&key, now());
-        if let Ok(claims) = &claims {
-            let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() >= SEEN {
-                seen.clear();
-            }
-            seen.insert(token.to_owned(), claims.clone());
-        }
-        claims.map_err(|why| match why {
-            Invalid::Signature => "the token's signature is wrong",
-            Invalid::Expired => EXPIRED,
-            Invalid::Audience => "the token is meant for another audience",
-            Invalid::Issuer => "the token has another issuer",
-            Invalid::Malformed => MALFORMED,
-        })
-    }
-}
-
-const MISSING: &str = "a bearer token is asked for";
-const MALFORMED: &str = "the token is malformed";
-const EXPIRED: &str = "the token has expired";
-
-/// Seconds since 1970, as tokens have them.
-fn now() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
 }

@@ -16,13 +16,13 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        Service,
         connections::Connections,
         features::GatewayDefect,
         flight::Flights,
         http::listen,
+        identity::{TENANTS, Verifier},
         state::Folder,
-        telemetry::{Peer, Tracing},
+        telemetry::Tracing,
     },
 };
 
@@ -51,9 +51,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let folder = Folder::new(&options.folder);
     let lab = folder.read_lab()?;
     let Options { upstream_timeout, defects, tracing, .. } = options;
-    let bearer = lab
-        .full
-        .map(|full| Bearer::new(Peer::new(Service::Identity.name().into(), full.identity), tracing.clone(), defects));
+    let bearer = lab.full.map(|full| Bearer::new(Verifier::new(full.identity, TENANTS, tracing.clone()), defects));
     let shared = Arc::new(Shared {
         service: lab.service().to_owned(),
         upstream_timeout,

@@ -1,11 +1,19 @@
 //! What a token says.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
-/// Who issues the lab's tokens.
-pub const ISSUER: &str = "interlock-lab";
 /// Whom the gateway takes tokens for.
-pub const AUDIENCE: &str = "tenants";
+pub const TENANTS: &str = "tenants";
+/// Whom scripted services take tokens for; one token for all, since they pass it on.
+pub const SERVICES: &str = "services";
+
+/// Who issues the lab's tokens: the provider itself, by where it listens.
+#[must_use]
+pub fn issuer(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
 
 /// The claims of a token (RFC 7519; the scope as RFC 9068 has it).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +31,22 @@ pub struct Claims {
     pub role: String,
     /// What its owner has agreed to, with blanks between.
     pub scope: String,
+    /// The site that its owner belongs to, where there are sites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+}
+
+/// The claims of an ID token: who has logged in, for the client (OpenID Connect Core 1.0, section 2).
+#[derive(Debug, Serialize)]
+pub struct IdClaims {
+    pub iss: String,
+    pub sub: String,
+    /// The client.
+    pub aud: String,
+    pub iat: u64,
+    pub exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
 }
 
 /// What token is wanted.
@@ -36,6 +60,9 @@ pub struct Order {
     pub role: String,
     /// What its owner has agreed to, with blanks between.
     pub scope: String,
+    /// The site that its owner belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// How long it holds, in seconds.
     pub lifetime: u64,
 }
@@ -49,4 +76,10 @@ pub struct Token {
     pub token_type: String,
     /// How long it holds, in seconds.
     pub expires_in: u64,
+    /// What was granted, where the answer is to a client that has asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Who has logged in; a secret as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
 }

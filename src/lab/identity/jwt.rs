@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::claims::{AUDIENCE, Claims, ISSUER};
+use super::claims::Claims;
 
 /// The one algorithm that is signed and taken (RFC 8037, section 3.1).
 const ALGORITHM: &str = "EdDSA";
@@ -17,6 +17,13 @@ struct Header {
     alg: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kid: Option<String>,
+}
+
+/// What a token is checked for beside its signature and its time.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    pub issuer: String,
+    pub audience: &'static str,
 }
 
 /// Why a token is refused.
@@ -90,7 +97,7 @@ impl<'a> Jwt<'a> {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn check(&self, key: &[u8], now: u64) -> Result<Claims, Invalid> {
+    pub fn check(&self, key: &[u8], now: u64, expected: &Expected) -> Result<Claims, Invalid> {
         let signature = URL_SAFE_NO_PAD.decode(self.signature).map_err(|_| Invalid::Malformed)?;
         if self.header.alg != ALGORITHM {
             return Err(Invalid::Malformed);
@@ -100,9 +107,9 @@ impl<'a> Jwt<'a> {
         let claims = self.unchecked().ok_or(Invalid::Malformed)?;
         if claims.exp < now {
             Err(Invalid::Expired)
-        } else if claims.iss != ISSUER {
+        } else if claims.iss != expected.issuer {
             Err(Invalid::Issuer)
-        } else if claims.aud != AUDIENCE {
+        } else if claims.aud != expected.audience {
             Err(Invalid::Audience)
         } else {
             Ok(claims)
@@ -114,7 +121,7 @@ impl<'a> Jwt<'a> {
 ///
 /// # Errors
 /// Where they cannot be written as JSON.
-pub(super) fn sign(pair: &Ed25519KeyPair, id: &str, claims: &Claims) -> Result<String, serde_json::Error> {
+pub(super) fn sign(pair: &Ed25519KeyPair, id: &str, claims: &impl Serialize) -> Result<String, serde_json::Error> {
     let header = Header { typ: Some("JWT".into()), alg: ALGORITHM.into(), kid: Some(id.into()) };
     let signed = format!("{}.{}", encoded(&header)?, encoded(claims)?);
     let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
@@ -136,14 +143,19 @@ mod tests {
 
     fn claims() -> Claims {
         Claims {
-            iss: ISSUER.into(),
+            iss: "http://127.0.0.1:1".into(),
             sub: "somebody".into(),
-            aud: AUDIENCE.into(),
+            aud: "tenants".into(),
             iat: 0,
             exp: 1000,
             role: "viewer".into(),
             scope: "tenants:read".into(),
+            site: None,
         }
+    }
+
+    fn expected() -> Expected {
+        Expected { issuer: "http://127.0.0.1:1".into(), audience: "tenants" }
     }
 
     fn key(signer: &Signer, token: &str) -> Option<Vec<u8>> {
@@ -153,7 +165,7 @@ mod tests {
 
     fn check(signer: &Signer, token: &str, now: u64) -> Result<Claims, Invalid> {
         let signed = signer.sign(&claims()).unwrap();
-        Jwt::parse(token).ok_or(Invalid::Malformed)?.check(&key(signer, &signed).unwrap(), now)
+        Jwt::parse(token).ok_or(Invalid::Malformed)?.check(&key(signer, &signed).unwrap(), now, &expected())
     }
 
     #[test]

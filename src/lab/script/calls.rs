@@ -14,6 +14,9 @@ pub struct Uses {
     pub calls: Vec<Called>,
     /// The defects that are asked for.
     pub defects: Vec<(String, Position)>,
+    /// The settings that are asked for.
+    pub settings: Vec<(String, Position)>,
+    pub webhooks: Webhooks,
     /// The services that a policy for calls is declared for.
     pub policies: Vec<(String, Position)>,
     /// The events that are published, and the jobs that are added.
@@ -32,6 +35,13 @@ pub struct Sends {
     pub to: Backing,
     /// Topic or job, where it is written down.
     pub topic: Option<(String, Position)>,
+}
+
+/// What a script does with webhooks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Webhooks {
+    pub sends: bool,
+    pub receives: bool,
 }
 
 /// A call to another service.
@@ -61,6 +71,12 @@ pub fn uses(ast: &AST) -> Uses {
 }
 
 impl Uses {
+    /// Whether messages are taken or sent, or something is done once.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        self.once || !self.backings().is_empty()
+    }
+
     /// The processes behind its doors.
     #[must_use]
     pub fn backings(&self) -> BTreeSet<Backing> {
@@ -85,13 +101,23 @@ impl Uses {
             self.sends.push(Sends { to, topic: call.args.first().and_then(text) });
         } else if door == "sql" && call.name == "once" {
             self.once = true;
+        } else if door == "webhook" && call.name == "send" {
+            self.webhooks.sends = true;
+            self.calls.extend(to(Method::POST, call));
+        } else if door == "webhook" {
+            self.webhooks.receives = true;
+        } else if door == "config" {
+            self.settings.extend(call.args.first().and_then(text));
         }
     }
 }
 
 fn called(call: &FnCallExpr) -> Option<Called> {
+    to(Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?, call)
+}
+
+fn to(method: Method, call: &FnCallExpr) -> Option<Called> {
     let (service, service_at) = text(call.args.first()?)?;
-    let method = Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?;
     Some(Called { method, service, service_at, path: call.args.get(1).and_then(text) })
 }
 

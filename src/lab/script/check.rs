@@ -9,6 +9,7 @@ use rhai::Position;
 
 use super::{
     calls::{Called, Sends},
+    config::{self, Settings},
     declared::{Route, Subscription},
     doors,
     folder::{ScriptedService, files, misnamed},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Fault},
-    lab::backing::Backing,
+    lab::{backing::Backing, identity::check_users},
 };
 
 /// What came of a check.
@@ -58,6 +59,7 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         findings.extend(name(service));
         findings.extend(doors(service));
         findings.extend(defects(service));
+        findings.extend(settings(service));
         findings.extend(twice(service, &readable[..at]));
         findings.extend(behind_gateway(service, &readable[..at]));
         findings.extend(service.program.uses.calls.iter().filter_map(|call| {
@@ -73,6 +75,8 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         findings.extend(unpublished(&readable));
     }
     findings.extend(shared_jobs(&readable));
+    findings.extend(check_users(folder)?);
+    findings.extend(config::check(folder, &declared(&names, &readable))?);
     findings.sort_by(|a, b| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.place.line, fault.place.column);
         key(a).cmp(&key(b))
@@ -101,6 +105,7 @@ impl Readable {
             backings,
             replicas: declared.replicas.unwrap_or(1),
             in_slots: declared.slots.is_some(),
+            requires_tokens: self.program.requires_tokens(),
             in_postgres: declared.postgres.is_some(),
             name: self.name,
             file: self.file,
@@ -135,6 +140,30 @@ fn defects(service: &Readable) -> Vec<Fault> {
         service.fault(*at, what, format!("declare it at the top: defect(\"{name}\", \"what goes wrong\")"))
     });
     unused.chain(unknown).collect()
+}
+
+/// Settings that are declared and never asked for, and the other way round.
+fn settings(service: &Readable) -> Vec<Fault> {
+    let (declared, asked) = (&service.program.declared.settings, &service.program.uses.settings);
+    let unused = declared.iter().filter(|(name, _)| !asked.iter().any(|(one, _)| one == *name));
+    let unused = unused.map(|(name, setting)| {
+        let what = format!("the setting `{name}` is declared and never asked for");
+        service.fault(setting.at, what, format!("ask for it where it changes something: config::get(\"{name}\")"))
+    });
+    let unknown = asked.iter().filter(|(name, _)| !declared.contains_key(name)).map(|(name, at)| {
+        let what = format!("the setting `{name}` is asked for and never declared");
+        service.fault(*at, what, format!("declare it at the top with its default: setting(\"{name}\", false)"))
+    });
+    unused.chain(unknown).collect()
+}
+
+/// The settings of all services; none of those that cannot be read.
+fn declared(names: &[String], readable: &[Readable]) -> BTreeMap<String, Option<Settings>> {
+    let settings = |name: &String| {
+        let found = readable.iter().find(|service| service.name == *name);
+        (name.clone(), found.map(|service| service.program.declared.settings.clone()))
+    };
+    names.iter().map(settings).collect()
 }
 
 /// A route has one service, or nobody can say whose it is.

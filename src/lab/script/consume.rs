@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::body::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rhai::{Dynamic, Map};
 use serde_json::{Value, json};
@@ -196,6 +197,7 @@ async fn called(
         at: subscription.at,
         message: Some(MessageKey { subscription: subscription.name.clone(), id: message.id.clone() }),
         asker: asker(&message.about),
+        body: Bytes::new(),
         request: subscription.every.is_none().then(|| map(message, attempt)),
         work: work.clone(),
     };
@@ -219,7 +221,7 @@ async fn end(host: &Host, from: Backing, held: Held, failed: Option<String>) {
 
 fn asker(About { correlation_id, actor, role, site, .. }: &About) -> Asker {
     let (correlation_id, actor) = (correlation_id.clone(), actor.clone());
-    Asker { correlation_id, actor, role: role.clone(), site: site.clone() }
+    Asker { correlation_id, actor, role: role.clone(), site: site.clone(), ..Asker::default() }
 }
 
 fn headers(about: &About) -> HeaderMap {

@@ -1,15 +1,17 @@
 //! The functions by which a script declares what it is; they work while the file is read, and in no handler.
 
 use std::{
-    collections::btree_map::Entry,
+    collections::{BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use http::Method;
-use rhai::{Array, Engine, EvalAltResult, FnPtr, ImmutableString as Text, Map, NativeCallContext, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString as Text, Map, NativeCallContext, Position};
 
 use super::{
+    admission::Requirement,
+    config::Setting,
     declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Schedule},
     place,
     route::Template,
@@ -18,7 +20,7 @@ use super::{
 use crate::{lab::page::Kind, model::HumanDuration};
 
 /// The paths that every service answers by itself.
-const OWN: [&str; 5] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version"];
+const OWN: [&str; 6] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version", "/config"];
 /// What the names of metrics begin with that every service has.
 const OWN_METRICS: [&str; 4] = ["http_server_", "script_", "messaging_", "outbox_"];
 /// How many of one kind a script may declare.
@@ -67,12 +69,25 @@ impl Declaring {
 /// Makes all declarations known to an engine.
 pub fn register(engine: &mut Engine, declaring: &Declaring) {
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        let (declaring, name) = (declaring.clone(), method.as_str().to_lowercase());
-        engine.register_fn(name, move |context: NativeCallContext<'_>, path: &str, handler: FnPtr| {
+        let (this, name, plain) = (declaring.clone(), method.as_str().to_lowercase(), method.clone());
+        engine.register_fn(&name, move |context: NativeCallContext<'_>, path: &str, handler: FnPtr| {
             let at = context.call_position();
-            declaring.with(&context, |declared| add_route(declared, &method, path, handler, at))
+            this.with(&context, |declared| add_route(declared, &plain, path, (None, handler), at))
         });
+        let this = declaring.clone();
+        engine.register_fn(
+            &name,
+            move |context: NativeCallContext<'_>, path: &str, required: Requirement, handler: FnPtr| {
+                let at = context.call_position();
+                this.with(&context, |declared| add_route(declared, &method, path, (Some(required), handler), at))
+            },
+        );
     }
+    engine.register_type_with_name::<Requirement>("requirement");
+    engine.register_fn("requires", |context: NativeCallContext<'_>, what: Map| {
+        let required = requirement(&what);
+        required.map_err(|why| Box::new(EvalAltResult::ErrorRuntime(why.into(), context.call_position())))
+    });
     behaviour(engine, declaring);
     data(engine, declaring);
     metrics(engine, declaring);
@@ -91,6 +106,15 @@ fn behaviour(engine: &mut Engine, declaring: &Declaring) {
         this.with(&context, |declared| {
             kebab(name)?;
             add(declared.defects.entry(name.to_owned()), defect, "defect")
+        })
+    });
+    let this = declaring.clone();
+    engine.register_fn("setting", move |context: NativeCallContext<'_>, name: &str, default: Dynamic| {
+        let at = context.call_position();
+        this.with(&context, |declared| {
+            setting_name(name)?;
+            room(declared.settings.len(), "settings")?;
+            add(declared.settings.entry(name.to_owned()), Setting::new(&default, at)?, "setting")
         })
     });
     let this = declaring.clone();
@@ -191,7 +215,13 @@ fn metrics(engine: &mut Engine, declaring: &Declaring) {
     }
 }
 
-fn add_route(declared: &mut Declared, method: &Method, path: &str, handler: FnPtr, at: Position) -> Result<(), String> {
+fn add_route(
+    declared: &mut Declared,
+    method: &Method,
+    path: &str,
+    (requires, handler): (Option<Requirement>, FnPtr),
+    at: Position,
+) -> Result<(), String> {
     let template = Template::parse(path)?;
     if OWN.contains(&path) {
         return Err(format!("every service answers {path} by itself -> choose another path"));
@@ -204,7 +234,7 @@ fn add_route(declared: &mut Declared, method: &Method, path: &str, handler: FnPt
         ));
     }
     room(declared.routes.len(), "routes")?;
-    declared.routes.push(Route { method: method.clone(), template, handler: apart(handler), at });
+    declared.routes.push(Route { method: method.clone(), template, requires, handler: apart(handler), at });
     Ok(())
 }
 
@@ -225,7 +255,7 @@ fn add_migration(declared: &mut Declared, name: &str, after: &Array, sql: &str, 
     if declared.migrations.iter().any(|migration| migration.name == name) {
         return Err(format!("the migration `{name}` is declared twice"));
     }
-    let text = |one: &rhai::Dynamic| one.clone().try_cast::<Text>().map(String::from);
+    let text = |one: &Dynamic| one.clone().try_cast::<Text>().map(String::from);
     let after = after.iter().map(text).collect::<Option<_>>().ok_or("migrations are named by texts")?;
     room(declared.migrations.len(), "migrations")?;
     declared.migrations.push(Migration { name: name.to_owned(), after, sql: sql.to_owned(), at });
@@ -273,6 +303,31 @@ fn transition(line: &str) -> Result<Vec<(String, String)>, String> {
     if from.is_empty() || all.iter().any(|(_, to)| to.is_empty()) { Err(hint()) } else { Ok(all) }
 }
 
+fn requirement(what: &Map) -> Result<Requirement, String> {
+    let mut required = Requirement::default();
+    for (key, value) in what {
+        match key.as_str() {
+            "role" => required.roles = words(value).ok_or("`role` is a text, or some in an array")?,
+            "scope" => required.scopes = words(value).ok_or("`scope` is a text, or some in an array")?,
+            "site" => required.site = value.as_bool().map_err(|_| "`site` is true or false".to_owned())?,
+            other => return Err(format!("`{other}` is nothing that a token says -> there are role, scope and site")),
+        }
+    }
+    Ok(required)
+}
+
+/// One text or some, of which none is empty or has blanks.
+fn words(value: &Dynamic) -> Option<BTreeSet<String>> {
+    let all = value.clone().try_cast::<Array>().unwrap_or_else(|| vec![value.clone()]);
+    let word = |one: Dynamic| one.try_cast::<Text>().map(String::from).filter(|word| is_word(word));
+    let words: BTreeSet<_> = all.into_iter().map(word).collect::<Option<_>>()?;
+    (!words.is_empty()).then_some(words)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
+}
+
 fn policy(how: &Map) -> Result<Policy, String> {
     let mut policy = Policy::default();
     for (key, value) in how {
@@ -308,6 +363,15 @@ pub(super) fn kebab(name: &str) -> Result<(), String> {
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fits { Ok(()) } else { Err(format!("`{name}` is no name; it has small letters, digits and hyphens")) }
+}
+
+fn setting_name(name: &str) -> Result<(), String> {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+    };
+    let fits = name.len() <= 64 && name.split('.').all(is_word);
+    if fits { Ok(()) } else { Err(format!("`{name}` is no name of a setting; it is such as \"advisory.enabled\"")) }
 }
 
 fn metric_name(name: &str) -> Result<(), String> {

@@ -9,7 +9,7 @@ use http::Method;
 use rhai::{FnPtr, Position};
 use serde_json::Value;
 
-use super::route::Template;
+use super::{admission::Requirement, config::Settings, route::Template};
 use crate::lab::{
     backing::{Backing, messages::Pattern},
     page::Kind,
@@ -42,6 +42,7 @@ pub struct Declared {
     pub machines: BTreeMap<String, Machine>,
     pub limits: BTreeMap<String, Limit>,
     pub policies: BTreeMap<String, Policy>,
+    pub settings: Settings,
 }
 
 impl Default for Declared {
@@ -61,6 +62,7 @@ impl Default for Declared {
             machines: BTreeMap::new(),
             limits: BTreeMap::new(),
             policies: BTreeMap::new(),
+            settings: Settings::new(),
         }
     }
 }
@@ -70,6 +72,8 @@ impl Default for Declared {
 pub struct Route {
     pub method: Method,
     pub template: Template,
+    /// What a token has to say, where one is asked for.
+    pub requires: Option<Requirement>,
     pub handler: FnPtr,
     pub at: Position,
 }

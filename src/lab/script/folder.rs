@@ -31,6 +31,8 @@ pub struct ScriptedService {
     pub in_postgres: bool,
     /// The processes behind its doors.
     pub backings: BTreeSet<Backing>,
+    /// Whether one of its routes requires a token.
+    pub requires_tokens: bool,
 }
 
 impl ScriptedService {

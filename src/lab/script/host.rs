@@ -5,21 +5,26 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     backings::Backings,
+    config::Current,
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     observed::Observed,
     relay::Outbox,
+    webhook::Secrets,
 };
 #[cfg(feature = "sql")]
 use crate::lab::primary::Primary;
 use crate::{
-    lab::{backing::Backing, telemetry::Tracing},
+    lab::{backing::Backing, identity::Verifier, telemetry::Tracing},
     model::Slot,
 };
 
@@ -36,10 +41,17 @@ pub struct Host {
     pub runtime: Handle,
     pub tracing: Tracing,
     pub directory: Directory,
+    pub config: Current,
     pub database: Database,
     /// The lab's PostgreSQL, where the service keeps its rows there.
     #[cfg(feature = "sql")]
     pub primary: Option<Primary>,
+    /// The secrets by which webhooks are signed and checked.
+    pub secrets: Secrets,
+    /// That a webhook was put into the outbox.
+    pub sent: Notify,
+    /// Checks tokens, where the lab has an identity provider.
+    pub verifier: Option<Verifier>,
     pub circuits: Circuits,
     pub limits: Limits,
     pub observed: Observed,

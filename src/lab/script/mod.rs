@@ -1,8 +1,10 @@
 //! Services that people write as scripts: one file a service, run by one generic process a replica.
 
+mod admission;
 mod backings;
 mod calls;
 mod check;
+mod config;
 mod consume;
 mod declarations;
 mod declared;
@@ -26,9 +28,12 @@ mod schedule;
 mod subscriptions;
 mod turn;
 mod value;
+mod webhook;
 
 pub use check::{Checked, check};
+pub use config::Publisher;
 pub use directory::Instance;
 pub use faults::ServiceFaults;
 pub use folder::{ScriptedService, scripted};
 pub use process::{Options, serve};
+pub use webhook::make as make_secrets;

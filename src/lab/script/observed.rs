@@ -44,6 +44,8 @@ struct Tables {
     requests: BTreeMap<(String, String, u16), Histogram>,
     /// By where they came from, subscription and outcome.
     messages: BTreeMap<(Backing, String, Outcome), Histogram>,
+    /// By receiver and what came of them.
+    webhooks: BTreeMap<(String, &'static str), u64>,
     own: BTreeMap<String, BTreeMap<Labels, Series>>,
 }
 
@@ -84,6 +86,11 @@ impl Observed {
         let mut tables = self.tables();
         let key = (from, subscription.to_owned(), outcome);
         tables.messages.entry(key).or_default().observe(took.as_secs_f64());
+    }
+
+    /// Counts a try to deliver a webhook.
+    pub fn webhook(&self, receiver: &str, outcome: &'static str) {
+        *self.tables().webhooks.entry((receiver.to_owned(), outcome)).or_default() += 1;
     }
 
     /// Adds to a counter or a gauge, sets a gauge, or observes a value.
@@ -138,6 +145,12 @@ impl Observed {
             "Whether the script's file has changed to one that cannot run.",
         );
         page.sample("script_reload_failed", &[], u8::from(self.reload_failed.load(Ordering::Relaxed)));
+        if !tables.webhooks.is_empty() {
+            page.family("script_webhooks_total", Kind::Counter, "Tries to deliver a webhook, by receiver and outcome.");
+        }
+        for ((receiver, outcome), count) in &tables.webhooks {
+            page.sample("script_webhooks_total", &[("receiver", receiver), ("outcome", outcome)], count);
+        }
         for (name, family) in &tables.own {
             if let Some(metric) = declared.get(name) {
                 page.family(name, metric.kind, &metric.help);

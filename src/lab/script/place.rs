@@ -1,6 +1,6 @@
 //! What is wrong with a script, as a fault with its place in the file and a hint.
 
-use rhai::{EvalAltResult, ParseErrorType, Position};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::doors;
 use crate::error::{Fault, Place};
@@ -108,6 +108,9 @@ fn parse_hint(error: &ParseErrorType) -> &'static str {
             "declare it with `let` or `const`; a function sees its parameters only, so hand it in"
         }
         ParseErrorType::ModuleUndefined(_) => doors::HINT,
+        ParseErrorType::BadInput(LexError::UnterminatedString) => {
+            "a text ends in its line; one of several lines stands between backticks"
+        }
         ParseErrorType::Reserved(_) | ParseErrorType::BadInput(_) => {
             "write it another way; the word or sign is reserved"
         }

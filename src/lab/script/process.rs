@@ -12,19 +12,24 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Request, State},
     response::{IntoResponse, Response},
     routing::get,
 };
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::json;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    admission::admit,
     backings::Backings,
-    declared::Route,
+    config::Current,
+    declared::{Declared, Route},
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
@@ -37,6 +42,7 @@ use super::{
     request,
     run::{Call, run},
     turn::Asker,
+    webhook::{Secrets, deliver},
 };
 #[cfg(feature = "sql")]
 use crate::lab::primary::Primary;
@@ -45,9 +51,10 @@ use crate::{
     lab::{
         host,
         http::{REQUEST_ID, VERSION, problem},
+        identity::{SERVICES, Verifier},
         page::{Kind, Page},
         state::{Folder, broken},
-        telemetry::Tracing,
+        telemetry::{Tracing, Work},
     },
     model::Slot,
 };
@@ -73,6 +80,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The release that it runs.
     pub version: String,
+    /// Where the identity provider listens, where the lab has one.
+    pub identity: Option<SocketAddr>,
     /// What is wrong with the release.
     pub faults: Vec<String>,
     pub tracing: Tracing,
@@ -97,7 +106,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let running = Running::new(options.file.clone(), program);
     let host = Arc::new(host_of(options, &folder, &running.program())?);
     let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
-    let listed = folder.services();
+    let (listed, published) = (folder.services(), folder.configuration());
     let served = async {
         let served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()).await;
         finish(&replica.host).await;
@@ -106,6 +115,8 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     tokio::select! {
         served = served => served,
         never = replica.host.directory.follow(&listed, CancellationToken::new()) => Ok(never),
+        never = replica.host.config.follow(&published, CancellationToken::new()) => Ok(never),
+        never = follow_keys(&replica) => Ok(never),
         failed = start(&replica) => failed,
     }
 }
@@ -118,8 +129,20 @@ async fn finish(host: &Host) {
     }
 }
 
+/// Keeps the keys fresh that tokens are checked with, where that is asked for.
+async fn follow_keys(replica: &Replica) {
+    if let Some(verifier) = replica.host.verifier.as_ref().filter(|_| replica.running.program().requires_tokens()) {
+        verifier.follow(replica.stop.clone()).await;
+    }
+    std::future::pending().await
+}
+
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
-    let Options { service, replica, slot, version, faults, tracing, .. } = options;
+    let Options { service, replica, slot, version, identity, faults, tracing, .. } = options;
+    let verifier = identity.map(|address| Verifier::new(address, SERVICES, tracing.clone()));
+    let config = Current::default();
+    // A replica that is started anew runs on what the others run on.
+    config.round(&folder.configuration());
     let faults = ServiceFaults::read(&faults, &program.declared.defects);
     Ok(Host {
         #[cfg(feature = "sql")]
@@ -136,6 +159,10 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         runtime: Handle::current(),
         tracing,
         directory: Directory::default(),
+        config,
+        secrets: Secrets::read(&folder.webhook_secrets())?,
+        sent: Notify::new(),
+        verifier,
         circuits: Circuits::default(),
         limits: Limits::default(),
         observed: Observed::default(),
@@ -154,7 +181,8 @@ async fn start(replica: &Arc<Replica>) -> Result<(), Error> {
     migrated.map_err(|e| broken("the migrations", e))??;
     replica.started.store(true, Ordering::Relaxed);
     tracing::info!(service = replica.host.service, "started");
-    replica.running.follow(&replica.host, replica.stop.clone()).await;
+    let Replica { host, running, stop, .. } = &**replica;
+    tokio::join!(running.follow(host, stop.clone()), deliver(host, running, stop));
     std::future::pending().await
 }
 
@@ -165,6 +193,7 @@ fn router(replica: Arc<Replica>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
+        .route("/config", get(config))
         .fallback(handle)
         .with_state(replica)
 }
@@ -192,16 +221,23 @@ async fn ready(State(replica): State<Arc<Replica>>) -> Response {
 }
 
 async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
-    let Host { service, replica: name, slot, observed, outbox, .. } = &*replica.host;
+    let Host { service, replica: name, slot, observed, outbox, config, .. } = &*replica.host;
     let mut page = observed.page((service, *slot, name), &replica.running.program().declared.metrics);
     page.family("outbox_messages", Kind::Gauge, "Messages of committed transactions that are still to be sent.");
     page.sample("outbox_messages", &[], outbox.waiting.load(Ordering::Relaxed));
+    config.taken().expose(&mut page);
     page
 }
 
 async fn version(State(replica): State<Arc<Replica>>) -> Response {
     let Host { service, replica, version, .. } = &*replica.host;
     Json(json!({ "service": service, "version": version, "replica": replica })).into_response()
+}
+
+async fn config(State(replica): State<Arc<Replica>>) -> Response {
+    let (Host { service, replica: name, config, .. }, program) = (&*replica.host, replica.running.program());
+    let Declared { settings, redacted, .. } = &program.declared;
+    Json(config.taken().shown((service, name), settings, redacted)).into_response()
 }
 
 /// Everything that the script answers.
@@ -224,20 +260,13 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
         Ok(_) if host.faults.common.act().await => {
             Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the release is faulty")
         }
-        Ok((route, params)) => match input(&parts, params.clone(), to_bytes(body, BODY).await.ok(), &asker) {
-            Ok(request) => {
-                let call = Call {
-                    handler: route.handler.clone(),
-                    at: route.at,
-                    request: Some(request),
-                    message: None,
-                    asker,
-                    work: work.clone(),
-                };
-                run(host, program.clone(), call).await
+        Ok((route, params)) => {
+            let call = call(host, route, (&parts, params, body), asker, work.clone()).await;
+            match call {
+                Ok(call) => run(host, program.clone(), call).await,
+                Err(reply) => reply,
             }
-            Err(reply) => reply,
-        },
+        }
     };
     let status = reply.status;
     work.answered(status);
@@ -249,9 +278,22 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
 
 type Params = std::collections::BTreeMap<String, String>;
 
-fn input(parts: &Parts, params: Params, body: Option<Bytes>, asker: &Asker) -> Result<rhai::Map, Reply> {
-    let too_long = || Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
-    request::map(parts, params, &body.ok_or_else(too_long)?, asker)
+/// What the handler of a route is called for, if the route lets the request in.
+async fn call(
+    host: &Host,
+    route: &Route,
+    (parts, params, body): (&Parts, &Params, Body),
+    asker: Asker,
+    work: Arc<Work>,
+) -> Result<Call, Reply> {
+    let asker = match &route.requires {
+        Some(required) => admit(host, required, (&parts.headers, params), asker, &work).await?,
+        None => asker,
+    };
+    let too_long = |_| Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
+    let body = to_bytes(body, BODY).await.map_err(too_long)?;
+    let request = Some(request::map(parts, params.clone(), &body, &asker)?);
+    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, message: None, asker, work })
 }
 
 /// The route that a request is for, and the parts of its path.

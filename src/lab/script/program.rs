@@ -8,6 +8,7 @@ use super::{
     calls::{self, Uses},
     declarations::{self, Declaring},
     declared::Declared,
+    doors,
     engine::engine,
     place::Source,
 };
@@ -52,9 +53,20 @@ impl Program {
         declared.finish().map_err(|misfit| declarations::misfit(&source, misfit))?;
         let mut uses = calls::uses(&ast);
         uses.sources = declared.sources();
+        if let Some(at) = declared.postgres
+            && !doors::own_migrations(&uses).is_empty()
+        {
+            let what = "a service that keeps its rows in PostgreSQL neither takes nor sends messages and webhooks";
+            return Err(source.fault(at, what, "let another service do that, or keep the rows in SQLite"));
+        }
         let program = Self { source, declared, uses, engine, ast };
         program.check_parameters()?;
         Ok(program)
+    }
+
+    /// Whether one of its routes requires a token.
+    pub fn requires_tokens(&self) -> bool {
+        self.declared.routes.iter().any(|route| route.requires.is_some())
     }
 
     /// Calls a handler.

@@ -92,6 +92,10 @@ fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
 
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
     let program = Program::of(Source { file: file.display().to_string(), text })?;
+    if host.verifier.is_none() && program.requires_tokens() {
+        let what = "a route requires tokens, and this lab was started without an identity provider";
+        return Err(Error::usage(what, "end the lab, and start it anew"));
+    }
     migrate(host, &program)?;
     Ok(program)
 }
@@ -114,7 +118,7 @@ pub fn migrate(host: &Host, program: &Program) -> Result<(), Fault> {
         let (what, hint) = place::split(&why);
         program.source.fault(migration.at, format!("the migration `{}`: {what}", migration.name), hint)
     })?;
-    if !own.is_empty() {
+    if program.uses.has_messages() {
         forget(&host.database);
     }
     Ok(())

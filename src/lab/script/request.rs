@@ -19,12 +19,14 @@ const ID: usize = 128;
 pub fn asker(headers: &HeaderMap) -> Asker {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let id = text(REQUEST_ID.as_str()).filter(|id| (1..=ID).contains(&id.len()));
-    let [subject, role, _] = &CLAIMS;
+    let [subject, role, scope] = &CLAIMS;
     Asker {
         correlation_id: id.unwrap_or_else(|| format!("{:016x}", rand::random::<u64>())),
         actor: text(subject.as_str()),
         role: text(role.as_str()),
+        scope: text(scope.as_str()),
         site: text(SITE),
+        bearer: text(header::AUTHORIZATION.as_str()),
     }
 }
 
@@ -38,11 +40,15 @@ pub fn map(parts: &Parts, params: BTreeMap<String, String>, body: &Bytes, asker:
     map.insert("path".into(), parts.uri.path().into());
     map.insert("params".into(), texts(params).into());
     map.insert("query".into(), texts(query(parts.uri.query().unwrap_or_default())?).into());
+    // A token goes on with calls to other services, and into no script.
+    let is_shown = |name: &&http::HeaderName| **name != header::AUTHORIZATION;
     let header = |name: &http::HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    map.insert("headers".into(), texts(parts.headers.keys().filter_map(header)).into());
+    map.insert("headers".into(), texts(parts.headers.keys().filter(is_shown).filter_map(header)).into());
     map.insert("body".into(), content(&parts.headers, body)?);
     map.insert("id".into(), asker.correlation_id.as_str().into());
-    for (name, value) in [("actor", &asker.actor), ("role", &asker.role), ("site", &asker.site)] {
+    for (name, value) in
+        [("actor", &asker.actor), ("role", &asker.role), ("scope", &asker.scope), ("site", &asker.site)]
+    {
         map.insert(name.into(), value.as_deref().map_or(Dynamic::UNIT, Into::into));
     }
     Ok(map)

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use axum::body::Bytes;
 use http::StatusCode;
 use rhai::{EvalAltResult, FnPtr, Map, Position};
 
@@ -26,6 +27,8 @@ pub struct Call {
     pub request: Option<Map>,
     /// What is handled only once, where it is a message.
     pub message: Option<MessageKey>,
+    /// The request's body, as it came.
+    pub body: Bytes,
     pub asker: Asker,
     pub work: Arc<Work>,
 }
@@ -59,12 +62,16 @@ fn internal() -> Reply {
 }
 
 fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let Call { handler, at, request, message, asker, work } = call;
-    let turn = Rc::new(Turn::new(host, program, asker, message, work));
-    turn::at(turn.clone(), || match &turn.message {
+    let Call { handler, at, request, body, message, asker, work } = call;
+    let turn = Rc::new(Turn::new(host, program, (asker, body), message, work));
+    let reply = turn::at(turn.clone(), || match &turn.message {
         Some(message) => handled_once(&turn, message, || handled(&turn, &handler, at, request)),
         None => handled(&turn, &handler, at, request),
-    })
+    });
+    if turn.sent.get() {
+        turn.host.sent.notify_one();
+    }
+    reply
 }
 
 fn handled(turn: &Turn, handler: &FnPtr, at: Position, request: Option<Map>) -> Reply {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +31,15 @@ async fn keep(host: Arc<Host>, program: Arc<Program>, schedule: Schedule, stop: 
         }
         let work = Arc::new(host.tracing.own().internal(schedule.name.clone()));
         let asker = Asker { correlation_id: format!("{:016x}", rand::random::<u64>()), ..Asker::default() };
-        let call =
-            Call { handler: schedule.handler.clone(), at: schedule.at, request: None, message: None, asker, work };
+        let call = Call {
+            handler: schedule.handler.clone(),
+            at: schedule.at,
+            request: None,
+            body: Bytes::new(),
+            message: None,
+            asker,
+            work,
+        };
         // What fails is in the log; the next run tries again.
         run(&host, program.clone(), call).await;
     }

@@ -1,13 +1,16 @@
 //! The call of a handler that a thread is at: its deadline, what it belongs to, and how doors find all of that.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use axum::body::Bytes;
+
 use super::{
+    config::Taken,
     doors::{MessageKey, Transaction},
     host::Host,
     program::Program,
@@ -19,12 +22,15 @@ thread_local! {
 }
 
 /// Who asks, as logs and calls name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Asker {
     pub correlation_id: String,
     pub actor: Option<String>,
     pub role: Option<String>,
+    pub scope: Option<String>,
     pub site: Option<String>,
+    /// The token that was shown, as its header has it; a secret that goes on to other services and nowhere else.
+    pub bearer: Option<String>,
 }
 
 /// One call of a handler.
@@ -34,6 +40,7 @@ pub struct Turn {
     pub asker: Asker,
     /// The message that it is for, where it is for one.
     pub message: Option<MessageKey>,
+    pub config: Arc<Taken>,
     deadline: Instant,
     /// The pieces of work that it is within, the innermost last.
     works: RefCell<Vec<Arc<Work>>>,
@@ -41,6 +48,10 @@ pub struct Turn {
     /// The same in the lab's PostgreSQL.
     #[cfg(feature = "sql")]
     pub session: RefCell<Option<super::doors::Session>>,
+    /// The body of the request, as it came.
+    pub body: Bytes,
+    /// Whether it has sent a webhook.
+    pub sent: Cell<bool>,
 }
 
 impl Turn {
@@ -49,17 +60,21 @@ impl Turn {
     pub fn new(
         host: Arc<Host>,
         program: Arc<Program>,
-        asker: Asker,
+        (asker, body): (Asker, Bytes),
         message: Option<MessageKey>,
         work: Arc<Work>,
     ) -> Self {
         let deadline = Instant::now() + program.declared.deadline;
         let works = RefCell::new(vec![work]);
+        let config = host.config.taken();
         Self {
             host,
             program,
             asker,
             message,
+            config,
+            body,
+            sent: Cell::new(false),
             deadline,
             works,
             transaction: RefCell::new(None),

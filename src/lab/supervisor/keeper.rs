@@ -57,6 +57,7 @@ pub struct Keeper {
     lists: Lists,
     gateway: SocketAddr,
     full: Option<FullLab>,
+    identity: Option<SocketAddr>,
 }
 
 impl Keeper {
@@ -86,12 +87,16 @@ impl Keeper {
             past_exits: BTreeMap::new(),
             lists: Lists::default(),
             full: None,
+            identity: lab.identity().ok(),
         };
         keeper.tell()?;
         // First, since it takes longest.
         keeper.add_hosts(lab);
         if let Some(full) = lab.full {
             keeper.add_services(full);
+        }
+        if let Some(identity) = lab.identity {
+            keeper.add_service(Service::Identity, identity);
         }
         keeper.add_backings()?;
         if !lab.database_only {
@@ -137,9 +142,7 @@ impl Keeper {
 
     fn add_services(&mut self, full: FullLab) {
         for (service, address) in full.services() {
-            let name = service.name();
-            let launch = self.traced(name, service).arg("--folder").arg(self.folder.path());
-            self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
+            self.add_service(service, address);
         }
         self.full = Some(full);
     }
@@ -153,6 +156,15 @@ impl Keeper {
             self.parts.push(Part::new(name.into(), Kind::Backing(backing), address, (address, "/readyz"), launch));
         }
         Ok(())
+    }
+
+    fn add_service(&mut self, service: Service, address: SocketAddr) {
+        let name = service.name();
+        let mut launch = self.traced(name, service).arg("--folder").arg(self.folder.path());
+        if let (Service::Identity, Some(services)) = (service, &self.options.services) {
+            launch = launch.arg("--services").arg(services);
+        }
+        self.parts.push(Part::new(name.into(), Kind::Service, address, (address, "/readyz"), launch));
     }
 
     fn add_gateway(&mut self, lab: &LabFile) {
@@ -236,6 +248,7 @@ impl Keeper {
             .arg(&script.file)
             .args(["--service", &script.name, "--replica", name, "--listen", &address.to_string()])
             .arg(format!("--release={}", release.version))
+            .args(self.identity.iter().map(|address| format!("--identity-at={address}")))
             .args(release.faults.iter().map(|fault| format!("--fault={fault}")))
     }
 

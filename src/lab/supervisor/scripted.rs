@@ -35,7 +35,17 @@ impl Scripted {
         self.0.iter().map(|(service, _)| service).find(|service| service.in_slots)
     }
 
-    /// What each of the others is meant to be.
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(service, _)| service.name.as_str())
+    }
+
+    /// Whether a route of one of them requires a token.
+    pub fn requires_tokens(&self) -> bool {
+        self.0.iter().any(|(service, _)| service.requires_tokens)
+    }
+
+    /// What each of those that stand in no slots is meant to be.
     pub fn desired(&self) -> Vec<ServiceStatus> {
         let status = |(service, release): &(ScriptedService, Release)| ServiceStatus {
             name: service.name.clone(),

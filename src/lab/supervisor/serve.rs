@@ -17,6 +17,7 @@ use crate::{
         database::{self, Cluster, DatabaseKind, Setting, Settings},
         features::Features,
         http::listen,
+        script::{Publisher, make_secrets},
         services::{FullLab, Service},
         state::{self, Folder, LabFile, PROTOCOL, broken, fault},
         status::Release,
@@ -97,6 +98,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         false => None,
     };
     let scripted = Scripted::read(options.services.as_deref())?;
+    let wants_identity = full.is_none() && scripted.requires_tokens();
     let lab = LabFile {
         protocol: PROTOCOL,
         supervisor: Identity::current().map_err(|e| broken("/proc", e))?,
@@ -107,6 +109,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
         token: state::new_token(),
         service: scripted.in_slots().map(|service| service.name.clone()),
         full,
+        identity: if wants_identity { Some(ports.address(Service::Identity.name())?) } else { None },
         database: cluster.as_ref().map(Cluster::known),
         database_only,
     };
@@ -116,6 +119,11 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     if let Some(cluster) = &cluster {
         state::write(&folder.cluster(), cluster)?;
         cluster.make_folder().map_err(|e| fault(&cluster.folder, &e))?;
+    }
+    if let Some(services) = &options.services {
+        make_secrets(&folder.webhook_secrets(), scripted.names())?;
+        let publisher = Publisher::begin(services, folder.configuration())?;
+        tokio::spawn(publisher.follow(stop.clone()));
     }
     let keeper = Arc::new(Mutex::new(Keeper::new(options, scripted, folder.clone(), ports, &lab)?));
     let router = control::router(keeper.clone(), lab.token.clone());

@@ -55,20 +55,26 @@ impl Tracing {
         begin(tracer, &parent, name, SpanKind::Server, attributes)
     }
 
-    /// Begins something that no request has asked for.
+    /// Goes on with what has begun elsewhere and was put down in `headers`, where [`Work::inject`] has put it.
     #[must_use]
-    pub fn own(&self) -> Work {
+    pub fn carried(&self, headers: &HeaderMap) -> Work {
         match self {
             Self::Silent => Work(State::Silent),
-            Self::Pass => Work(State::Pass(HeaderMap::new())),
+            Self::Pass => Work(State::Pass(carried(headers))),
             Self::On(tracer) => Work(State::On(On {
                 tracer: tracer.clone(),
-                context: Context::new(),
+                context: TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers)),
                 error_from: StatusCode::BAD_REQUEST,
                 ends: false,
                 failed: AtomicBool::new(false),
             })),
         }
+    }
+
+    /// Begins something that no request has asked for.
+    #[must_use]
+    pub fn own(&self) -> Work {
+        self.carried(&HeaderMap::new())
     }
 }
 

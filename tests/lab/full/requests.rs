@@ -186,8 +186,9 @@ fn outage(stage: &Stage, collector: &Collector, fine: &str) -> Asked {
     made
 }
 
-/// Has the identity provider begin anew, with another key; gives a token of its.
+/// Has the identity provider lose its key, and begin anew with another; gives a token of its.
 fn with_another_key(stage: &Stage, old: &str) -> String {
+    fs::remove_file(stage.lab_folder().join("identity.json")).unwrap();
     stage.signal("identity", Signal::SIGKILL);
     until("it is back", || stage.part("identity").exits == 1 && stage.part("identity").ready);
     let new = token(stage, &[]);

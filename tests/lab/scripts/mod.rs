@@ -3,6 +3,8 @@
 mod bounds;
 mod bus;
 mod check;
+mod commerce;
+mod config;
 mod defects;
 mod doors;
 mod guide;
@@ -11,3 +13,5 @@ mod reload;
 mod slots;
 mod stage;
 mod telemetry;
+mod tokens;
+mod webhooks;

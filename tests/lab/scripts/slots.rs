@@ -45,7 +45,7 @@ fn what_slots_cannot_do_is_told_before_anything_starts() {
     ]);
     let checked = model.run(&["lab", "check", "services"]);
     assert_eq!(checked.code, Some(2), "{checked:?}");
-    insta::assert_snapshot!(checked.out + &checked.err);
+    insta::assert_snapshot!(format!("{}{}", checked.out, checked.err));
 
     model.write("quotes", "get(\"/quotes\", |request| []);");
     model.write("stock", "get(\"/stock\", |request| []);");

@@ -42,10 +42,15 @@ impl Model {
     /// The same with further arguments of `lab up`.
     pub fn with(services: &[(&str, &str)], more: &[&str]) -> Self {
         let model = Self::written(services);
-        let up = ["lab", "up", "--services", "services", "--database", "none", "--no-prometheus", "--replicas", "1"];
-        let done = model.run(&[&up[..], &["--timeout", "120s"], more].concat());
-        assert_eq!(done.code, Some(0), "{done:?}");
+        model.raise(more);
         model
+    }
+
+    /// Starts the lab of services that are written.
+    pub fn raise(&self, more: &[&str]) {
+        let up = ["lab", "up", "--services", "services", "--database", "none", "--no-prometheus", "--replicas", "1"];
+        let done = self.run(&[&up[..], &["--timeout", "120s"], more].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
     }
 
     /// The services without a lab.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::lab::{
         reply::Reply,
         request::SITE,
         route::{Template, encoded},
-        turn::{self, Turn},
+        turn::{self, Asker, Turn},
         value,
     },
     telemetry::Call,
@@ -117,19 +117,28 @@ fn query(said: Option<&Dynamic>) -> Result<String, String> {
     Ok(format!("?{}", pairs.collect::<Result<Vec<_>, String>>()?.join("&")))
 }
 
+/// What other services are told of who asks.
+pub(super) fn asker_headers(asker: &Asker) -> Vec<(HeaderName, &str)> {
+    let Asker { correlation_id, actor, role, scope, site, bearer: _ } = asker;
+    let [subject_name, role_name, scope_name] = CLAIMS;
+    let headers = [
+        (REQUEST_ID, Some(correlation_id)),
+        (subject_name, actor.as_ref()),
+        (role_name, role.as_ref()),
+        (scope_name, scope.as_ref()),
+        (HeaderName::from_static(SITE), site.as_ref()),
+    ];
+    headers.into_iter().filter_map(|(name, value)| Some((name, value?.as_str()))).collect()
+}
+
 /// Makes the call once, at the service's next replica.
 fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attempt: u32) -> Result<Reply, String> {
     let known = turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?;
-    let [subject, role, _] = &CLAIMS;
-    let (asker, id) = (&turn.asker, REQUEST_ID);
-    let headers = [
-        (id.as_str(), Some(&asker.correlation_id)),
-        (subject.as_str(), asker.actor.as_ref()),
-        (role.as_str(), asker.role.as_ref()),
-        (SITE, asker.site.as_ref()),
-        (KEY, wanted.key.as_ref()),
-    ];
-    let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.as_str()))).collect();
+    let bearer = turn.asker.bearer.as_deref().map(|bearer| (header::AUTHORIZATION.as_str(), bearer));
+    let key = wanted.key.as_deref().map(|key| (KEY, key));
+    let told = asker_headers(&turn.asker);
+    let told = told.iter().map(|(name, value)| (name.as_str(), *value));
+    let headers: Vec<_> = told.chain(bearer).chain(key).collect();
     let call = Call {
         method: wanted.method.clone(),
         template: wanted.template.text(),

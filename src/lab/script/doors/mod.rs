@@ -1,6 +1,7 @@
 //! The doors of a script: all that its handlers can do beside computing.
 
 mod breaker;
+mod config;
 mod database;
 mod http;
 mod limit;
@@ -17,6 +18,7 @@ mod postgres;
 mod postgres_migrate;
 mod sql;
 mod states;
+mod webhook;
 
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
@@ -36,7 +38,7 @@ use super::{calls::Uses, declared::Migration};
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 8] = [
+const NAMED: [(&str, &[&str]); 10] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
     ("sql", &["all", "one", "run", "transaction", "once"]),
     ("bus", &["publish"]),
@@ -45,10 +47,12 @@ const NAMED: [(&str, &[&str]); 8] = [
     ("limit", &["take"]),
     ("log", &["info", "warn", "error"]),
     ("metric", &["add", "set", "observe"]),
+    ("config", &["get"]),
+    ("webhook", &["send", "verify", "once"]),
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, bus, queue, states, limit, log and metric";
+pub const HINT: &str = "the doors are http, sql, bus, queue, states, limit, log, metric, config and webhook";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
@@ -61,15 +65,18 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("limit", limit::module().into());
     engine.register_static_module("log", log::module().into());
     engine.register_static_module("metric", metric::module().into());
+    engine.register_static_module("config", config::module().into());
+    engine.register_static_module("webhook", webhook::module().into());
 }
 
 /// The tables that doors themselves need in the service's database.
 #[must_use]
 pub fn own_migrations(uses: &Uses) -> Vec<Migration> {
-    match uses.once || !uses.backings().is_empty() {
+    let messages = match uses.has_messages() {
         true => vec![once::migration(), outbox::migration()],
         false => Vec::new(),
-    }
+    };
+    [messages, super::webhook::migrations(uses)].concat()
 }
 
 /// Whether a door with that name can be asked that; none where there is no such door.

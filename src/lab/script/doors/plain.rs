@@ -7,7 +7,9 @@ use super::{Given, refused};
 use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
 
 /// Everything that a script may call without a door's name, declarations included.
-pub const NAMES: [&str; 32] = [
+pub const NAMES: [&str; 35] = [
+    "slots",
+    "postgres",
     "get",
     "post",
     "put",
@@ -26,12 +28,13 @@ pub const NAMES: [&str; 32] = [
     "states",
     "guard",
     "redact",
+    "requires",
+    "setting",
     "counter",
     "gauge",
     "histogram",
     "reply",
     "problem",
-    "with",
     "span",
     "pause",
     "now",
@@ -63,7 +66,7 @@ fn answers(engine: &mut Engine) {
     engine.register_get("detail", |reply: &mut Reply| reply.detail());
     engine.register_fn("header", |reply: &mut Reply, name: &str| reply.header(name));
     engine.register_fn("to_string", |reply: &mut Reply| format!("{} {}", reply.status, reply.detail()));
-    engine.register_fn("with", |reply: Reply, name: &str, value: &str| -> Given<Reply> {
+    engine.register_fn("header", |reply: Reply, name: &str, value: &str| -> Given<Reply> {
         reply.with_header(name, value).map_err(refused)
     });
     engine.register_fn("reply", |code: i64| -> Given<Reply> {

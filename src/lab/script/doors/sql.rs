@@ -78,7 +78,6 @@ fn run(sql: &str, values: &Array) -> Given<i64> {
     Ok(i64::try_from(changed).unwrap_or(i64::MAX))
 }
 
-/// Does all of `inside` or nothing of it.
 fn transaction(context: &NativeCallContext<'_>, inside: &FnPtr) -> Given<Dynamic> {
     let turn = turn::current().map_err(refused)?;
     #[cfg(feature = "sql")]
