@@ -68,7 +68,9 @@ async fn order(lab: &Lab, place: Place, version: String, faults: Vec<String>) ->
         Place::Service(service) => lab.set_service_release(&service, &Release { version, faults }).await,
     };
     ordered.map_err(|e| match e {
-        PortError::UnexpectedResponse { why, .. } => Error::usage(why, "`interlock lab status` shows what there is"),
+        PortError::UnexpectedResponse { why, .. } => {
+            Error::usage(why, "deploy to what `interlock lab status` shows, with faults that there are")
+        }
         other => Error::port(other, "the logs in the lab's folder say more"),
     })
 }
