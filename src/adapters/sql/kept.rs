@@ -116,7 +116,10 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_made_between_two_looks_is_taken_by_the_next() {
         let opening = Opening::new(&[Server { name: "a".to_owned(), host: "127.0.0.1".to_owned(), port: 1 }]);
-        let slow = async { Ok(tokio::time::sleep(CONNECT * 2).await) };
+        let slow = async {
+            tokio::time::sleep(CONNECT * 2).await;
+            Ok(())
+        };
         assert!(opening.wait("a", || slow).await.is_err());
         assert!(opening.made("a").await.is_none());
         tokio::time::sleep(CONNECT * 2).await;
