@@ -2,6 +2,7 @@
 
 mod control;
 mod keeper;
+mod launches;
 mod lists;
 mod part;
 mod ports;

@@ -8,6 +8,7 @@ mod config;
 mod defects;
 mod doors;
 mod guide;
+mod postgres;
 mod queue;
 mod reload;
 mod slots;
