@@ -140,13 +140,13 @@ fn is_drilled_and_put_back(kind: &str) {
     assert_eq!(primary(&own.plan("again.yaml")), primary(&before), "{kind}");
 }
 
-/// All at a time: what counts is that each goes through.
+/// Two at a time: what counts is that each goes through. Patroni's nodes have etcd beside them, and take a machine of their own.
 #[test]
 fn a_database_of_ones_own_is_drilled_with_the_scripts_of_its_example() {
     let _alone = alone();
-    let kinds = ["postgres", "patroni", "mariadb"].map(|kind| thread::spawn(move || is_drilled_and_put_back(kind)));
-    let ended: Vec<_> = kinds.into_iter().map(thread::JoinHandle::join).collect();
-    for end in ended {
-        end.unwrap();
+    for kinds in [&["postgres", "mariadb"][..], &["patroni"]] {
+        let drills: Vec<_> = kinds.iter().map(|kind| thread::spawn(move || is_drilled_and_put_back(kind))).collect();
+        let ended: Vec<_> = drills.into_iter().map(thread::JoinHandle::join).collect();
+        ended.into_iter().for_each(|end| end.unwrap());
     }
 }
