@@ -66,6 +66,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether the service keeps its rows in the lab's PostgreSQL.
+    #[must_use]
+    pub const fn keeps_in_postgres(&self) -> bool {
+        #[cfg(feature = "sql")]
+        return self.primary.is_some();
+        #[cfg(not(feature = "sql"))]
+        return false;
+    }
+
     /// Those that know what the service takes from them.
     pub fn registered(&self) -> MutexGuard<'_, BTreeSet<Backing>> {
         self.registered.lock().unwrap_or_else(PoisonError::into_inner)

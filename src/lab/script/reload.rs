@@ -96,6 +96,10 @@ fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
         let what = "a route requires tokens, and this lab was started without an identity provider";
         return Err(Error::usage(what, "end the lab, and start it anew"));
     }
+    if host.keeps_in_postgres() != program.declared.postgres.is_some() {
+        let what = "rows stay where they are kept while a replica runs: `postgres()` was added or taken out";
+        return Err(Error::usage(what, "end the lab, and start it anew"));
+    }
     migrate(host, &program)?;
     Ok(program)
 }

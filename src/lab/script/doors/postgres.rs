@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection in use, and the place that it takes.
 pub struct Session {
     line: Line,
+    /// Whether a statement has failed; of a transaction with such a one nothing is kept, and `commit` does not say so.
+    failed: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -88,6 +90,11 @@ pub fn transaction(turn: &Turn, primary: &Primary, context: &NativeCallContext<'
     let session = turn.session.take();
     let value = done?;
     let session = session.ok_or_else(|| refused("the transaction has ended before its time"))?;
+    if session.failed {
+        return Err(refused(
+            "a statement of the transaction failed, and PostgreSQL keeps nothing of it -> let the failure end the transaction",
+        ));
+    }
     let committed = waited(turn, answered(session.line.client.batch_execute("commit")));
     committed.map_err(|trouble| failed(primary, &trouble))?;
     primary.put(session.line);
@@ -103,7 +110,9 @@ fn with_session<T>(
 ) -> Given<T> {
     let done = turn.within(name, || {
         if let Some(session) = turn.session.borrow_mut().as_mut() {
-            return waited(turn, answered(run(session)));
+            let done = waited(turn, answered(run(session)));
+            session.failed |= done.is_err();
+            return done;
         }
         waited(turn, async {
             let mut session = session(primary).await?;
@@ -138,7 +147,7 @@ async fn session(primary: &Primary) -> Result<Session, Trouble> {
         }
     };
     match timeout(FIND, tries).await {
-        Ok(Some((line, Some(_place)))) => Ok(Session { line, _place }),
+        Ok(Some((line, Some(_place)))) => Ok(Session { line, failed: false, _place }),
         _ => Err(Trouble::Away(why)),
     }
 }
