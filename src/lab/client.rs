@@ -14,7 +14,8 @@ use super::{
     database,
     features::Features,
     http::{Ask, Client},
-    state::{self, Folder, LabFile, PROTOCOL, Process, broken},
+    known::{LabFile, PROTOCOL, Process},
+    state::{self, Folder, broken},
     status::{Release, Status},
     supervisor::Options,
 };

@@ -14,6 +14,7 @@ pub mod gateway;
 mod host;
 pub mod http;
 pub mod identity;
+pub mod known;
 pub mod load;
 pub mod operate;
 pub mod own;
@@ -34,8 +35,9 @@ pub use client::{Lab, end, raise, start};
 pub use database::{DatabaseKind, LabDatabase, LabHosts, LabNode};
 pub use fault::{Deviation, Fault, Faults};
 pub use features::{Features, GatewayDefect, Untraced};
+pub use known::LabFile;
 pub use services::{FullLab, Service};
-pub use state::{DEFAULT_FOLDER, Folder, LabFile};
+pub use state::{DEFAULT_FOLDER, Folder};
 pub use status::{PartStatus, Release, ServiceStatus, SlotStatus, Standing, Status};
 
 /// The service that the lab runs.

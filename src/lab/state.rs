@@ -1,126 +1,19 @@
-//! The folder of a lab: who supervises it, where its parts listen, and the token that they ask for.
+//! The folder of a lab: what lies in it, and how its documents are read and replaced whole.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
-    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{FullLab, SERVICE, database::LabDatabase, own};
-use crate::{error::Error, model::Slot, process::Identity};
+use super::{known::LabFile, own};
+use crate::error::Error;
 
 /// Where a lab lives unless told otherwise, beside the platform file.
 pub const DEFAULT_FOLDER: &str = ".interlock/lab";
-
-/// What a lab and who asks it understand of each other; raised with whatever another release would misunderstand. Labs of before
-/// there was such a number have 0.
-pub const PROTOCOL: u32 = 1;
-
-/// What `lab.json` says; it holds a secret and has mode 0600.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabFile {
-    /// What it understands.
-    #[serde(default)]
-    pub protocol: u32,
-    /// The process that keeps everything up.
-    pub supervisor: Identity,
-    /// Where users' requests go.
-    pub gateway: SocketAddr,
-    /// Where weights are read and set, and the gateway's metrics are.
-    pub admin: SocketAddr,
-    /// Where the supervisor takes orders.
-    pub control: SocketAddr,
-    /// Where Prometheus listens, if its binary was found.
-    pub prometheus: Option<SocketAddr>,
-    /// What admin and control ask for.
-    pub token: String,
-    /// The scripted service that stands behind the gateway, where one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
-    /// Where the services of a full lab listen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full: Option<FullLab>,
-    /// Where the identity provider listens that scripted services want, where the lab is not full.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<SocketAddr>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub database: Option<LabDatabase>,
-    /// Whether there is nothing else.
-    #[serde(default)]
-    pub database_only: bool,
-}
-
-impl LabFile {
-    /// The service that stands behind the gateway, in two slots.
-    #[must_use]
-    pub fn service(&self) -> &str {
-        self.service.as_deref().unwrap_or(SERVICE)
-    }
-
-    /// The services of a full lab.
-    ///
-    /// # Errors
-    /// Where this lab has none.
-    pub fn full(&self) -> Result<FullLab, Error> {
-        self.full.ok_or_else(|| {
-            Error::usage(
-                "this lab has no store, no identity provider and no alerts",
-                "end it, and start one that has them: `interlock lab up --full`",
-            )
-        })
-    }
-
-    /// The identity provider of the lab.
-    ///
-    /// # Errors
-    /// Where this lab has none.
-    pub fn identity(&self) -> Result<SocketAddr, Error> {
-        self.full.map(|full| full.identity).or(self.identity).ok_or_else(|| {
-            Error::usage(
-                "this lab has no identity provider",
-                "end it, and start one that has: `interlock lab up --full`, or with a script that requires tokens",
-            )
-        })
-    }
-
-    /// The database of the lab.
-    ///
-    /// # Errors
-    /// Where this lab has none.
-    pub fn database(&self) -> Result<&LabDatabase, Error> {
-        self.database.as_ref().ok_or_else(|| {
-            Error::usage(
-                "this lab has no database",
-                "end it, and start one that has: `interlock lab up --database postgres`",
-            )
-        })
-    }
-}
-
-/// One place that serves requests of a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backend {
-    /// The replica's name.
-    pub name: String,
-    /// The replica's slot.
-    pub slot: Slot,
-    pub address: SocketAddr,
-}
-
-/// A process of the lab, by the name of its role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Process {
-    /// `gateway`, `prometheus`, a service's or a replica's name.
-    pub name: String,
-    pub identity: Identity,
-}
 
 /// The folder that holds everything a lab writes.
 #[derive(Debug, Clone)]
@@ -162,13 +55,13 @@ impl Folder {
         self.0.join("weights.json")
     }
 
-    /// The list of [`Backend`]s that the gateway follows.
+    /// The list of [`Backend`](super::known::Backend)s that the gateway follows.
     #[must_use]
     pub fn backends(&self) -> PathBuf {
         self.0.join("backends.json")
     }
 
-    /// The list of [`Process`]es, so that `lab down` can look whether one is left.
+    /// The list of [`Process`](super::known::Process)es, so that `lab down` can look whether one is left.
     #[must_use]
     pub fn processes(&self) -> PathBuf {
         self.0.join("processes.json")
@@ -382,7 +275,7 @@ pub fn new_token() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::known::Backend, *};
 
     #[test]
     fn documents_are_private_and_replaced_whole() {

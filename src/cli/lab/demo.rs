@@ -16,12 +16,7 @@ use super::{
 use crate::{
     error::{Error, Exit},
     guard::{Mode, Stored, load as load_run},
-    lab::{
-        self, DatabaseKind, Folder, Lab,
-        database::programs,
-        own,
-        state::{Process, broken},
-    },
+    lab::{self, DatabaseKind, Folder, Lab, database::programs, known::Process, own, state::broken},
     model::RunId,
     ports::Store,
     process::{Identity, StopSignals},

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     lab::{
         http::{Ask, Client, Pool},
-        state::{self, Backend},
+        known::Backend,
+        state::{self},
     },
     model::Slot,
 };

@@ -15,7 +15,7 @@ use super::*;
 use crate::lab::{
     connections::Connections,
     http::{Ask, Client},
-    state::Backend,
+    known::Backend,
 };
 
 const WITHIN: Duration = Duration::from_secs(10);

@@ -13,8 +13,9 @@ use super::{
 use crate::{
     error::Error,
     lab::{
+        known::LabFile,
         services::{FullLab, Service},
-        state::{Folder, LabFile},
+        state::Folder,
         status::{Release, SlotStatus, Status},
     },
     model::{Epoch, Slot},

@@ -11,9 +11,9 @@ use crate::{
     error::Error,
     lab::{
         SERVICE,
+        known::LabFile,
         script::ScriptedService,
         services::{FullLab, Service},
-        state::LabFile,
         status::Release,
         telemetry::Traces,
     },

@@ -10,8 +10,9 @@ use crate::{
     error::Error,
     lab::{
         SERVICE, Service,
+        known::{Backend, Process},
         script::Instance,
-        state::{self, Backend, Folder, Process},
+        state::{self, Folder},
     },
 };
 

@@ -12,8 +12,9 @@ use serde_json::json;
 use crate::{
     error::Error,
     lab::{
+        known::Backend,
         script::Instance,
-        state::{self, Backend, fault},
+        state::{self, fault},
     },
 };
 
