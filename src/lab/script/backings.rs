@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use http::{Method, StatusCode};
@@ -114,11 +114,4 @@ pub async fn send(host: &Host, backing: Backing, message: &Message, within: Dura
         sent += 1;
         wait *= 2;
     }
-}
-
-/// Milliseconds since 1970, as bus and queue count them.
-#[must_use]
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backings::{self, Unsent, now},
+    backings::{self, Unsent},
     declared::Subscription,
     doors::MessageKey,
     host::Host,
@@ -28,7 +28,7 @@ use super::{
 use crate::lab::{
     backing::{
         Backing,
-        messages::{self, About, Delivery, Failure, Held, Message, Registration, Take},
+        messages::{self, About, Delivery, Failure, Held, Message, Registration, Take, now},
     },
     telemetry::Parcel,
 };

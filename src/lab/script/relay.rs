@@ -13,10 +13,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    backings::{Unsent, now, send},
+    backings::{Unsent, send},
     doors::{Database, Outgoing},
     host::Host,
 };
+use crate::lab::backing::messages::now;
 
 /// How often the outbox is looked at, should nobody tell: another replica may have died with a transaction just committed.
 const ROUND: Duration = Duration::from_millis(500);

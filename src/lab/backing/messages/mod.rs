@@ -9,7 +9,7 @@ mod table_tests;
 mod topics;
 
 pub use protocol::{
-    About, Accepted, Delivery, Failure, Held, Letter, Message, Registration, Selection, Sent, Subscription, Take,
+    About, Accepted, Delivery, Failure, Held, Letter, Message, Registration, Selection, Sent, Subscription, Take, now,
 };
 pub use routes::{Unclaimed, routes};
 pub use topics::{Pattern, topic};

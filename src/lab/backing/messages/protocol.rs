@@ -151,3 +151,9 @@ pub struct Selection {
 pub struct Sent {
     pub letters: usize,
 }
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

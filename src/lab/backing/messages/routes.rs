@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -21,7 +21,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::{
-    protocol::{Accepted, Failure, Held, Message, Registration, Selection, Sent, Take},
+    protocol::{Accepted, Failure, Held, Message, Registration, Selection, Sent, Take, now},
     table::{Standing, Table},
 };
 use crate::{
@@ -106,12 +106,6 @@ impl Messages {
 fn out(why: &str) -> Response {
     tracing::error!("the messages: {why}");
     problem(StatusCode::SERVICE_UNAVAILABLE, "messages can be neither kept nor read").into_response()
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn answer<T: Serialize>(done: Result<T, String>) -> Response {

@@ -7,10 +7,10 @@ use super::{Given, placed, refused, sql};
 use crate::lab::{
     backing::{
         Backing,
-        messages::{About, Message, topic},
+        messages::{About, Message, now, topic},
     },
     script::{
-        backings::{Unsent, now, send},
+        backings::{Unsent, send},
         declarations::duration,
         reply::Reply,
         turn::{self, Turn},

@@ -1,7 +1,8 @@
 //! Webhooks that wait in the sender's database, and those that the receiver has handled in its own.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::lab::backing::messages::now;
 
 /// The most webhooks that wait.
 const MOST: i64 = 10_000;
@@ -122,11 +123,6 @@ pub fn note_handled(connection: &Connection, id: &str) -> Outcome<bool> {
     let mut insert =
         connection.prepare_cached("insert into webhook_handled(id, at) values (?1, ?2) on conflict(id) do nothing")?;
     Ok(insert.execute(params![id, now])? == 1)
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    Timestamp::now().as_millisecond()
 }
 
 #[cfg(test)]
