@@ -24,21 +24,23 @@ const FOLLOW: Duration = Duration::from_secs(300);
 pub struct Begun {
     prepared: Prepared,
     grant: Grant,
+    stop: StopSignal,
 }
 
 impl Prepared {
-    /// Locks the target, and makes the plan durable.
+    /// Locks the target, and makes the plan durable. From here on a signal ends the run, and not this process under it.
     ///
     /// # Errors
     /// Where a gate is shut, or the target is locked.
     pub async fn begin(self) -> Result<Begun, Error> {
         self.verdict()?;
+        let stop = stop_signal()?;
         let run = RunId::new(clock().now().wall, rand::random());
         let (store, keys) = (&*self.session.store, self.keys.iter().map(|key| key.key.as_str()));
         let least = least_epoch((store, &*self.operation), keys, &self.plan).await?;
         let start = Start { gates: &self.gates, overrides: &self.overrides, least };
         let grant = begin(store, &run, &self.plan, &start).await?;
-        Ok(Begun { prepared: self, grant })
+        Ok(Begun { prepared: self, grant, stop })
     }
 }
 
@@ -59,9 +61,9 @@ impl Begun {
     /// # Errors
     /// Where a gate is shut now, or no guardian can be posted: nothing was touched.
     pub async fn drive(self, events: Arc<dyn Events>) -> Result<Outcome, Error> {
-        let Self { prepared, grant } = self;
+        let Self { prepared, grant, stop } = self;
         let Prepared { plan, gates, session, operation, preconditions, overrides, notify, .. } = prepared;
-        let (store, stop, clock) = (session.store.clone(), stop_signal()?, clock());
+        let (store, clock) = (session.store.clone(), clock());
         ask_again((&*store, &*clock), &grant, &*preconditions, (&gates, &overrides), &*events).await?;
         let watchdog = Watchdog::new(session.place.clone(), session.home(), grant.run.clone());
         let guardian = match plan.guard {

@@ -34,7 +34,7 @@ impl Cli {
     }
 
     pub fn signal(&self, signal: Signal) {
-        assert!(self.identity.signal(signal).unwrap(), "it has ended: {}", fs::read_to_string(&self.err).unwrap());
+        assert!(self.identity.signal(signal).unwrap(), "it has ended: {}", text(&self.err));
     }
 
     /// Kills it and its whole group, as a terminal that is torn down does at worst.
@@ -47,6 +47,17 @@ impl Cli {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Looks until it is so, while the command goes on; one that ends before shows what it said.
+    pub fn until(&mut self, what: &str, mut so: impl FnMut() -> bool) {
+        let came = within(PATIENCE, || so() || self.has_ended()) && so();
+        assert!(came, "waited in vain for {what}: {}\n{}", text(&self.out), text(&self.err));
+    }
+
+    pub fn until_says(&mut self, words: &str) {
+        let out = self.out.clone();
+        self.until(words, || text(&out).contains(words));
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Done {
         let ended = within(PATIENCE, || self.has_ended());
@@ -54,11 +65,14 @@ impl Cli {
             self.identity.kill().unwrap();
         }
         let status = self.child.wait().unwrap();
-        let text = |path: &Path| fs::read_to_string(path).unwrap();
         let done = Done { code: status.code(), out: text(&self.out), err: text(&self.err) };
         assert!(ended, "it did not end: {done:?}");
         done
     }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
 }
 
 /// Nothing outlives a test that fails.

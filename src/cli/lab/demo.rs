@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    guard::{Mode, Stored, load as load_run},
     lab::{self, DatabaseKind, Folder, Lab, database::programs, known::Process, own, state::broken},
     model::RunId,
     ports::Store,
@@ -137,13 +136,11 @@ impl Stage {
         }
     }
 
-    /// Whether the newest run is not over, or its guardian has not seen yet that it is.
+    /// Whether the guardian of the newest run is at work, which ends once it has seen that the run is over.
     async fn is_being_put_back(&self) -> bool {
         let Ok(newest) = self.newest_run().await else { return false };
         let guardian = std::fs::read(self.runs().join(newest.as_str()).join("guardian.json")).unwrap_or_default();
-        let lives = serde_json::from_slice::<Identity>(&guardian).is_ok_and(|guardian| guardian.is_alive());
-        let is_over = |stored: &Stored| matches!(stored.mode(), Mode::Finished(_));
-        lives || load_run(&*self.store(), &newest).await.is_ok_and(|stored| !is_over(&stored))
+        serde_json::from_slice::<Identity>(&guardian).is_ok_and(|guardian| guardian.is_alive())
     }
 
     async fn play_all(&self, chosen: &[u32]) -> Result<Vec<Played>, Error> {

@@ -26,8 +26,8 @@ use crate::{
     process::{Launch, Output, Running, Signal},
 };
 
-/// How long a lab may take to be ready.
-const READY: Duration = Duration::from_secs(60);
+/// How long a lab may take to be ready: it is up in 3 s, and in half a minute where the machine does five things besides.
+const READY: Duration = Duration::from_secs(180);
 /// How long one act may take; the longest is expected to take half a minute.
 const ACT: Duration = Duration::from_secs(300);
 /// How long the load runs before the switch begins.
