@@ -1,4 +1,5 @@
-//! How soon the command answers, how much memory it takes, and how soon traffic is back after a verdict.
+//! How soon the command answers, how much memory it takes, how soon traffic is back after a verdict, and what a platform of
+//! scripts costs.
 //!
 //! Everything is measured on the binary as it is shipped. The lab that it asks runs on the same machine.
 
@@ -6,6 +7,7 @@
 
 mod lab_runs;
 mod list;
+mod scripts;
 mod times;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut figures = times::without_a_platform()?;
     figures.extend(list::figures()?);
     figures.extend(lab_runs::figures()?);
+    figures.extend(scripts::figures()?);
     println!("\nload average {}", std::fs::read_to_string("/proc/loadavg")?.trim());
     println!("{:<44} {:>9} {:>9} {:>9}", "", "median", "worst", "bar");
     let mut missed = 0;

@@ -1,5 +1,7 @@
 //! An operator who is told to end: by signals, and by an abort from elsewhere. Things are put back.
 
+use std::fs;
+
 use interlock::{
     guard::{Entry, Mode, Outcome},
     process::Signal,
@@ -19,6 +21,26 @@ fn every_signal_puts_things_back() {
         assert_eq!(stage.weights(), BLUE, "{signal}");
         assert_eq!(stage.wait_for_end(&run), Outcome::Interrupted { why: signal.to_string() });
         assert_eq!(stage.state(&run), "interrupted");
+        stage.is_clean(&run);
+    }
+    stage.close();
+}
+
+/// Its operator may have locked the target already, and has nobody yet who would put things back.
+#[test]
+fn a_signal_that_finds_a_run_just_beginning_ends_the_run() {
+    let stage = Stage::up();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let begun = || fs::read_dir(stage.runs_folder()).into_iter().flatten().count();
+        let (before, runs) = (begun(), stage.runs());
+        let cli = stage.switch(&["--bake", "10m", "--max-bake", "20m"]);
+        until("a run begins", || begun() > before);
+        cli.signal(signal);
+        let done = cli.wait();
+        assert_eq!(done.code, Some(7), "{signal}: {done:?}");
+        let run = stage.wait_for_run(&runs);
+        assert_eq!(stage.wait_for_end(&run), Outcome::Interrupted { why: signal.to_string() });
+        assert_eq!(stage.weights(), BLUE, "{signal}");
         stage.is_clean(&run);
     }
     stage.close();
