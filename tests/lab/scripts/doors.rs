@@ -125,6 +125,74 @@ fn a_transaction_that_fails_leaves_nothing_and_guards_hold() {
     model.close();
 }
 
+const MACHINE: &str = r#"
+states("order", ["draft -> pending", "pending -> paid, failed", "failed -> pending", "paid -> sent"]);
+limit("orders", 5, "1h");
+migration("change", "create table change(n integer primary key, order_id text not null, state text not null) strict");
+
+post("/orders/{id}/{state}", |request| sql::transaction(|| {
+    let id = request.params.id;
+    let last = sql::one("select state from change where order_id = ? order by n desc limit 1", [id]);
+    let order = if last == () { #{ state: "draft" } } else { last };
+    let state = states::advance("order", order, request.params.state);
+    sql::run("insert into change(order_id, state) values (?, ?)", [id, state]);
+    reply(201)
+}));
+get("/orders/{id}", |request| sql::all("select state from change where order_id = ? order by n", [request.params.id]));
+get("/limited/{key}", |request| limit::take("orders", request.params.key));
+"#;
+
+/// The process is killed while orders go from state to state, also by ways that there are not.
+#[test]
+fn states_that_were_reached_are_kept_and_no_other_ways_are_gone_whoever_is_killed() {
+    let model = Model::up(&[("orders", MACHINE)]);
+    let (mut reached, mut lives) = (vec![Vec::new(); 8], 1);
+    for round in 0..15 {
+        for (order, reached) in reached.iter_mut().enumerate() {
+            for state in ["sent", "pending", "failed", "paid", "draft"] {
+                let path = format!("/orders/{order}/{state}");
+                let asked = Ask { method: Method::POST, ..Ask::get(&path) };
+                if model.try_ask("orders-0", asked).is_ok_and(|answer| answer.status == 201) {
+                    reached.push(state);
+                }
+            }
+            if round % 5 == 2 && order == 4 {
+                model.signal("orders-0", Signal::SIGKILL);
+                lives += 1;
+            }
+        }
+    }
+    until("it is back", || model.part("orders-0").ready);
+    assert_eq!(model.part("orders-0").exits + 1, lives);
+    for (order, reached) in reached.iter().enumerate() {
+        let kept = model.get("orders-0", &format!("/orders/{order}")).1;
+        let kept: Vec<_> = kept.as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
+        let mut left = kept.iter();
+        assert!(reached.iter().all(|state| left.any(|kept| kept == state)), "lost: {reached:?} of {kept:?}");
+        let ways = ["draft pending", "pending paid", "pending failed", "failed pending", "paid sent"];
+        let gone = std::iter::once(&"draft").chain(&kept).zip(&kept).map(|(from, to)| format!("{from} {to}"));
+        let others: Vec<_> = gone.filter(|way| !ways.contains(&&**way)).collect();
+        assert!(others.is_empty(), "{others:?} in {kept:?}");
+    }
+    model.close();
+}
+
+/// What was taken is forgotten with its process, and only then.
+#[test]
+fn a_limit_lets_through_its_burst_in_each_life_of_a_replica() {
+    let model = Model::up(&[("orders", MACHINE)]);
+    for life in 0..3 {
+        for key in ["a", "b"] {
+            let answers: Vec<_> = (0..12).map(|_| model.get("orders-0", &format!("/limited/{key}")).0).collect();
+            assert_eq!(answers.iter().filter(|status| **status == 204).count(), 5, "{life}: {answers:?}");
+            assert_eq!(answers.iter().filter(|status| **status == 429).count(), 7, "{life}: {answers:?}");
+        }
+        model.signal("orders-0", Signal::SIGKILL);
+        until("it is back", || model.part("orders-0").exits == life + 1 && model.part("orders-0").ready);
+    }
+    model.close();
+}
+
 /// A small disk under the databases of the lab, which begin anew on it.
 #[test]
 fn a_full_disk_confirms_nothing_and_works_again_once_there_is_room() {
