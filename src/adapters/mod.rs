@@ -2,6 +2,7 @@
 
 mod clock;
 mod commands;
+mod configs;
 mod exposition;
 mod http;
 mod kube;
@@ -19,6 +20,7 @@ pub use self::kube::{
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
+pub use configs::{ConfigPages, Evidence};
 pub use exposition::{Sample, parse as parse_exposition};
 pub use http::{Access, client, install_crypto, place};
 pub use notify::{AlertmanagerApi, Unbuilt, WebhookPost};

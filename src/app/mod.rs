@@ -1,6 +1,7 @@
 //! Builds what the platform file names, and leads a run from a plan to its end; no terminal is needed for that.
 
 mod cluster;
+mod configs;
 #[cfg(feature = "sql")]
 mod database;
 #[cfg(feature = "sql")]

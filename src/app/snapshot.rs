@@ -26,7 +26,7 @@ use crate::{
 /// How long an owner may be silent whose runs are kept on its own machine; one that has ended is noticed at once.
 const LOCAL_TTL: HumanDuration = HumanDuration::secs(10);
 /// How long a question to the lab's own sources may take.
-const LAB_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const LAB_WITHIN: Duration = Duration::from_secs(2);
 
 /// The platform as a journal keeps it: the document with its overrides, and where its relative paths start from.
 ///
@@ -178,7 +178,7 @@ impl Snapshot {
     }
 
     #[cfg(feature = "lab")]
-    fn lab(&self) -> Result<crate::lab::Lab, Error> {
+    pub(super) fn lab(&self) -> Result<crate::lab::Lab, Error> {
         let Target::Lab(lab) = &self.platform.target else {
             return Err(Error::usage("no metrics source", "name one under `metrics` of the platform file"));
         };

@@ -1,6 +1,7 @@
 //! What was typed, turned into what is meant; one file per command.
 
 mod child;
+mod config;
 mod confirm;
 mod context;
 mod doctor;
@@ -52,6 +53,8 @@ enum Command {
     #[cfg(feature = "sql")]
     #[command(subcommand)]
     Drill(drill::Command),
+    #[command(subcommand)]
+    Config(config::Command),
     Slo(slo::Args),
     #[command(subcommand)]
     Runs(runs::Command),
@@ -86,6 +89,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Switchover(command) => command.run(global),
         #[cfg(feature = "sql")]
         Command::Drill(command) => command.run(global),
+        Command::Config(command) => command.run(global),
         Command::Slo(args) => args.run(global),
         Command::Runs(command) => command.run(global),
         #[cfg(feature = "lab")]

@@ -1,6 +1,6 @@
 //! What a platform file has to mean beside its shape: ranges, windows, names that have to exist.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
@@ -21,22 +21,13 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
     model::Target::parse(&platform.metadata.name)
         .map_err(|e| Problem::new("metadata.name", e, "give it a name such as `shop`"))?;
     check_windows("freeze", &platform.freeze)?;
-    for (name, service) in &platform.services {
-        check_service(name, service).and_then(|()| check_reach(service, &platform.target)).map_err(|mut problem| {
-            // A name may hold dots, so it is no part of a dotted path.
-            problem.at.splice(0..0, ["services".to_owned(), name.clone()]);
-            problem
-        })?;
-    }
-    for (name, database) in &platform.databases {
-        let named = model::Target::parse(name).map_err(|e| Problem::new("", e, "give it a name such as `orders`"));
-        named.map(|_| ()).and_then(|()| super::database::check(database, &platform.target)).map_err(
-            |mut problem| {
-                problem.at.splice(0..0, ["databases".to_owned(), name.clone()]);
-                problem
-            },
-        )?;
-    }
+    check_entries("services", "tenant", &platform.services, |service| {
+        check_service(service).and_then(|()| check_reach(service, &platform.target))
+    })?;
+    check_entries("databases", "orders", &platform.databases, |database| {
+        super::database::check(database, &platform.target)
+    })?;
+    check_entries("configs", "orders", &platform.configs, |config| super::config::check(config, &platform.target))?;
     check_metrics(platform)?;
     if let Some(hook) = &platform.notify.webhook {
         check_webhook(hook)?;
@@ -51,6 +42,25 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
         }
     }
     check_defaults(platform)
+}
+
+/// Checks what stands in a section by its name.
+fn check_entries<T>(
+    section: &str,
+    such_as: &str,
+    entries: &BTreeMap<String, T>,
+    check: impl Fn(&T) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    for (name, entry) in entries {
+        let named = model::Target::parse(name);
+        let named = named.map_err(|e| Problem::new("", e, format!("give it a name such as `{such_as}`")));
+        named.and_then(|_| check(entry)).map_err(|mut problem| {
+            // A name may hold dots, so it is no part of a dotted path.
+            problem.at.splice(0..0, [section.to_owned(), name.clone()]);
+            problem
+        })?;
+    }
+    Ok(())
 }
 
 fn expect_word(at: &str, found: &str, wanted: &str) -> Result<(), Problem> {
@@ -71,8 +81,7 @@ fn check_windows(at: &str, windows: &[Window]) -> Result<(), Problem> {
     }
 }
 
-fn check_service(name: &str, service: &Service) -> Result<(), Problem> {
-    model::Target::parse(name).map_err(|e| Problem::new("", e, "give it a name such as `tenant`"))?;
+fn check_service(service: &Service) -> Result<(), Problem> {
     check_windows("freeze", &service.freeze)?;
     for (i, smoke) in service.smoke.iter().enumerate() {
         check_path(&format!("smoke.{i}.path"), &smoke.path)?;

@@ -3,6 +3,7 @@
 mod checks;
 mod cluster;
 mod cluster_checks;
+mod config;
 mod database;
 #[cfg(test)]
 mod database_tests;
@@ -26,6 +27,7 @@ mod tree;
 mod words;
 
 pub use cluster::{KubernetesTarget, Pods};
+pub use config::{Config, DesiredSpec, Instances, JsonInstances, LabInstances, MetricInstances, PrometheusInstances};
 pub use database::{Cluster, Database, Host, LabDatabase, Login, PatroniCluster, PatroniNode, Tls};
 pub use drill::{Drill, FaultSpec, ObjectivesSpec, RequireSpec, RpoSpec, UsersSpec, WriterSpec, drill_schema};
 pub use foreign::import;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Database, KubernetesTarget, Percent, PrometheusSource, PrometheusSources, Service, Window};
+use super::{Config, Database, KubernetesTarget, Percent, PrometheusSource, PrometheusSources, Service, Window};
 use crate::model::HumanDuration;
 
 /// The platform that interlock works on.
@@ -29,6 +29,9 @@ pub struct Platform {
     /// The replicated databases, by name.
     #[serde(default)]
     pub databases: BTreeMap<String, Database>,
+    /// The configurations that instances run on, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configs: BTreeMap<String, Config>,
     /// Where counters are read. Left out for a lab: its Prometheus if that runs, else its own `/metrics`.
     #[serde(default)]
     pub metrics: Option<Metrics>,
@@ -271,7 +274,7 @@ pub(super) const fn five_seconds() -> HumanDuration {
     HumanDuration::secs(5)
 }
 
-const fn two_seconds() -> HumanDuration {
+pub(super) const fn two_seconds() -> HumanDuration {
     HumanDuration::secs(2)
 }
 

@@ -7,6 +7,7 @@ mod kind;
 mod platform;
 pub mod preconditions;
 mod registry;
+pub mod reload;
 mod report;
 pub mod switchover;
 

@@ -1,6 +1,7 @@
 //! What the domain needs of a platform, and nothing of how one platform does it.
 
 mod clock;
+mod config;
 mod database;
 mod fence;
 mod hosts;
@@ -15,6 +16,7 @@ mod traffic;
 mod workload;
 
 pub use clock::Clock;
+pub use config::{Configs, Instance, RunsOn};
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
 pub use fence::{Fence, Fencing};
 pub use hosts::{Act, Flow, HostState, Hosts, Order};

@@ -1,10 +1,12 @@
 //! Renders what happens for people and machines; with `cli` the only place that prints.
 
 mod checkup;
+mod config;
 mod conformance;
 mod diagnostic;
 mod event;
 mod json;
+mod junit;
 mod lint;
 mod narrate;
 mod queue;
@@ -15,6 +17,7 @@ mod table;
 mod terminal;
 
 pub use checkup::{Finding, State, checkup};
+pub use config::{configs, configs_junit, configs_metrics};
 pub use conformance::{
     Drawn, annotated, conformance, conformance_json, junit, selftest, selftest_json, states, states_json,
 };

@@ -1,6 +1,7 @@
 //! The real binary, without a lab: what it prints, where it prints it, and the exit codes it ends in.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod config;
 mod doctor;
 mod documents;
 mod earlier;

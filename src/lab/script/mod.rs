@@ -31,7 +31,7 @@ mod value;
 mod webhook;
 
 pub use check::{Checked, check};
-pub use config::Publisher;
+pub use config::{FILE as CONFIG_FILE, Publisher, desired as desired_config};
 pub use directory::Instance;
 pub use faults::ServiceFaults;
 pub use folder::{ScriptedService, scripted};

@@ -15,4 +15,5 @@ mod slots;
 mod stage;
 mod telemetry;
 mod tokens;
+mod verify;
 mod webhooks;

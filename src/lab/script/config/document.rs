@@ -83,6 +83,20 @@ pub fn text(folder: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// The generation that the document in a folder asks for, whether it fits the services or not; none where there is no such
+/// document, or none that can be read as one.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn desired(folder: &Path) -> Result<Option<String>, Error> {
+    let Some(text) = text(folder)? else { return Ok(None) };
+    if document::documents(FILE, &text).is_empty() {
+        return Ok(Some(Document::default().generation()));
+    }
+    let said = document::only(FILE, &text).and_then(|only| only.parse::<Document>());
+    Ok(said.ok().map(|said| said.generation()))
+}
+
 /// Reads a document that fits what the services declare.
 ///
 /// # Errors

@@ -6,6 +6,6 @@ mod publish;
 mod setting;
 
 pub use current::{Current, Taken};
-pub use document::check;
+pub use document::{FILE, check, desired};
 pub use publish::{Published, Publisher};
 pub use setting::{Setting, Settings};

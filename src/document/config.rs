@@ -1,0 +1,169 @@
+//! Configurations: which instances run on one, how they tell, and what they should run on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Target,
+    checks::{check_path, check_url},
+    platform::two_seconds,
+};
+use crate::{model::HumanDuration, slo::Problem};
+
+/// A configuration that instances run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// The instances, and how they tell what they run on.
+    pub instances: Instances,
+    /// What they should run on; left out for a lab, which knows it. Without it they have to agree with one another.
+    #[serde(default)]
+    pub desired: Option<DesiredSpec>,
+}
+
+/// Instances, by how they tell what they run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Instances {
+    /// All replicas of the lab's services that are scripts.
+    Lab(LabInstances),
+    /// They answer with a document of JSON.
+    Json(JsonInstances),
+    /// They have a metric for it.
+    Metric(MetricInstances),
+    /// They are Prometheus servers: they tell when they have read their configuration last.
+    Prometheus(PrometheusInstances),
+}
+
+/// All replicas of the lab's services that are scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabInstances {}
+
+/// Instances that answer with a document of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JsonInstances {
+    /// Where each of them answers.
+    pub urls: Vec<String>,
+    /// Where in the answer the generation or the hash stands, as a JSON pointer such as `/config/hash`.
+    pub generation: String,
+    /// Where since when stands: RFC 3339, or seconds since 1970.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// Where it says why a later configuration was refused; nothing, null, false or an empty text where none was.
+    #[serde(default)]
+    pub rejected: Option<String>,
+    /// How long one answer may take.
+    #[serde(default = "two_seconds")]
+    pub timeout: HumanDuration,
+}
+
+/// Instances that have a metric for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricInstances {
+    /// Their pages of metrics.
+    pub urls: Vec<String>,
+    /// The metric, such as `app_config_info`.
+    pub name: String,
+    /// The label that holds the generation or the hash; the metric's value where it is left out.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// How long one answer may take.
+    #[serde(default = "two_seconds")]
+    pub timeout: HumanDuration,
+}
+
+/// Prometheus servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrometheusInstances {
+    /// Their addresses, without a path but for a prefix.
+    pub urls: Vec<String>,
+    /// How long one answer may take.
+    #[serde(default = "two_seconds")]
+    pub timeout: HumanDuration,
+}
+
+/// What instances should run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DesiredSpec {
+    /// A file, relative to the platform file: its SHA-256 is the generation, and when it was written counts for who tells times.
+    File(String),
+    /// The generation itself.
+    Generation(String),
+}
+
+impl Instances {
+    fn urls(&self) -> &[String] {
+        match self {
+            Self::Lab(_) => &[],
+            Self::Json(JsonInstances { urls, .. })
+            | Self::Metric(MetricInstances { urls, .. })
+            | Self::Prometheus(PrometheusInstances { urls, .. }) => urls,
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Lab(_) => "lab",
+            Self::Json(_) => "json",
+            Self::Metric(_) => "metric",
+            Self::Prometheus(_) => "prometheus",
+        }
+    }
+}
+
+/// Checks one configuration.
+///
+/// # Errors
+/// Where it names no instances, or none that can be asked.
+pub fn check(config: &Config, target: &Target) -> Result<(), Problem> {
+    let at = format!("instances.{}", config.instances.word());
+    if let Instances::Lab(_) = config.instances {
+        return check_lab(config, target);
+    }
+    let urls = config.instances.urls();
+    if urls.is_empty() {
+        return Err(Problem::new(&format!("{at}.urls"), "there is no instance", "name one at least"));
+    }
+    for (i, url) in urls.iter().enumerate() {
+        check_url(&format!("{at}.urls.{i}"), url)?;
+        if urls[..i].contains(url) {
+            return Err(Problem::new(&format!("{at}.urls.{i}"), "this instance is named twice", "leave one out"));
+        }
+    }
+    if let Instances::Json(JsonInstances { generation, since, rejected, .. }) = &config.instances {
+        let pointers = [("generation", Some(generation)), ("since", since.as_ref()), ("rejected", rejected.as_ref())];
+        for (name, pointer) in pointers {
+            pointer.map_or(Ok(()), |pointer| check_path(&format!("{at}.{name}"), pointer))?;
+        }
+    }
+    match (&config.instances, &config.desired) {
+        (Instances::Prometheus(_), None | Some(DesiredSpec::Generation(_))) => Err(Problem::new(
+            "desired",
+            "Prometheus tells when it has read its configuration, and not what that was",
+            "name the file that it reads: `desired: {file: prometheus.yml}`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_lab(config: &Config, target: &Target) -> Result<(), Problem> {
+    match target {
+        Target::Lab(lab) if lab.services.is_some() => {}
+        _ => {
+            let hint = "name the folder of the scripts: `target: {lab: {services: services}}`";
+            return Err(Problem::new("instances.lab", "the target is no lab with services that are scripts", hint));
+        }
+    }
+    match config.desired {
+        None => Ok(()),
+        Some(_) => {
+            let what = "a lab desires what the `config.yaml` beside its scripts says";
+            Err(Problem::new("desired", what, "leave `desired` out, and change that file"))
+        }
+    }
+}
