@@ -9,7 +9,7 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 
 use super::{exposition, http};
-use crate::ports::{Configs, Instance, PortError, RunsOn};
+use crate::ports::{Configs, Instance, Look, PortError, RunsOn};
 
 /// The longest answer that is read.
 const LONGEST: usize = 16 << 20;
@@ -77,9 +77,10 @@ impl ConfigPages {
 
 #[async_trait]
 impl Configs for ConfigPages {
-    async fn instances(&self) -> Result<Vec<Instance>, PortError> {
+    async fn look(&self) -> Result<Look, PortError> {
         let asked: Vec<_> = self.instances.iter().map(|one| self.ask(one)).collect();
-        Ok(stream::iter(asked).buffered(AT_A_TIME).collect().await)
+        let instances = stream::iter(asked).buffered(AT_A_TIME).collect().await;
+        Ok(Look { desired: None, instances })
     }
 }
 
@@ -158,7 +159,7 @@ fn prometheus(page: &str) -> Result<Read, String> {
     let value = |name: &str| samples.iter().find(|sample| sample.metric == name).map(|sample| sample.value);
     let at = value(LOADED).and_then(seconds).ok_or_else(|| format!("it has no metric `{LOADED}`"))?;
     let failed = value(SUCCESSFUL) == Some(0.0);
-    Ok((RunsOn::LoadedAt { at }, failed.then(|| format!("{SUCCESSFUL} is 0; its log says why"))))
+    Ok((RunsOn::LoadedAt { at, why: None }, failed.then(|| format!("{SUCCESSFUL} is 0; its log says why"))))
 }
 
 #[cfg(test)]
@@ -168,7 +169,8 @@ mod tests {
     fn told(evidence: &Evidence, page: &str) -> String {
         match evidence.read(page) {
             Ok((RunsOn::Generation { generation, since }, rejected)) => format!("{generation} {since:?} {rejected:?}"),
-            Ok((other, rejected)) => format!("{other:?} {rejected:?}"),
+            Ok((RunsOn::LoadedAt { at, .. }, rejected)) => format!("loaded at {at} {rejected:?}"),
+            Ok((other, _)) => panic!("{other:?}"),
             Err(why) => why,
         }
     }

@@ -16,7 +16,8 @@ mod sql;
 pub mod store;
 
 pub use self::kube::{
-    Cluster, KubePlatform, PodPages, Reach, Routing, ServedKind, ServiceInCluster, Telling, WorkloadName, requests,
+    Cluster, KubeConfigs, KubePlatform, Mounted, PodPages, Reach, Routing, ServedKind, ServiceInCluster, Telling,
+    WorkloadName, requests,
 };
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};

@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Snapshot, snapshot::misconfigured};
 use crate::{
-    adapters::{ConfigPages, Evidence},
-    document::{Config, DesiredSpec, Instances, JsonInstances, MetricInstances, PrometheusInstances},
+    adapters::{ConfigPages, Evidence, KubeConfigs, Mounted},
+    document::{Config, DesiredSpec, Instances, JsonInstances, MetricInstances, PrometheusInstances, Target},
     error::Error,
-    operation::reload::{Desired, Verified, verify},
-    ports::Configs,
+    operation::reload::{Verified, verify},
+    ports::{Configs, Desired},
 };
 
 impl Snapshot {
@@ -20,9 +20,9 @@ impl Snapshot {
     /// Where what is desired cannot be read, or nobody knows which instances there are.
     pub async fn verify_config(&self, name: &str, config: &Config) -> Result<Verified, Error> {
         let desired = self.desired(config)?;
-        let instances = self.configs(config).await?.instances().await;
-        let instances = instances.map_err(|e| Error::port(e, "`configs` of the platform file says whom to ask"))?;
-        Ok(verify(name, desired, instances))
+        let look = self.configs(config).await?.look().await;
+        let look = look.map_err(|e| Error::port(e, "`configs` of the platform file says whom to ask"))?;
+        Ok(verify(name, desired.or(look.desired), look.instances))
     }
 
     fn desired(&self, config: &Config) -> Result<Option<Desired>, Error> {
@@ -40,6 +40,8 @@ impl Snapshot {
     async fn configs(&self, config: &Config) -> Result<Arc<dyn Configs>, Error> {
         let (urls, page, evidence, timeout) = match &config.instances {
             Instances::Lab(_) => return self.lab_configs().await,
+            Instances::ConfigMap(object) => return self.mounted(Mounted::ConfigMap(object.name.clone())).await,
+            Instances::Secret(object) => return self.mounted(Mounted::Secret(object.name.clone())).await,
             Instances::Json(JsonInstances { urls, generation, since, rejected, timeout }) => {
                 let (generation, since, rejected) = (generation.clone(), since.clone(), rejected.clone());
                 (urls, "", Evidence::Json { generation, since, rejected }, timeout.0)
@@ -57,9 +59,19 @@ impl Snapshot {
         pages(named, evidence, timeout)
     }
 
+    async fn mounted(&self, object: Mounted) -> Result<Arc<dyn Configs>, Error> {
+        let Target::Kubernetes(target) = &self.platform.target else {
+            return Err(Error::usage(
+                "the target is no cluster",
+                "name one: `target: {kubernetes: {namespace: NAME}}`",
+            ));
+        };
+        Ok(Arc::new(KubeConfigs { cluster: self.cluster(target).await?, object }))
+    }
+
     #[cfg(feature = "lab")]
     fn desired_by_lab(&self) -> Result<Option<Desired>, Error> {
-        use crate::{document::Target, lab::script};
+        use crate::lab::script;
 
         let Target::Lab(lab) = &self.platform.target else { return Ok(None) };
         let Some(services) = &lab.services else { return Ok(None) };

@@ -298,6 +298,8 @@ fn check_metrics(platform: &Platform) -> Result<(), Problem> {
             Problem::new("metrics.pods", "no service says what its pods tell", "add `pods: {port: 9090}` to a service"),
         ),
         (Some(Metrics::Pods(_)), _) => Ok(()),
+        // Who only asks instances what they run on decides nothing by counters.
+        (None, Target::Kubernetes(_)) if platform.services.is_empty() && !platform.configs.is_empty() => Ok(()),
         (None, Target::Kubernetes(_)) => Err(Problem::new(
             "target.kubernetes",
             "no source of counters is named, so nothing could be decided",

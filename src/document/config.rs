@@ -33,6 +33,18 @@ pub enum Instances {
     Metric(MetricInstances),
     /// They are Prometheus servers: they tell when they have read their configuration last.
     Prometheus(PrometheusInstances),
+    /// All pods of the namespace that take a ConfigMap, by its name.
+    ConfigMap(ObjectInstances),
+    /// All pods of the namespace that take a Secret, by its name.
+    Secret(ObjectInstances),
+}
+
+/// All pods of the namespace that take an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectInstances {
+    /// The object's name.
+    pub name: String,
 }
 
 /// All replicas of the lab's services that are scripts.
@@ -99,7 +111,7 @@ pub enum DesiredSpec {
 impl Instances {
     fn urls(&self) -> &[String] {
         match self {
-            Self::Lab(_) => &[],
+            Self::Lab(_) | Self::ConfigMap(_) | Self::Secret(_) => &[],
             Self::Json(JsonInstances { urls, .. })
             | Self::Metric(MetricInstances { urls, .. })
             | Self::Prometheus(PrometheusInstances { urls, .. }) => urls,
@@ -112,6 +124,8 @@ impl Instances {
             Self::Json(_) => "json",
             Self::Metric(_) => "metric",
             Self::Prometheus(_) => "prometheus",
+            Self::ConfigMap(_) => "configMap",
+            Self::Secret(_) => "secret",
         }
     }
 }
@@ -122,8 +136,10 @@ impl Instances {
 /// Where it names no instances, or none that can be asked.
 pub fn check(config: &Config, target: &Target) -> Result<(), Problem> {
     let at = format!("instances.{}", config.instances.word());
-    if let Instances::Lab(_) = config.instances {
-        return check_lab(config, target);
+    match config.instances {
+        Instances::Lab(_) => return check_lab(config, target),
+        Instances::ConfigMap(_) | Instances::Secret(_) => return check_object(&at, config, target),
+        _ => {}
     }
     let urls = config.instances.urls();
     if urls.is_empty() {
@@ -148,6 +164,17 @@ pub fn check(config: &Config, target: &Target) -> Result<(), Problem> {
             "name the file that it reads: `desired: {file: prometheus.yml}`",
         )),
         _ => Ok(()),
+    }
+}
+
+fn check_object(at: &str, config: &Config, target: &Target) -> Result<(), Problem> {
+    if !matches!(target, Target::Kubernetes(_)) {
+        let hint = "name the namespace: `target: {kubernetes: {namespace: NAME}}`";
+        return Err(Problem::new(at, "the target is no cluster", hint));
+    }
+    match config.desired {
+        None => Ok(()),
+        Some(_) => Err(Problem::new("desired", "what the object holds is desired", "leave `desired` out")),
     }
 }
 

@@ -5,6 +5,18 @@ use serde::Serialize;
 
 use crate::{model::Timestamp, ports::PortError};
 
+/// What every instance should run on, and since when that stands at its source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Desired {
+    /// The generation or the hash, where it is known.
+    pub generation: Option<String>,
+    /// Since when, for who tells times.
+    pub changed: Option<Timestamp>,
+    /// What says so, such as the name of a file.
+    pub told_by: String,
+}
+
 /// What an instance says of the configuration that it runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,6 +32,8 @@ pub enum RunsOn {
     LoadedAt {
         /// When it was read.
         at: Timestamp,
+        /// Why it reads nothing later, where that is known.
+        why: Option<String>,
     },
     /// It answers, and cannot tell.
     Unclear {
@@ -47,12 +61,21 @@ pub struct Instance {
     pub known_by: String,
 }
 
+/// All instances, and what they should run on, where the place that they were asked at knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What is desired there.
+    pub desired: Option<Desired>,
+    /// One that does not answer is among them.
+    pub instances: Vec<Instance>,
+}
+
 /// Asks the instances of one configuration.
 #[async_trait]
 pub trait Configs: Send + Sync {
-    /// All of them. One that does not answer is a part of the answer.
+    /// All of them.
     ///
     /// # Errors
     /// Where nobody knows which instances there are.
-    async fn instances(&self) -> Result<Vec<Instance>, PortError>;
+    async fn look(&self) -> Result<Look, PortError>;
 }

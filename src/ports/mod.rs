@@ -16,7 +16,7 @@ mod traffic;
 mod workload;
 
 pub use clock::Clock;
-pub use config::{Configs, Instance, RunsOn};
+pub use config::{Configs, Desired, Instance, Look, RunsOn};
 pub use database::{Database, Finding, Follows, NodeSeen, Objection, Sample, Session, Topology, Unit, Written};
 pub use fence::{Fence, Fencing};
 pub use hosts::{Act, Flow, HostState, Hosts, Order};

@@ -10,8 +10,8 @@ use super::{
     table::coloured,
 };
 use crate::{
-    operation::reload::{Desired, Judged, Standing, Verified, short},
-    ports::{Instance, RunsOn},
+    operation::reload::{Judged, Standing, Verified, short},
+    ports::{Desired, Instance, RunsOn},
 };
 
 /// All instances, why those that are not current are not, and how many there are of each kind.
@@ -86,7 +86,7 @@ fn told(runs_on: &RunsOn) -> (&str, String) {
         RunsOn::Generation { generation, since } => {
             (short(generation), since.map(|since| format!("{since:.0}")).unwrap_or_default())
         }
-        RunsOn::LoadedAt { at } => ("what it loaded then", format!("{at:.0}")),
+        RunsOn::LoadedAt { at, .. } => ("what it loaded then", format!("{at:.0}")),
         RunsOn::Unclear { .. } | RunsOn::Silent { .. } => ("?", String::new()),
     }
 }
@@ -109,6 +109,9 @@ fn counts(verified: &Verified) -> BTreeMap<&'static str, usize> {
 
 fn sum(verified: &Verified) -> String {
     let (counts, all) = (counts(verified), verified.instances.len());
+    if all == 0 {
+        return format!("{}: no instance is known", verified.config);
+    }
     let others = ["stale", "unclear", "silent"].iter().filter(|word| counts[*word] > 0);
     let others: String = others.map(|word| format!(", {} {word}", counts[word])).collect();
     let current = counts["current"];

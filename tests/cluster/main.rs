@@ -6,6 +6,7 @@ mod acts;
 mod api_server;
 #[path = "../lab/command.rs"]
 mod command;
+mod configs;
 #[path = "../contract/contract.rs"]
 #[expect(dead_code, reason = "some of it is for platforms that share requests by weights on their own")]
 mod contract;

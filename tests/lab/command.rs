@@ -47,17 +47,6 @@ impl Cli {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Looks until it is so, while the command goes on; one that ends before shows what it said.
-    pub fn until(&mut self, what: &str, mut so: impl FnMut() -> bool) {
-        let came = within(PATIENCE, || so() || self.has_ended()) && so();
-        assert!(came, "waited in vain for {what}: {}\n{}", text(&self.out), text(&self.err));
-    }
-
-    pub fn until_says(&mut self, words: &str) {
-        let out = self.out.clone();
-        self.until(words, || text(&out).contains(words));
-    }
-
     /// Waits for its end.
     pub fn wait(mut self) -> Done {
         let ended = within(PATIENCE, || self.has_ended());

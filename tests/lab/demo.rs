@@ -13,7 +13,7 @@ use interlock::{
 };
 
 use crate::{
-    command::{Cli, Done},
+    command::{Cli, Done, PATIENCE, within},
     stage::Place,
     traces,
 };
@@ -30,7 +30,7 @@ impl Scene {
         Self { folder: dir.path().canonicalize().unwrap(), _dir: dir }
     }
 
-    fn start(&self, args: &[&str]) -> Cli {
+    fn start(&self, args: &[&str]) -> Started {
         let number = fs::read_dir(&self.folder).unwrap().count();
         let file = |kind: &str| self.folder.join(format!("said-{number}.{kind}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
@@ -41,16 +41,37 @@ impl Scene {
         command.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
         let child = command.spawn().unwrap();
         let identity = Identity::of(i32::try_from(child.id()).unwrap()).unwrap();
-        Cli::new(child, identity, file("out"), file("err"))
+        Started { cli: Cli::new(child, identity, file("out"), file("err")), said: [file("out"), file("err")] }
     }
 
     fn ask(&self, args: &[&str]) -> Done {
-        self.start(args).wait()
+        self.start(args).cli.wait()
     }
 
     fn nothing_is_left(&self) {
         let left = traces::survivors(&self.folder);
         assert!(left.is_empty(), "survivors: {left:#?}");
+    }
+}
+
+/// A command that is looked at while it goes on.
+struct Started {
+    cli: Cli,
+    /// What it prints, and what it complains of.
+    said: [PathBuf; 2],
+}
+
+impl Started {
+    /// Looks until it is so; a command that ends before shows what it said.
+    fn until(&mut self, what: &str, mut so: impl FnMut() -> bool) {
+        let came = within(PATIENCE, || so() || self.cli.has_ended()) && so();
+        let said = || self.said.each_ref().map(|file| fs::read_to_string(file).unwrap()).join("\n");
+        assert!(came, "waited in vain for {what}: {}", said());
+    }
+
+    fn until_says(&mut self, words: &str) {
+        let out = self.said[0].clone();
+        self.until(words, || fs::read_to_string(&out).unwrap().contains(words));
     }
 }
 
@@ -107,8 +128,8 @@ fn an_interrupted_demo_ends_what_it_has_started() {
         assert!(second.err.contains("a demo plays in demo already"), "{second:?}");
         // A machine that is busy may refuse its run; the demo goes on with its next act.
         demo.until_says("$ interlock switchover run");
-        demo.signal(signal);
-        let done = demo.wait();
+        demo.cli.signal(signal);
+        let done = demo.cli.wait();
         assert_eq!(done.code, Some(7), "{signal}: {done:?}");
         assert!(done.err.contains(&format!("{signal}: what was started is ended")), "{done:?}");
         scene.nothing_is_left();
@@ -130,8 +151,8 @@ fn a_demo_that_is_to_keep_its_platform_says_how_it_is_ended() {
     fs::write(scene.folder.join("demo").join("slo.yaml"), "# of an earlier release\n").unwrap();
     let mut demo = scene.start(&["lab", "demo", "--folder", "demo", "--act", "1", "--keep"]);
     demo.until_says("$ interlock switchover run");
-    demo.signal(Signal::SIGTERM);
-    let done = demo.wait();
+    demo.cli.signal(Signal::SIGTERM);
+    let done = demo.cli.wait();
     assert_eq!(done.code, Some(7), "{done:?}");
     let down = format!("interlock lab down --yes --folder {}", lab.display());
     assert!(done.err.contains(&format!("the platform stays up: `{down}` ends it")), "{done:?}");
@@ -155,8 +176,8 @@ fn a_lab_that_does_not_come_up_is_ended_again() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut begun = scene.start(&[&up[..], &["--replicas", "16", "--timeout", "10m"]].concat());
         begun.until("its supervisor", || Lab::open(&scene.folder.join(DEFAULT_FOLDER)).is_ok());
-        begun.signal(signal);
-        let done = begun.wait();
+        begun.cli.signal(signal);
+        let done = begun.cli.wait();
         assert_eq!(done.code, Some(7), "{signal}: {done:?}");
         assert!(done.err.contains("what was started is ended"), "{done:?}");
         scene.nothing_is_left();

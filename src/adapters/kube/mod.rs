@@ -1,6 +1,7 @@
 //! Kubernetes: the one place that knows how a cluster is spoken to.
 
 mod client;
+mod configs;
 mod endpoints;
 mod events;
 mod failure;
@@ -23,6 +24,7 @@ mod whoami;
 mod workload;
 
 pub use client::{Cluster, Reach, requests};
+pub use configs::{KubeConfigs, Mounted};
 pub use metrics::PodPages;
 pub(super) use names::{EPOCH, GUARDIAN, GUARDIAN_LEASE, MANAGER, PART, RUN, lock_name, slug};
 pub use pages::Telling;

@@ -2,4 +2,4 @@
 
 mod standing;
 
-pub use standing::{Desired, Judged, Standing, Verified, short, verify};
+pub use standing::{Judged, Standing, Verified, short, verify};

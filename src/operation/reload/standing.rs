@@ -6,24 +6,11 @@ use serde::Serialize;
 
 use crate::{
     error::Exit,
-    model::Timestamp,
-    ports::{Instance, RunsOn},
+    ports::{Desired, Instance, RunsOn},
 };
 
 /// How much of a hash has to agree where one side shows a part of it only.
 const ENOUGH: usize = 8;
-
-/// What every instance should run on, and since when that stands at its source.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Desired {
-    /// The generation or the hash, where it is known.
-    pub generation: Option<String>,
-    /// Since when, for who tells times.
-    pub changed: Option<Timestamp>,
-    /// What says so, such as the name of a file.
-    pub told_by: String,
-}
 
 /// How an instance stands to what is desired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -132,9 +119,10 @@ fn held(instance: &Instance, desired: &Desired) -> Standing {
         (RunsOn::Generation { .. }, Some(wanted), _) => {
             Standing::Stale(format!("{} is desired by {}", short(wanted), desired.told_by))
         }
-        (RunsOn::LoadedAt { at }, _, Some(changed)) if *at >= changed => Standing::Current,
-        (RunsOn::LoadedAt { .. }, _, Some(changed)) => {
-            Standing::Stale(format!("it has loaded nothing since {} changed at {changed:.0}", desired.told_by))
+        (RunsOn::LoadedAt { at, .. }, _, Some(changed)) if *at >= changed => Standing::Current,
+        (RunsOn::LoadedAt { why, .. }, _, Some(changed)) => {
+            let why = why.as_deref().map(|why| format!("; {why}")).unwrap_or_default();
+            Standing::Stale(format!("it has loaded nothing since {} changed at {changed:.0}{why}", desired.told_by))
         }
         _ => Standing::Unclear(format!("what {} desires cannot be compared with what it says", desired.told_by)),
     }
@@ -210,7 +198,7 @@ mod tests {
             standings(Some(desired(Some(&hash), None)), all),
             (vec!["current", "current", "stale", "stale"], Exit::RolledBack)
         );
-        let at = |text: &str| instance(RunsOn::LoadedAt { at: text.parse().unwrap() });
+        let at = |text: &str| instance(RunsOn::LoadedAt { at: text.parse().unwrap(), why: None });
         let wanted = || Some(desired(Some(&hash), Some("2026-11-30T12:00:00Z")));
         let loaded = vec![at("2026-11-30T12:00:00Z"), at("2026-11-30T11:59:59.9Z")];
         assert_eq!(standings(wanted(), loaded), (vec!["current", "stale"], Exit::RolledBack));
