@@ -28,4 +28,4 @@ pub use notify::{AlertmanagerApi, Unbuilt, WebhookPost};
 pub use prometheus::{Prometheus, PrometheusServers};
 pub use scrape::Scrape;
 #[cfg(feature = "sql")]
-pub use sql::{Admin, Connect, Secret, Tls, mariadb_cluster, patroni_cluster, postgres_cluster};
+pub use sql::{Admin, Connect, Secret, Tls, mariadb_cluster, patroni_cluster, postgres_cluster, postgres_configs};

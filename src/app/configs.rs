@@ -40,6 +40,7 @@ impl Snapshot {
     async fn configs(&self, config: &Config) -> Result<Arc<dyn Configs>, Error> {
         let (urls, page, evidence, timeout) = match &config.instances {
             Instances::Lab(_) => return self.lab_configs().await,
+            Instances::Database(name) => return self.database_configs(name),
             Instances::ConfigMap(object) => return self.mounted(Mounted::ConfigMap(object.name.clone())).await,
             Instances::Secret(object) => return self.mounted(Mounted::Secret(object.name.clone())).await,
             Instances::Json(JsonInstances { urls, generation, since, rejected, timeout }) => {
@@ -67,6 +68,11 @@ impl Snapshot {
             ));
         };
         Ok(Arc::new(KubeConfigs { cluster: self.cluster(target).await?, object }))
+    }
+
+    #[cfg(not(feature = "sql"))]
+    fn database_configs(&self, _: &str) -> Result<Arc<dyn Configs>, Error> {
+        Err(Error::usage("this binary was built without databases", "build it with the feature `sql`"))
     }
 
     #[cfg(feature = "lab")]

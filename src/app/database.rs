@@ -6,7 +6,7 @@ use super::{Snapshot, misconfigured, secret};
 use crate::{
     adapters::{
         Admin, CommandHosts, Connect, HostCommands, SystemClock, Tls, mariadb_cluster, patroni_cluster,
-        postgres_cluster,
+        postgres_cluster, postgres_configs,
     },
     document::{self, Database as Document, Host, LabTarget, Login, Target},
     error::Error,
@@ -14,8 +14,12 @@ use crate::{
         Build,
         drill::{Ports, record::UrgentWriters},
     },
-    ports::{Act, Database, Flow, Hosts, Order, PortError},
+    ports::{Act, Configs, Database, Flow, Hosts, Order, PortError},
 };
+
+/// What to do about a lab with another database.
+#[cfg(feature = "lab")]
+const LAB_KIND: &str = "start the lab with `--database postgres`";
 
 type Bound = (Arc<dyn Database>, Arc<dyn Hosts>);
 
@@ -54,6 +58,28 @@ impl Snapshot {
             None => None,
         };
         Ok(Ports { database, hosts, metrics, writers: Arc::new(UrgentWriters), clock: Arc::new(SystemClock) })
+    }
+
+    /// What each node of a database says of its settings.
+    ///
+    /// # Errors
+    /// Where it is not configured in a way that can work.
+    pub fn database_configs(&self, name: &str) -> Result<Arc<dyn Configs>, Error> {
+        let (nodes, connect) = match self.platform.databases.get(name) {
+            Some(Document::Lab(_)) => self.lab_nodes()?,
+            Some(Document::Postgres(cluster)) => (listed(&cluster.nodes), self.login(&cluster.login)?),
+            Some(Document::Patroni(cluster)) => {
+                let sql = cluster.nodes.iter().map(|(name, at)| (name.clone(), at.sql.clone()));
+                (sql.collect(), self.login(&cluster.login)?)
+            }
+            Some(Document::Mariadb(_)) | None => {
+                return Err(Error::usage(
+                    format!("`{name}` is no database of PostgreSQL"),
+                    "name one under `databases`",
+                ));
+            }
+        };
+        postgres_configs(&nodes, connect).map_err(misconfigured)
     }
 
     fn login(&self, login: &Login) -> Result<Connect, Error> {
@@ -101,6 +127,22 @@ impl Snapshot {
             }
         };
         Ok((database.map_err(misconfigured)?, Arc::new(hosts)))
+    }
+
+    #[cfg(feature = "lab")]
+    fn lab_nodes(&self) -> Result<(Vec<(String, String)>, Connect), Error> {
+        use crate::lab::DatabaseKind;
+        let lab = self.lab()?.file.database()?.clone();
+        if let DatabaseKind::MariaDb = lab.kind {
+            return Err(Error::usage("the lab's database is MariaDB, which does not tell what it runs on", LAB_KIND));
+        }
+        let nodes = lab.nodes.iter().map(|node| (node.name.clone(), node.sql.to_string()));
+        Ok((nodes.collect(), lab_login(&lab)))
+    }
+
+    #[cfg(not(feature = "lab"))]
+    fn lab_nodes(&self) -> Result<(Vec<(String, String)>, Connect), Error> {
+        Err(no_lab())
     }
 
     #[cfg(not(feature = "lab"))]

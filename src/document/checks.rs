@@ -27,7 +27,7 @@ pub fn check(platform: &Platform) -> Result<(), Problem> {
     check_entries("databases", "orders", &platform.databases, |database| {
         super::database::check(database, &platform.target)
     })?;
-    check_entries("configs", "orders", &platform.configs, |config| super::config::check(config, &platform.target))?;
+    check_entries("configs", "orders", &platform.configs, |config| super::config::check(config, platform))?;
     check_metrics(platform)?;
     if let Some(hook) = &platform.notify.webhook {
         check_webhook(hook)?;

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Target,
+    Database, Platform, Target,
     checks::{check_path, check_url},
+    nearest,
     platform::two_seconds,
 };
 use crate::{model::HumanDuration, slo::Problem};
@@ -33,6 +34,8 @@ pub enum Instances {
     Metric(MetricInstances),
     /// They are Prometheus servers: they tell when they have read their configuration last.
     Prometheus(PrometheusInstances),
+    /// The nodes of a database of the platform, by its name: `PostgreSQL`, and under Patroni.
+    Database(String),
     /// All pods of the namespace that take a ConfigMap, by its name.
     ConfigMap(ObjectInstances),
     /// All pods of the namespace that take a Secret, by its name.
@@ -111,7 +114,7 @@ pub enum DesiredSpec {
 impl Instances {
     fn urls(&self) -> &[String] {
         match self {
-            Self::Lab(_) | Self::ConfigMap(_) | Self::Secret(_) => &[],
+            Self::Lab(_) | Self::Database(_) | Self::ConfigMap(_) | Self::Secret(_) => &[],
             Self::Json(JsonInstances { urls, .. })
             | Self::Metric(MetricInstances { urls, .. })
             | Self::Prometheus(PrometheusInstances { urls, .. }) => urls,
@@ -124,6 +127,7 @@ impl Instances {
             Self::Json(_) => "json",
             Self::Metric(_) => "metric",
             Self::Prometheus(_) => "prometheus",
+            Self::Database(_) => "database",
             Self::ConfigMap(_) => "configMap",
             Self::Secret(_) => "secret",
         }
@@ -134,10 +138,11 @@ impl Instances {
 ///
 /// # Errors
 /// Where it names no instances, or none that can be asked.
-pub fn check(config: &Config, target: &Target) -> Result<(), Problem> {
-    let at = format!("instances.{}", config.instances.word());
-    match config.instances {
+pub fn check(config: &Config, platform: &Platform) -> Result<(), Problem> {
+    let (at, target) = (format!("instances.{}", config.instances.word()), &platform.target);
+    match &config.instances {
         Instances::Lab(_) => return check_lab(config, target),
+        Instances::Database(name) => return check_database(&at, name, config, platform),
         Instances::ConfigMap(_) | Instances::Secret(_) => return check_object(&at, config, target),
         _ => {}
     }
@@ -164,6 +169,24 @@ pub fn check(config: &Config, target: &Target) -> Result<(), Problem> {
             "name the file that it reads: `desired: {file: prometheus.yml}`",
         )),
         _ => Ok(()),
+    }
+}
+
+fn check_database(at: &str, name: &str, config: &Config, platform: &Platform) -> Result<(), Problem> {
+    match platform.databases.get(name) {
+        None => {
+            let near = nearest(name, platform.databases.keys().map(String::as_str));
+            let hint = near.map_or("declare it under `databases`".to_owned(), |near| format!("did you mean `{near}`?"));
+            Err(Problem::new(at, format!("the platform has no database `{name}`"), hint))
+        }
+        Some(Database::Mariadb(_)) => {
+            let what = "MariaDB does not tell whether it runs on what its files say";
+            Err(Problem::new(at, what, "name a database of PostgreSQL, or leave this configuration out"))
+        }
+        Some(_) if config.desired.is_some() => {
+            Err(Problem::new("desired", "what the files of each node say is desired", "leave `desired` out"))
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -35,6 +35,13 @@ pub enum RunsOn {
         /// Why it reads nothing later, where that is known.
         why: Option<String>,
     },
+    /// What its source says, but for what it lacks of that.
+    Source {
+        /// When it has read its source last.
+        at: Timestamp,
+        /// What it does not run on, and what that takes.
+        lacks: Option<String>,
+    },
     /// It answers, and cannot tell.
     Unclear {
         /// Why.

@@ -86,7 +86,8 @@ fn told(runs_on: &RunsOn) -> (&str, String) {
         RunsOn::Generation { generation, since } => {
             (short(generation), since.map(|since| format!("{since:.0}")).unwrap_or_default())
         }
-        RunsOn::LoadedAt { at, .. } => ("what it loaded then", format!("{at:.0}")),
+        RunsOn::LoadedAt { at, .. } => ("what it read then", format!("{at:.0}")),
+        RunsOn::Source { at, .. } => ("what it read then", format!("{at:.0}")),
         RunsOn::Unclear { .. } | RunsOn::Silent { .. } => ("?", String::new()),
     }
 }
@@ -119,7 +120,7 @@ fn sum(verified: &Verified) -> String {
         None => "agree".to_owned(),
         Some(Desired { told_by, generation, .. }) => {
             let generation = generation.as_deref().map(|generation| format!(" ({})", short(generation)));
-            format!("run on what {told_by} says{}", generation.unwrap_or_default())
+            format!("run on the configuration of {told_by}{}", generation.unwrap_or_default())
         }
     };
     format!("{}: {current} of {all} instances {what}{others}", verified.config)

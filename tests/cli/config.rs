@@ -24,6 +24,9 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         "configs: {shop: {instances: {prometheus: {urls: [\"http://a:9090\"]}}}}\n",
         "configs: {shop: {instances: {promethues: {urls: [\"http://a:9090\"]}}}}\n",
         "configs: {shop: {instances: {metric: {urls: [\"http://a\"], nmae: x}}}}\n",
+        "configs: {shop: {instances: {configMap: {name: settings}}}}\n",
+        "databases: {orders: {lab: {}}}\ntarget: {lab: {}}\nconfigs: {shop: {instances: {database: ordrs}}}\n",
+        "databases: {orders: {lab: {}}}\ntarget: {lab: {}}\nconfigs: {shop: {instances: {database: orders}, desired: {generation: a}}}\n",
         "configs: {a b: {instances: {metric: {urls: [\"http://a\"], name: x}}}}\n",
         "configs: {shpo: {instances: {metric: {urls: [\"http://a\"], name: x}}}}\n",
     ];

@@ -22,7 +22,7 @@ mod standing;
 mod tls;
 
 pub use connect::{Admin, Connect, Secret, Tls};
-pub use open::{mariadb_cluster, patroni_cluster, postgres_cluster};
+pub use open::{mariadb_cluster, patroni_cluster, postgres_cluster, postgres_configs};
 
 use address::{Server, servers};
 use kept::{Kept, Opening};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Connect, cluster::Cluster, mariadb::MariaDb, patroni::Patroni, postgres::Postgres, servers};
-use crate::ports::{Database, PortError};
+use crate::ports::{Configs, Database, PortError};
 
 const POSTGRES_PORT: u16 = 5432;
 const MARIADB_PORT: u16 = 3306;
@@ -13,6 +13,15 @@ const MARIADB_PORT: u16 = 3306;
 /// # Errors
 /// Where an address is none, a name is there twice, or the trusted authorities cannot be read.
 pub fn postgres_cluster(nodes: &[(String, String)], connect: Connect) -> Result<Arc<dyn Database>, PortError> {
+    let servers = servers("PostgreSQL", nodes, POSTGRES_PORT)?;
+    Ok(Arc::new(Cluster::new(Postgres::new(&connect.tls)?, servers, None, connect)))
+}
+
+/// What each `PostgreSQL` says of its settings, by the nodes' names and their addresses (`host:port`).
+///
+/// # Errors
+/// Where an address is none, a name is there twice, or the trusted authorities cannot be read.
+pub fn postgres_configs(nodes: &[(String, String)], connect: Connect) -> Result<Arc<dyn Configs>, PortError> {
     let servers = servers("PostgreSQL", nodes, POSTGRES_PORT)?;
     Ok(Arc::new(Cluster::new(Postgres::new(&connect.tls)?, servers, None, connect)))
 }

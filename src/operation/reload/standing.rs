@@ -134,6 +134,7 @@ fn of_itself(instance: &Instance) -> Option<Standing> {
         (RunsOn::Silent { why }, _) => Some(Standing::Silent(why.clone())),
         (_, Some(why)) => Some(Standing::Stale(format!("a later one was rejected, and the one before goes on: {why}"))),
         (RunsOn::Unclear { why }, None) => Some(Standing::Unclear(why.clone())),
+        (RunsOn::Source { lacks, .. }, None) => Some(lacks.clone().map_or(Standing::Current, Standing::Stale)),
         _ => None,
     }
 }

@@ -61,7 +61,7 @@ fn replicas_are_held_against_the_document_beside_their_scripts() {
     let said = model.run(&["config", "verify", "--junit", "junit.xml", "--metrics", "configs.prom"]).out;
     assert!(said.contains("shop: stale: orders-0, orders-1: a later one was rejected"), "{said}");
     assert!(said.contains("the setting `limit` is a whole number"), "{said}");
-    assert!(said.contains("0 of 2 instances run on what services/config.yaml says"), "{said}");
+    assert!(said.contains("0 of 2 instances run on the configuration of services/config.yaml"), "{said}");
     let junit = fs::read_to_string(model.folder.join("junit.xml")).unwrap();
     assert!(junit.contains("tests=\"2\" skipped=\"0\" failures=\"2\" errors=\"0\""), "{junit}");
     let page = fs::read_to_string(model.folder.join("configs.prom")).unwrap();

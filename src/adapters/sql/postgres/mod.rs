@@ -1,5 +1,6 @@
 //! `PostgreSQL` with streaming replication: a wire that nobody else drives, what nodes say, and promotion.
 
+mod configs;
 mod engine;
 mod failure;
 mod findings;
