@@ -54,12 +54,12 @@ impl ConfigPages {
 
     async fn ask(&self, (name, url, client): &(String, Url, Client)) -> Instance {
         let known_by = self.evidence.known_by(url);
-        let (runs_on, rejected) = match self.page(url, client).await {
+        let (runs_on, trouble) = match self.page(url, client).await {
             Ok(page) => self.evidence.read(&page).unwrap_or_else(|why| (RunsOn::Unclear { why }, None)),
             Err(e @ PortError::Unreachable { .. }) => (RunsOn::Silent { why: e.to_string() }, None),
             Err(e) => (RunsOn::Unclear { why: e.to_string() }, None),
         };
-        Instance { name: name.clone(), runs_on, rejected, known_by }
+        Instance { name: name.clone(), runs_on, trouble, known_by }
     }
 
     async fn page(&self, url: &Url, client: &Client) -> Result<String, PortError> {
@@ -120,7 +120,11 @@ fn json(page: &str, generation: &str, since: Option<&str>, rejected: Option<&str
         Some(Value::String(why)) => Some(why.clone()).filter(|why| !why.is_empty()),
         Some(other) => Some(other.to_string()),
     };
-    Ok((RunsOn::Generation { generation, since: at(since).and_then(time) }, rejected))
+    Ok((RunsOn::Generation { generation, since: at(since).and_then(time) }, rejected.map(|why| refused(&why))))
+}
+
+fn refused(why: &str) -> String {
+    format!("a later one was rejected, and the one before goes on: {why}")
 }
 
 /// As text, or in seconds since 1970.
@@ -159,7 +163,7 @@ fn prometheus(page: &str) -> Result<Read, String> {
     let value = |name: &str| samples.iter().find(|sample| sample.metric == name).map(|sample| sample.value);
     let at = value(LOADED).and_then(seconds).ok_or_else(|| format!("it has no metric `{LOADED}`"))?;
     let failed = value(SUCCESSFUL) == Some(0.0);
-    Ok((RunsOn::LoadedAt { at, why: None }, failed.then(|| format!("{SUCCESSFUL} is 0; its log says why"))))
+    Ok((RunsOn::LoadedAt { at, why: None }, failed.then(|| refused(&format!("{SUCCESSFUL} is 0; its log says why")))))
 }
 
 #[cfg(test)]

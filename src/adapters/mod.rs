@@ -1,5 +1,6 @@
 //! How single systems do what the ports ask for.
 
+mod certificates;
 mod clock;
 mod commands;
 mod configs;
@@ -19,6 +20,7 @@ pub use self::kube::{
     Cluster, KubeConfigs, KubePlatform, Mounted, PodPages, Reach, Routing, ServedKind, ServiceInCluster, Telling,
     WorkloadName, requests,
 };
+pub use certificates::{Certificates, certificate_hash};
 pub use clock::SystemClock;
 pub use commands::{CommandHosts, HostCommands};
 pub use configs::{ConfigPages, Evidence};

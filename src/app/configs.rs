@@ -6,11 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Snapshot, snapshot::misconfigured};
 use crate::{
-    adapters::{ConfigPages, Evidence, KubeConfigs, Mounted},
-    document::{Config, DesiredSpec, Instances, JsonInstances, MetricInstances, PrometheusInstances, Target},
+    adapters::{Certificates, ConfigPages, Evidence, KubeConfigs, Mounted, certificate_hash},
+    document::{
+        Config, DesiredSpec, Instances, JsonInstances, MetricInstances, PrometheusInstances, Target, TlsInstances,
+    },
     error::Error,
     operation::reload::{Verified, verify},
-    ports::{Configs, Desired},
+    ports::{Configs, Desired, PortError},
 };
 
 impl Snapshot {
@@ -33,13 +35,17 @@ impl Snapshot {
                 let (generation, told_by) = (Some(generation.clone()), "the platform file".to_owned());
                 Ok(Some(Desired { generation, changed: None, told_by }))
             }
-            Some(DesiredSpec::File(file)) => desired_by_file(&self.folder.join(file), file).map(Some),
+            Some(DesiredSpec::File(file)) => {
+                let digest = if matches!(config.instances, Instances::Tls(_)) { certificate_hash } else { whole };
+                desired_by_file(&self.folder.join(file), file, digest).map(Some)
+            }
         }
     }
 
     async fn configs(&self, config: &Config) -> Result<Arc<dyn Configs>, Error> {
         let (urls, page, evidence, timeout) = match &config.instances {
             Instances::Lab(_) => return self.lab_configs().await,
+            Instances::Tls(tls) => return Ok(certificates(tls)),
             Instances::Database(name) => return self.database_configs(name),
             Instances::ConfigMap(object) => return self.mounted(Mounted::ConfigMap(object.name.clone())).await,
             Instances::Secret(object) => return self.mounted(Mounted::Secret(object.name.clone())).await,
@@ -124,14 +130,24 @@ fn short_name(url: &str) -> String {
     url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').to_owned()
 }
 
-fn desired_by_file(path: &Path, name: &str) -> Result<Desired, Error> {
+fn certificates(tls: &TlsInstances) -> Arc<dyn Configs> {
+    let TlsInstances { addresses, server_name, valid_for, timeout } = tls.clone();
+    Arc::new(Certificates { addresses, server_name, valid_for: valid_for.0, timeout: timeout.0 })
+}
+
+/// The SHA-256 of all that a file holds.
+fn whole(content: &[u8]) -> Result<String, PortError> {
+    Ok(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn desired_by_file(path: &Path, name: &str, digest: fn(&[u8]) -> Result<String, PortError>) -> Result<Desired, Error> {
     let read = || {
         let changed = fs::metadata(path)?.modified()?;
         Ok::<_, std::io::Error>((fs::read(path)?, changed))
     };
     let hint = "`desired` of the configuration names it, relative to the platform file";
     let (content, changed) = read().map_err(|e| Error::usage(format!("{name} cannot be read: {e}"), hint))?;
-    let generation = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let generation = digest(&content).map_err(|e| Error::usage(format!("{name}: {e}"), hint))?;
     let changed = jiff::Timestamp::try_from(changed).map_err(|e| Error::usage(format!("{name}: {e}"), hint))?;
     Ok(Desired { generation: Some(generation), changed: Some(changed), told_by: name.to_owned() })
 }

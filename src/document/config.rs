@@ -34,12 +34,31 @@ pub enum Instances {
     Metric(MetricInstances),
     /// They are Prometheus servers: they tell when they have read their configuration last.
     Prometheus(PrometheusInstances),
+    /// They serve a certificate by TLS.
+    Tls(TlsInstances),
     /// The nodes of a database of the platform, by its name: `PostgreSQL`, and under Patroni.
     Database(String),
     /// All pods of the namespace that take a ConfigMap, by its name.
     ConfigMap(ObjectInstances),
     /// All pods of the namespace that take a Secret, by its name.
     Secret(ObjectInstances),
+}
+
+/// Instances that serve a certificate by TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsInstances {
+    /// Where each of them listens, such as `10.0.0.1:443`.
+    pub addresses: Vec<String>,
+    /// The name that they are asked for; their host's where it is left out.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// For how long a certificate has to be valid yet, such as `14d`.
+    #[serde(default)]
+    pub valid_for: HumanDuration,
+    /// How long one may take to show it.
+    #[serde(default = "two_seconds")]
+    pub timeout: HumanDuration,
 }
 
 /// All pods of the namespace that take an object.
@@ -114,7 +133,7 @@ pub enum DesiredSpec {
 impl Instances {
     fn urls(&self) -> &[String] {
         match self {
-            Self::Lab(_) | Self::Database(_) | Self::ConfigMap(_) | Self::Secret(_) => &[],
+            Self::Lab(_) | Self::Tls(_) | Self::Database(_) | Self::ConfigMap(_) | Self::Secret(_) => &[],
             Self::Json(JsonInstances { urls, .. })
             | Self::Metric(MetricInstances { urls, .. })
             | Self::Prometheus(PrometheusInstances { urls, .. }) => urls,
@@ -127,6 +146,7 @@ impl Instances {
             Self::Json(_) => "json",
             Self::Metric(_) => "metric",
             Self::Prometheus(_) => "prometheus",
+            Self::Tls(_) => "tls",
             Self::Database(_) => "database",
             Self::ConfigMap(_) => "configMap",
             Self::Secret(_) => "secret",
@@ -142,6 +162,7 @@ pub fn check(config: &Config, platform: &Platform) -> Result<(), Problem> {
     let (at, target) = (format!("instances.{}", config.instances.word()), &platform.target);
     match &config.instances {
         Instances::Lab(_) => return check_lab(config, target),
+        Instances::Tls(tls) => return check_tls(&at, tls),
         Instances::Database(name) => return check_database(&at, name, config, platform),
         Instances::ConfigMap(_) | Instances::Secret(_) => return check_object(&at, config, target),
         _ => {}
@@ -170,6 +191,24 @@ pub fn check(config: &Config, platform: &Platform) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
+}
+
+fn check_tls(at: &str, tls: &TlsInstances) -> Result<(), Problem> {
+    if tls.addresses.is_empty() {
+        return Err(Problem::new(&format!("{at}.addresses"), "there is no instance", "name one at least"));
+    }
+    for (i, address) in tls.addresses.iter().enumerate() {
+        let at = format!("{at}.addresses.{i}");
+        let has_port =
+            address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if !has_port || address.contains(['/', '@', ' ']) {
+            return Err(Problem::new(&at, "this is no address with a port", "write one such as `10.0.0.1:443`"));
+        }
+        if tls.addresses[..i].contains(address) {
+            return Err(Problem::new(&at, "this instance is named twice", "leave one out"));
+        }
+    }
+    Ok(())
 }
 
 fn check_database(at: &str, name: &str, config: &Config, platform: &Platform) -> Result<(), Problem> {

@@ -27,7 +27,10 @@ mod tree;
 mod words;
 
 pub use cluster::{KubernetesTarget, Pods};
-pub use config::{Config, DesiredSpec, Instances, JsonInstances, LabInstances, MetricInstances, PrometheusInstances};
+pub use config::{
+    Config, DesiredSpec, Instances, JsonInstances, LabInstances, MetricInstances, ObjectInstances, PrometheusInstances,
+    TlsInstances,
+};
 pub use database::{Cluster, Database, Host, LabDatabase, Login, PatroniCluster, PatroniNode, Tls};
 pub use drill::{Drill, FaultSpec, ObjectivesSpec, RequireSpec, RpoSpec, UsersSpec, WriterSpec, drill_schema};
 pub use foreign::import;

@@ -62,8 +62,8 @@ pub struct Instance {
     pub name: String,
     /// What it says.
     pub runs_on: RunsOn,
-    /// Why it has refused a later configuration, and goes on with that of before.
-    pub rejected: Option<String>,
+    /// What is wrong with it, whatever it runs on.
+    pub trouble: Option<String>,
     /// How that is known, such as `GET /config`.
     pub known_by: String,
 }

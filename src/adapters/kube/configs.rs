@@ -130,7 +130,7 @@ impl Mounted {
         let instance = |(container, way): (&Container, Way)| Instance {
             name: if alone { pod.name_any() } else { format!("{}/{}", pod.name_any(), container.name) },
             runs_on: runs_on(status(pod, &container.name), way, changed, now),
-            rejected: None,
+            trouble: None,
             known_by: format!("{} of {}, and its start", way.words(), container.name),
         };
         takes.into_iter().map(instance).collect()

@@ -130,9 +130,9 @@ fn held(instance: &Instance, desired: &Desired) -> Standing {
 
 /// What needs no comparison.
 fn of_itself(instance: &Instance) -> Option<Standing> {
-    match (&instance.runs_on, &instance.rejected) {
+    match (&instance.runs_on, &instance.trouble) {
         (RunsOn::Silent { why }, _) => Some(Standing::Silent(why.clone())),
-        (_, Some(why)) => Some(Standing::Stale(format!("a later one was rejected, and the one before goes on: {why}"))),
+        (_, Some(why)) => Some(Standing::Stale(why.clone())),
         (RunsOn::Unclear { why }, None) => Some(Standing::Unclear(why.clone())),
         (RunsOn::Source { lacks, .. }, None) => Some(lacks.clone().map_or(Standing::Current, Standing::Stale)),
         _ => None,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn instance(runs_on: RunsOn) -> Instance {
-        Instance { name: "a".to_owned(), runs_on, rejected: None, known_by: "GET /config".to_owned() }
+        Instance { name: "a".to_owned(), runs_on, trouble: None, known_by: "GET /config".to_owned() }
     }
 
     fn desired(generation: Option<&str>, changed: Option<&str>) -> Desired {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn one_that_has_rejected_a_change_is_stale_whatever_it_runs_on() {
-        let rejected = Instance { rejected: Some("no such key".to_owned()), ..instance(on("v1")) };
+        let rejected = Instance { trouble: Some("no such key".to_owned()), ..instance(on("v1")) };
         assert_eq!(
             standings(Some(desired(Some("v1"), None)), vec![rejected.clone()]),
             (vec!["stale"], Exit::RolledBack)

@@ -77,13 +77,13 @@ impl Cluster<Postgres> {
             let mut wire = self.open_admin(node, CONNECT_AT_MOST).await?;
             said(&mut wire).await.map_err(self.failed(node, "ask"))
         };
-        let (runs_on, rejected) = match asked.await {
+        let (runs_on, trouble) = match asked.await {
             Ok(said) => said.told(),
             Err(e @ PortError::Unreachable { .. }) => (RunsOn::Silent { why: e.to_string() }, None),
             Err(e) => (RunsOn::Unclear { why: e.to_string() }, None),
         };
         let known_by = "pg_settings, pg_file_settings".to_owned();
-        Instance { name: node.to_owned(), runs_on, rejected, known_by }
+        Instance { name: node.to_owned(), runs_on, trouble, known_by }
     }
 }
 
@@ -110,7 +110,7 @@ async fn said(wire: &mut Wire) -> Result<Said, Failure> {
 
 fn wrong(row: &tokio_postgres::Row) -> Result<String, Error> {
     let at = |column| row.try_get::<_, Option<String>>(column).map(Option::unwrap_or_default);
-    Ok(format!("{}:{}: {}", at(0)?, at(1)?, at(2)?))
+    Ok(format!("a fault in its files: {}:{}: {}", at(0)?, at(1)?, at(2)?))
 }
 
 impl Said {
