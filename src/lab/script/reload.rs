@@ -14,6 +14,7 @@ use super::{
     consume,
     doors::{forget, own_migrations},
     host::Host,
+    invalidate,
     place::{self, Source},
     program::{self, Program},
     schedule,
@@ -88,6 +89,9 @@ impl Running {
 fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
     schedule::begin(host, program, stop);
     consume::begin(host, program, stop);
+    if program.uses.caches() {
+        tokio::spawn(invalidate::keep(host.clone(), stop.clone()));
+    }
 }
 
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {
