@@ -25,6 +25,8 @@ const RENEW: Duration = Duration::from_millis(LEASE.unsigned_abs() / 4);
 pub const WITHIN: Duration = Duration::from_millis(500);
 /// The most names of a replica.
 const NAMES: usize = 32;
+/// The most bytes that it says of itself by one name.
+const ABOUT: usize = 4096;
 
 /// What a replica goes by, and what it has found.
 pub struct Listing {
@@ -46,8 +48,11 @@ impl Listing {
     /// Has the replica go by a name from now on.
     ///
     /// # Errors
-    /// Where it has too many.
+    /// Where it has too many, or too much to say.
     pub fn register(&self, name: &str, about: Map<String, Value>) -> Result<(), String> {
+        if Value::from(about.clone()).to_string().len() > ABOUT {
+            return Err(format!("a replica says {ABOUT} bytes about itself at most"));
+        }
         let mut own = locked(&self.own);
         if own.len() >= NAMES && !own.contains_key(name) {
             return Err(format!("a replica goes by {NAMES} names at most"));
@@ -118,7 +123,7 @@ pub async fn end(host: &Host) {
     if has_registry(host)
         && let Err(why) = told(host, "/ends", json!(End { id: host.replica.clone() })).await
     {
-        tracing::warn!(service = host.service, "the registry lists the replica until its lease ends: {why:?}");
+        tracing::info!(service = host.service, "the registry lists the replica until its lease ends: {why:?}");
     }
 }
 

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use super::stage::Model;
 use crate::stage::until;
 
-const IDENTITY: &str = "replicas(2);\nget(\"/who\", |request| #{ who: \"ada\" });\n";
+const PEOPLE: &str = "replicas(2);\nget(\"/who\", |request| #{ who: \"ada\" });\n";
 
 const AUTH: &str = r#"
 get("/found/{name}", |request| registry::lookup(request.params.name));
 get("/asked", |request| {
-    let found = registry::lookup("identity");
-    http::get("identity", "/who", #{ at: found[0].id }).body
+    let found = registry::lookup("people");
+    http::get("people", "/who", #{ at: found[0].id }).body
 });
-get("/nobody", |request| http::get("identity", "/who", #{ at: "identity-9" }).body);
+get("/nobody", |request| http::get("people", "/who", #{ at: "people-9" }).body);
 post("/names/{name}", |request| #{ known: registry::register(request.params.name, request.body) });
 "#;
 
@@ -24,8 +24,8 @@ post("/names/{name}", |request| #{ known: registry::register(request.params.name
 const LONG: Duration = Duration::from_secs(6);
 
 fn up() -> Model {
-    let model = Model::up(&[("identity", IDENTITY), ("auth", AUTH)]);
-    until("the replicas are listed", || ids(&model, "identity") == ["identity-0", "identity-1"]);
+    let model = Model::up(&[("people", PEOPLE), ("auth", AUTH)]);
+    until("the replicas are listed", || ids(&model, "people") == ["people-0", "people-1"]);
     model
 }
 
@@ -49,20 +49,20 @@ fn held(model: &Model, name: &str) -> String {
 #[test]
 fn a_replica_that_hangs_or_is_gone_leaves_after_its_lease() {
     let model = up();
-    let listed = found(&model, "identity");
+    let listed = found(&model, "people");
     let expected = json!({
-        "name": "identity", "id": "identity-0", "about": { "version": "1.0.0" },
-        "address": model.part("identity-0").address,
+        "name": "people", "id": "people-0", "about": { "version": "1.0.0" },
+        "address": model.part("people-0").address,
     });
     assert_eq!(listed[0], expected);
-    model.signal("identity-1", Signal::SIGSTOP);
-    until("it has left", || ids(&model, "identity") == ["identity-0"]);
-    model.signal("identity-1", Signal::SIGCONT);
-    until("it is back", || ids(&model, "identity").len() == 2);
+    model.signal("people-1", Signal::SIGSTOP);
+    until("it has left", || ids(&model, "people") == ["people-0"]);
+    model.signal("people-1", Signal::SIGCONT);
+    until("it is back", || ids(&model, "people").len() == 2);
     // What cannot start again stays away.
-    model.write("identity", "get(\"/who\", |request| {");
-    model.signal("identity-0", Signal::SIGKILL);
-    until("it has left for good", || ids(&model, "identity") == ["identity-1"]);
+    model.write("people", "get(\"/who\", |request| {");
+    model.signal("people-0", Signal::SIGKILL);
+    until("it has left for good", || ids(&model, "people") == ["people-1"]);
     model.close();
 }
 
@@ -70,15 +70,15 @@ fn a_replica_that_hangs_or_is_gone_leaves_after_its_lease() {
 fn a_registry_that_is_killed_comes_back_with_what_it_held() {
     let model = up();
     assert_eq!(model.post("auth-0", "/names/login", json!({ "zone": "north" })).1, json!({ "known": true }));
-    let all = ["identity-0", "identity-1", "auth-0"];
+    let all = ["people-0", "people-1", "auth-0"];
     // Nobody can tell it anything.
     all.iter().for_each(|replica| model.signal(replica, Signal::SIGSTOP));
     model.restart("registry");
-    let now = ["identity", "auth", "login"].map(|name| held(&model, name));
+    let now = ["people", "auth", "login"].map(|name| held(&model, name));
     println!("held after kill -9: {now:?}");
     assert_eq!(now, ["2", "1", "1"]);
     all.iter().for_each(|replica| model.signal(replica, Signal::SIGCONT));
-    until("they are found", || ids(&model, "identity").len() == 2);
+    until("they are found", || ids(&model, "people").len() == 2);
     assert_eq!(found(&model, "login")[0]["about"], json!({ "zone": "north", "version": "1.0.0" }));
     model.close();
 }
@@ -91,7 +91,7 @@ fn whoever_was_found_is_called_while_the_registry_is_away() {
     let mut asked = 0;
     while begun.elapsed() < LONG {
         assert_eq!(model.get("auth-0", "/asked"), (200, json!({ "who": "ada" })));
-        assert_eq!(ids(&model, "identity").len(), 2);
+        assert_eq!(ids(&model, "people").len(), 2);
         asked += 1;
     }
     println!("{asked} calls while the registry was away");
@@ -103,7 +103,7 @@ fn whoever_was_found_is_called_while_the_registry_is_away() {
     assert_eq!(model.run(&["lab", "mend", "registry"]).code, Some(0));
     let before = model.asked("auth-0", "registry", "found");
     until("it answers", || {
-        assert_eq!(ids(&model, "identity").len(), 2);
+        assert_eq!(ids(&model, "people").len(), 2);
         model.asked("auth-0", "registry", "found") > before
     });
     model.close();

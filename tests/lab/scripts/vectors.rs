@@ -64,7 +64,7 @@ fn the_most_alike_come_first_and_by_id_where_they_are_as_alike() {
         assert_eq!(put(&model, id, &json!(vector)), 204);
     }
     let first = near(&model, &json!([3.0, 3.0]), 4);
-    insta::assert_snapshot!(first, @r#"[{"id":"a","payload":"the a","score":1.0},{"id":"b","payload":"the b","score":1.0},{"id":"c","payload":"the c","score":1.0},{"id":"almost","payload":"the almost","score":0.998618034}]"#);
+    insta::assert_snapshot!(first, @r#"[{"id":"a","payload":"the a","score":1.0},{"id":"b","payload":"the b","score":1.0},{"id":"c","payload":"the c","score":1.0},{"id":"almost","payload":"the almost","score":0.998617829}]"#);
     model.restart("vectors");
     assert_eq!(near(&model, &json!([3, 3]), 4), first);
     let gone =
