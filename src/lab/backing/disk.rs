@@ -65,6 +65,6 @@ pub fn answer<R: Serialize>(done: Result<R, String>) -> Response {
 
 /// The answer where nothing can be kept; why stays in the log.
 pub fn out(why: &str) -> Response {
-    tracing::error!("the file: {why}");
+    tracing::error!("the file of the state: {why}");
     problem(StatusCode::SERVICE_UNAVAILABLE, "nothing can be kept or read at the moment").into_response()
 }
