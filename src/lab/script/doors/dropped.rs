@@ -1,5 +1,7 @@
 //! What is good no longer in the cache: noted with what has changed, until the cache has heard it.
 
+use std::time::Duration;
+
 use rhai::Position;
 use rusqlite::{Connection, Row, params};
 
@@ -8,8 +10,8 @@ use crate::lab::{backing::cache::Drop, script::declared::Migration};
 
 /// The most keys that are noted one by one; beyond that, all are dropped.
 const MOST: i64 = 1000;
-/// How long the cache's news may wait for a connection.
-const WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long telling the cache may wait for a connection.
+const WITHIN: Duration = Duration::from_secs(1);
 
 /// The table of what the cache has still to hear.
 #[must_use]
