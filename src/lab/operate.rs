@@ -116,7 +116,7 @@ fn address(lab: &Lab, backing: Backing) -> Result<Option<SocketAddr>, Error> {
 /// Where one of them does not answer.
 pub async fn letters(lab: &Lab) -> Result<Vec<(Backing, Letter)>, Error> {
     let mut all = Vec::new();
-    for (backing, client) in backings(lab, &Backing::ALL)? {
+    for (backing, client) in backings(lab, &Backing::MESSAGING)? {
         let answer = ask(backing.name(), &client, Ask::get("/letters")).await?;
         let letters: Vec<Letter> = read(backing.name(), &answer)?;
         all.extend(letters.into_iter().map(|letter| (backing, letter)));
@@ -129,7 +129,7 @@ pub async fn letters(lab: &Lab) -> Result<Vec<(Backing, Letter)>, Error> {
 /// # Errors
 /// Where bus or queue does not answer.
 pub async fn send_again(lab: &Lab, one: Option<(Backing, i64)>) -> Result<Sent, Error> {
-    let of = one.map_or_else(|| Backing::ALL.to_vec(), |(backing, _)| vec![backing]);
+    let of = one.map_or_else(|| Backing::MESSAGING.to_vec(), |(backing, _)| vec![backing]);
     let mut letters = 0;
     for (backing, client) in backings(lab, &of)? {
         let selection = Selection { number: one.map(|(_, number)| number) };

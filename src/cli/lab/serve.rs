@@ -68,6 +68,12 @@ enum Role {
     Bus(BackingArgs),
     /// Hold the jobs of scripts until they are done
     Queue(BackingArgs),
+    /// Hold values of scripts that can be had again
+    Cache(BackingArgs),
+    /// List the replicas of scripts
+    Registry(BackingArgs),
+    /// Find vectors of scripts that are alike
+    Vectors(BackingArgs),
     /// Be one replica of a service that is a script
     Script(Box<Script>),
     /// Be the agent of one of the database's hosts
@@ -91,7 +97,7 @@ struct ServiceArgs {
 }
 
 /// What a process behind a door of scripts is started with. It makes no spans: those of a message are made by who sends and
-/// who handles it.
+/// who handles it, all others by who asks.
 #[derive(Debug, clap::Args)]
 struct BackingArgs {
     /// The lab's folder
@@ -161,6 +167,9 @@ impl Role {
             Self::Host { .. } => (Traces::Pass, own("host")),
             Self::Bus(_) => (Traces::Pass, own(Backing::Bus.name())),
             Self::Queue(_) => (Traces::Pass, own(Backing::Queue.name())),
+            Self::Cache(_) => (Traces::Pass, own(Backing::Cache.name())),
+            Self::Registry(_) => (Traces::Pass, own(Backing::Registry.name())),
+            Self::Vectors(_) => (Traces::Pass, own(Backing::Vectors.name())),
             Self::Gateway { traces, .. } => (traces.traces(), of(Service::Gateway)),
             Self::Store(args) => (args.traces.traces(), of(Service::Store)),
             Self::Identity(args) => (args.service.traces.traces(), of(Service::Identity)),
@@ -321,6 +330,9 @@ pub(super) fn run(args: Args) -> Result<Exit, Error> {
             Role::Alerts(args) => alerts::serve(&args.folder, tracing, stop).await,
             Role::Bus(args) => backing::serve(Backing::Bus, args.into(), stop).await,
             Role::Queue(args) => backing::serve(Backing::Queue, args.into(), stop).await,
+            Role::Cache(args) => backing::serve(Backing::Cache, args.into(), stop).await,
+            Role::Registry(args) => backing::serve(Backing::Registry, args.into(), stop).await,
+            Role::Vectors(args) => backing::serve(Backing::Vectors, args.into(), stop).await,
             Role::Script(args) => script::serve(args.options(tracing), stop).await,
             Role::Host { folder, name } => database::serve(&Folder::new(folder), &name, stop).await,
         }

@@ -72,6 +72,12 @@ pub(super) enum Breakable {
     Bus,
     /// The job queue of scripts: it takes nothing, and delivers nothing
     Queue,
+    /// The cache of scripts: it has no values, and takes none
+    Cache,
+    /// The service registry of scripts: it tells of no replicas, and no lease ends
+    Registry,
+    /// The vector search of scripts: it finds nothing, and takes nothing
+    Vectors,
 }
 
 impl From<Breakable> for operate::Breakable {
@@ -80,6 +86,9 @@ impl From<Breakable> for operate::Breakable {
             Breakable::Store => Self::Store,
             Breakable::Bus => Self::Backing(Backing::Bus),
             Breakable::Queue => Self::Backing(Backing::Queue),
+            Breakable::Cache => Self::Backing(Backing::Cache),
+            Breakable::Registry => Self::Backing(Backing::Registry),
+            Breakable::Vectors => Self::Backing(Backing::Vectors),
         }
     }
 }
@@ -107,8 +116,8 @@ impl FromStr for Chosen {
         if text == "all" {
             return Ok(Self::All);
         }
-        let named =
-            text.split_once('/').and_then(|(name, number)| Some((Backing::behind(name)?, number.parse().ok()?)));
+        let sender = |name| Backing::behind(name).filter(|backing| backing.is_messaging());
+        let named = text.split_once('/').and_then(|(name, number)| Some((sender(name)?, number.parse().ok()?)));
         let (backing, number) =
             named.ok_or_else(|| format!("`{text}` is no name of a letter such as bus/17, and not `all`"))?;
         Ok(Self::One(backing, number))

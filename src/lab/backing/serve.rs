@@ -19,7 +19,7 @@ use axum::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Backing, bus, queue};
+use super::{Backing, bus, cache, queue, registry, vectors};
 use crate::{
     error::Error,
     lab::{
@@ -60,10 +60,13 @@ pub async fn serve(backing: Backing, options: Options, stop: CancellationToken) 
         std::fs::create_dir_all(databases).map_err(|e| fault(databases, &e))?;
     }
     let routes = match backing {
-        Backing::Bus => bus::routes(&file),
-        Backing::Queue => queue::routes(&file),
+        Backing::Bus => bus::routes(&file)?,
+        Backing::Queue => queue::routes(&file)?,
+        Backing::Cache => cache::routes(),
+        Backing::Registry => registry::routes(&file)?,
+        Backing::Vectors => vectors::routes(&file)?,
     };
-    host::serve_as(backing.name(), options.listen, router(routes?, token), stop).await
+    host::serve_as(backing.name(), options.listen, router(routes, token), stop).await
 }
 
 fn router(routes: Routes, token: String) -> Router {

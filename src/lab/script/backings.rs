@@ -15,11 +15,12 @@ use super::{directory::Directory, host::Host};
 use crate::lab::{
     backing::{Backing, messages::Message},
     http::{Ask, Client},
+    telemetry::Work,
 };
 
 /// How long one request may take.
 const WITHIN: Duration = Duration::from_secs(2);
-/// How often a message is sent before its sender is told that it is not accepted, and the wait before the second time.
+/// How often something is sent before its sender is told that it is not accepted, and the wait before the second time.
 const SENDS: (u32, Duration) = (4, Duration::from_millis(50));
 
 /// The connections to all backing processes.
@@ -95,21 +96,61 @@ pub async fn ask<T: DeserializeOwned>(
     serde_json::from_value(answer).map_err(|e| Unsent::Away(e.to_string()))
 }
 
+/// Asks once as a part of some work, and waits no longer than `within`.
+///
+/// # Errors
+/// Where it was not accepted in time, or was answered with something else.
+pub async fn call<T: DeserializeOwned>(
+    host: &Host,
+    work: &Work,
+    backing: Backing,
+    (path, body): (&str, Value),
+    within: Duration,
+) -> Result<T, Unsent> {
+    let known = host.directory.next(backing.name());
+    let to = known.as_ref().map(|known| (backing.name(), known.instance.address));
+    let client = to.map(|to| work.client(to, &Method::POST, path, path));
+    let asked = ask(host, backing, (Method::POST, path), body, Duration::ZERO);
+    let asked = tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(late()));
+    match (&client, &asked) {
+        (Some(client), Ok(_)) => client.answered(StatusCode::OK),
+        (Some(client), Err(_)) => client.fail("not answered", "it was not accepted"),
+        (None, _) => {}
+    }
+    asked
+}
+
+fn late() -> Unsent {
+    Unsent::Away("no answer in time".to_owned())
+}
+
 /// Sends a message until it is accepted, for a moment; what is sent twice is taken in once.
 ///
 /// # Errors
 /// Where it is not accepted.
 pub async fn send(host: &Host, backing: Backing, message: &Message, within: Duration) -> Result<(), Unsent> {
+    let message = json!(message);
+    let once = || ask::<Value>(host, backing, (Method::POST, "/messages"), message.clone(), Duration::ZERO);
+    insist(once, within).await.map(drop)
+}
+
+/// Does something that may be done twice until it is accepted, for a moment.
+///
+/// # Errors
+/// Where it is not accepted.
+pub async fn insist<T, F: Future<Output = Result<T, Unsent>>>(
+    once: impl Fn() -> F,
+    within: Duration,
+) -> Result<T, Unsent> {
     let until = Instant::now() + within;
     let (most, mut wait) = SENDS;
     let mut sent = 1;
     loop {
-        let asked = ask::<Value>(host, backing, (Method::POST, "/messages"), json!(message), Duration::ZERO);
         let left = until.saturating_duration_since(Instant::now());
-        let answer = tokio::time::timeout(left, asked).await;
-        match answer.unwrap_or_else(|_| Err(Unsent::Away("no answer in time".to_owned()))) {
+        let answer = tokio::time::timeout(left, once()).await;
+        match answer.unwrap_or_else(|_| Err(late())) {
             Err(Unsent::Away(_)) if sent < most && Instant::now() + wait < until => tokio::time::sleep(wait).await,
-            answered => return answered.map(drop),
+            answered => return answered,
         }
         sent += 1;
         wait *= 2;

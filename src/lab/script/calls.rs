@@ -23,6 +23,8 @@ pub struct Uses {
     pub sends: Vec<Sends>,
     /// What it takes messages from.
     pub sources: BTreeSet<Backing>,
+    /// What is asked of cache, registry and vector search.
+    pub asks: Vec<Asks>,
     /// Whether something is done once.
     pub once: bool,
     /// Functions of doors that there are not, as they are written.
@@ -35,6 +37,15 @@ pub struct Sends {
     pub to: Backing,
     /// Topic or job, where it is written down.
     pub topic: Option<(String, Position)>,
+}
+
+/// Something that is asked of what stands behind a door and delivers no messages.
+#[derive(Debug)]
+pub struct Asks {
+    pub of: Backing,
+    pub function: String,
+    /// Key, name or collection, where it is written down.
+    pub name: Option<(String, Position)>,
 }
 
 /// What a script does with webhooks.
@@ -74,13 +85,26 @@ impl Uses {
     /// Whether messages are taken or sent, or something is done once.
     #[must_use]
     pub fn has_messages(&self) -> bool {
-        self.once || !self.backings().is_empty()
+        self.once || self.is_messaging()
+    }
+
+    /// Whether messages are taken or sent.
+    #[must_use]
+    pub fn is_messaging(&self) -> bool {
+        !self.sends.is_empty() || !self.sources.is_empty()
+    }
+
+    /// Whether values are cached.
+    #[must_use]
+    pub fn caches(&self) -> bool {
+        self.asks.iter().any(|asks| asks.of == Backing::Cache)
     }
 
     /// The processes behind its doors.
     #[must_use]
     pub fn backings(&self) -> BTreeSet<Backing> {
-        self.sends.iter().map(|sends| sends.to).chain(self.sources.iter().copied()).collect()
+        let messaging = self.sends.iter().map(|sends| sends.to).chain(self.sources.iter().copied());
+        messaging.chain(self.asks.iter().map(|asks| asks.of)).collect()
     }
 
     fn add(&mut self, call: &FnCallExpr, at: Position) {
@@ -98,7 +122,10 @@ impl Uses {
         } else if door == "http" {
             self.calls.extend(called(call));
         } else if let Some(to) = Backing::behind(door) {
-            self.sends.push(Sends { to, topic: call.args.first().and_then(text) });
+            match to.is_messaging() {
+                true => self.sends.push(Sends { to, topic: call.args.first().and_then(text) }),
+                false => self.asks.extend(asks(to, call)),
+            }
         } else if door == "sql" && call.name == "once" {
             self.once = true;
         } else if door == "webhook" && call.name == "send" {
@@ -110,6 +137,12 @@ impl Uses {
             self.settings.extend(call.args.first().and_then(text));
         }
     }
+}
+
+/// What is only computed asks nobody.
+fn asks(of: Backing, call: &FnCallExpr) -> Option<Asks> {
+    let name = call.args.first().and_then(text);
+    (call.name != doors::EMBED).then(|| Asks { of, function: call.name.to_string(), name })
 }
 
 fn called(call: &FnCallExpr) -> Option<Called> {

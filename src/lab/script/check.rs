@@ -8,7 +8,7 @@ use std::{
 use rhai::Position;
 
 use super::{
-    calls::{Called, Sends},
+    calls::{Asks, Called, Sends},
     config::{self, Settings},
     declared::{Route, Subscription},
     doors,
@@ -73,6 +73,8 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
     if readable.len() == names.len() {
         findings.extend(unsubscribed(&readable));
         findings.extend(unpublished(&readable));
+        findings.extend(unlisted(&readable));
+        findings.extend(never_put(&readable));
     }
     findings.extend(shared_jobs(&readable));
     findings.extend(check_users(folder)?);
@@ -96,6 +98,10 @@ impl Readable {
 
     fn route(&self, is_it: impl Fn(&Route) -> bool) -> Option<&Route> {
         self.program.declared.routes.iter().find(|route| is_it(route))
+    }
+
+    fn asks(&self) -> &[Asks] {
+        &self.program.uses.asks
     }
 
     fn service(self) -> ScriptedService {
@@ -234,14 +240,11 @@ fn unsubscribed(all: &[Readable]) -> Vec<Fault> {
             let there: BTreeSet<_> = subscriptions(all, *to).map(|(_, one)| one.pattern.text()).collect();
             let there = there.into_iter().collect::<Vec<_>>().join(", ");
             let there = if there.is_empty() { "there is none".to_owned() } else { format!("there are {there}") };
-            findings.push(match to {
-                Backing::Bus => {
-                    service.fault(*at, format!("nobody subscribes to `{topic}`"), format!("subscriptions: {there}"))
-                }
-                Backing::Queue => {
-                    service.fault(*at, format!("no service has a job `{topic}`"), format!("jobs: {there}"))
-                }
-            });
+            let (what, which) = match to {
+                Backing::Queue => (format!("no service has a job `{topic}`"), "jobs"),
+                _ => (format!("nobody subscribes to `{topic}`"), "subscriptions"),
+            };
+            findings.push(service.fault(*at, what, format!("{which}: {there}")));
         }
     }
     findings
@@ -277,4 +280,51 @@ fn shared_jobs(all: &[Readable]) -> Vec<Fault> {
         }
     }
     findings
+}
+
+/// What is asked of one process behind a door, by all services.
+fn asks(all: &[Readable], of: Backing) -> impl Iterator<Item = (&Readable, &Asks)> {
+    let each = |service| Readable::asks(service).iter().map(move |asks| (service, asks));
+    all.iter().flat_map(each).filter(move |(_, asks)| asks.of == of)
+}
+
+/// The names that one function of a door is given; none where one of them cannot be told before a script runs.
+fn names(all: &[Readable], of: Backing, function: &str) -> Option<BTreeSet<String>> {
+    let given = asks(all, of).filter(|(_, asks)| asks.function == function);
+    given.map(|(_, asks)| asks.name.as_ref().map(|(name, _)| name.clone())).collect()
+}
+
+/// Names that are looked up and nobody goes by.
+fn unlisted(all: &[Readable]) -> Vec<Fault> {
+    let Some(registered) = names(all, Backing::Registry, "register") else { return Vec::new() };
+    let services = all.iter().map(|service| service.name.clone());
+    let listed: BTreeSet<_> = services.chain(registered).collect();
+    let hint = || format!("there are {}", listed.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    misses(all, Backing::Registry, &["lookup"], &listed, |name| (format!("nobody registers as `{name}`"), hint()))
+}
+
+/// Collections that are searched and nobody puts anything into.
+fn never_put(all: &[Readable]) -> Vec<Fault> {
+    let Some(filled) = names(all, Backing::Vectors, "put") else { return Vec::new() };
+    let hint = "is the collection spelt as vectors::put has it?".to_owned();
+    misses(all, Backing::Vectors, &["near", "drop"], &filled, |name| {
+        (format!("nobody puts vectors into `{name}`"), hint.clone())
+    })
+}
+
+/// Names that functions of a door are given, and that are not among the known.
+fn misses(
+    all: &[Readable],
+    of: Backing,
+    functions: &[&str],
+    known: &BTreeSet<String>,
+    say: impl Fn(&str) -> (String, String),
+) -> Vec<Fault> {
+    let given = asks(all, of).filter(|(_, asks)| functions.contains(&asks.function.as_str()));
+    let missed = given.filter_map(|(service, asks)| {
+        let (name, at) = asks.name.as_ref().filter(|(name, _)| !known.contains(name))?;
+        let (what, hint) = say(name);
+        Some(service.fault(*at, what, hint))
+    });
+    missed.collect()
 }

@@ -55,7 +55,7 @@ pub fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken)
             }
         });
     }
-    if !program.uses.backings().is_empty() {
+    if program.uses.is_messaging() {
         tokio::spawn(relay::keep(host.clone(), stop.clone()));
     }
 }

@@ -51,6 +51,13 @@ impl Directory {
         known.iter().filter(fits).nth(turn.checked_rem(known.iter().filter(fits).count())?).cloned()
     }
 
+    /// One replica of a service.
+    #[must_use]
+    pub fn replica(&self, service: &str, name: &str) -> Option<Arc<Known>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|one| one.instance.service == service && one.instance.name == name).cloned()
+    }
+
     /// Follows the list in `file`.
     pub async fn follow(&self, file: &Path, stop: CancellationToken) {
         loop {

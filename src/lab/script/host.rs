@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,6 +18,7 @@ use super::{
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
+    listing::Listing,
     observed::Observed,
     relay::Outbox,
     webhook::Secrets,
@@ -35,6 +37,8 @@ pub const AT_A_TIME: usize = 64;
 pub struct Host {
     pub service: String,
     pub replica: String,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Where it stands, if in slots.
     pub slot: Option<Slot>,
     pub version: String,
@@ -59,6 +63,10 @@ pub struct Host {
     pub places: Arc<Semaphore>,
     pub backings: Backings,
     pub outbox: Outbox,
+    /// That something in the cache is good no longer.
+    pub dropped: Notify,
+    /// What it goes by in the registry, and what it has found there.
+    pub listing: Listing,
     /// Those that know what the service takes from them.
     pub registered: Mutex<BTreeSet<Backing>>,
     /// The messages that are being handled.

@@ -14,6 +14,8 @@ mod engine;
 mod faults;
 mod folder;
 mod host;
+mod invalidate;
+mod listing;
 mod observed;
 mod place;
 mod process;

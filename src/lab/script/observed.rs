@@ -46,6 +46,8 @@ struct Tables {
     messages: BTreeMap<(Backing, String, Outcome), Histogram>,
     /// By receiver and what came of them.
     webhooks: BTreeMap<(String, &'static str), u64>,
+    /// What was asked of cache, registry and vector search, by what came of it.
+    asked: BTreeMap<(Backing, &'static str), u64>,
     own: BTreeMap<String, BTreeMap<Labels, Series>>,
 }
 
@@ -91,6 +93,11 @@ impl Observed {
     /// Counts a try to deliver a webhook.
     pub fn webhook(&self, receiver: &str, outcome: &'static str) {
         *self.tables().webhooks.entry((receiver.to_owned(), outcome)).or_default() += 1;
+    }
+
+    /// Counts something that was asked of cache, registry or vector search.
+    pub fn asked(&self, of: Backing, outcome: &'static str) {
+        *self.tables().asked.entry((of, outcome)).or_default() += 1;
     }
 
     /// Adds to a counter or a gauge, sets a gauge, or observes a value.
@@ -150,6 +157,13 @@ impl Observed {
         }
         for ((receiver, outcome), count) in &tables.webhooks {
             page.sample("script_webhooks_total", &[("receiver", receiver), ("outcome", outcome)], count);
+        }
+        if !tables.asked.is_empty() {
+            let help = "What was asked of cache, registry and vector search, by outcome.";
+            page.family("script_asked_total", Kind::Counter, help);
+        }
+        for ((of, outcome), count) in &tables.asked {
+            page.sample("script_asked_total", &[("of", of.name()), ("outcome", outcome)], count);
         }
         for (name, family) in &tables.own {
             if let Some(metric) = declared.get(name) {

@@ -34,6 +34,7 @@ use super::{
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     host::{AT_A_TIME, Host},
+    listing::{self, Listing},
     observed::Observed,
     program::Program,
     relay::Outbox,
@@ -123,6 +124,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
 
 /// Lets the messages come to their end that are being handled; the others are delivered to other replicas.
 async fn finish(host: &Host) {
+    listing::end(host).await;
     host.handling.close();
     if tokio::time::timeout(LAST_MESSAGES, host.handling.wait()).await.is_err() {
         tracing::warn!("messages were still being handled after {LAST_MESSAGES:?}; they are delivered again");
@@ -138,7 +140,7 @@ async fn follow_keys(replica: &Replica) {
 }
 
 fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host, Error> {
-    let Options { service, replica, slot, version, identity, faults, tracing, .. } = options;
+    let Options { service, replica, slot, listen, version, identity, faults, tracing, .. } = options;
     let verifier = identity.map(|address| Verifier::new(address, SERVICES, tracing.clone()));
     let config = Current::default();
     // A replica that is started anew runs on what the others run on.
@@ -152,8 +154,10 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         },
         database: Database::new(folder.database_of(&service)),
         faults: faults.map_err(|e| Error::usage(e, "deploy the service with faults that it has"))?,
+        listing: Listing::of(&service),
         service,
         replica,
+        address: listen,
         slot,
         version,
         runtime: Handle::current(),
@@ -169,6 +173,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         places: Arc::new(Semaphore::new(AT_A_TIME)),
         backings: Backings::new(folder.find_lab()?.map(|lab| lab.token)),
         outbox: Outbox::default(),
+        dropped: Notify::new(),
         registered: Mutex::default(),
         handling: TaskTracker::new(),
     })
@@ -182,7 +187,7 @@ async fn start(replica: &Arc<Replica>) -> Result<(), Error> {
     replica.started.store(true, Ordering::Relaxed);
     tracing::info!(service = replica.host.service, "started");
     let Replica { host, running, stop, .. } = &**replica;
-    tokio::join!(running.follow(host, stop.clone()), deliver(host, running, stop));
+    tokio::join!(running.follow(host, stop.clone()), deliver(host, running, stop), listing::keep(host, stop));
     std::future::pending().await
 }
 

@@ -56,7 +56,7 @@ impl Program {
         if let Some(at) = declared.postgres
             && !doors::own_migrations(&uses).is_empty()
         {
-            let what = "a service that keeps its rows in PostgreSQL neither takes nor sends messages and webhooks";
+            let what = "a service that keeps its rows in PostgreSQL neither takes nor sends messages and webhooks, nor does it cache";
             return Err(source.fault(at, what, "let another service do that, or keep the rows in SQLite"));
         }
         let program = Self { source, declared, uses, engine, ast };

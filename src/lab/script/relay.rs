@@ -91,7 +91,7 @@ async fn round(host: &Arc<Host>) -> Result<bool, String> {
     Ok(all)
 }
 
-async fn on_thread<T: Send + 'static>(
+pub(super) async fn on_thread<T: Send + 'static>(
     host: &Arc<Host>,
     work: impl FnOnce(&Database) -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {

@@ -14,6 +14,7 @@ use super::{
     consume,
     doors::{forget, own_migrations},
     host::Host,
+    invalidate,
     place::{self, Source},
     program::{self, Program},
     schedule,
@@ -47,6 +48,7 @@ impl Running {
         let mut schedules = stop.child_token();
         begin(host, &self.program(), &schedules);
         let mut seen = self.program().source.text.clone();
+        let mut found = seen.clone();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -54,7 +56,10 @@ impl Running {
             }
             // An editor may have taken it away for a moment.
             let Ok(text) = program::text(&self.file) else { continue };
-            if text == seen {
+            // Who writes it may be in the middle of that: an editor begins with an empty file.
+            let is_whole = text == found;
+            found.clone_from(&text);
+            if !is_whole || text == seen {
                 continue;
             }
             seen.clone_from(&text);
@@ -88,6 +93,9 @@ impl Running {
 fn begin(host: &Arc<Host>, program: &Arc<Program>, stop: &CancellationToken) {
     schedule::begin(host, program, stop);
     consume::begin(host, program, stop);
+    if program.uses.caches() {
+        tokio::spawn(invalidate::keep(host.clone(), stop.clone()));
+    }
 }
 
 fn prepare(host: &Host, file: &Path, text: String) -> Result<Program, Error> {

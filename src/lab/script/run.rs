@@ -71,6 +71,9 @@ fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
     if turn.sent.get() {
         turn.host.sent.notify_one();
     }
+    if turn.dropped.get() {
+        turn.host.dropped.notify_one();
+    }
     reply
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use axum::body::Bytes;
 
 use super::{
     config::Taken,
-    doors::{MessageKey, Transaction},
+    doors::{Leave, MessageKey, Transaction},
     host::Host,
     program::Program,
 };
@@ -52,6 +53,10 @@ pub struct Turn {
     pub body: Bytes,
     /// Whether it has sent a webhook.
     pub sent: Cell<bool>,
+    /// Whether it has dropped something from the cache.
+    pub dropped: Cell<bool>,
+    /// By key, what it has not found in the cache, with leave to bring it where that is given.
+    pub leaves: RefCell<BTreeMap<String, Option<Leave>>>,
 }
 
 impl Turn {
@@ -75,6 +80,8 @@ impl Turn {
             config,
             body,
             sent: Cell::new(false),
+            dropped: Cell::new(false),
+            leaves: RefCell::default(),
             deadline,
             works,
             transaction: RefCell::new(None),

@@ -271,7 +271,7 @@ post("/large/{id}", |request| {
         assert!(accepted < 200, "the disk never fills up");
     };
     assert_eq!(refused.status, 503, "{refused:?}");
-    assert!(!model.logged("bus", "the messages").is_empty());
+    assert!(!model.logged("bus", "the file of the state").is_empty());
     assert!(mount(&["-o", "remount,size=16m"]));
     assert_eq!(large(accepted).status, 202);
     model.signal("stock-0", Signal::SIGCONT);

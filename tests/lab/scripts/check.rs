@@ -119,3 +119,23 @@ fn subscriptions_that_are_none_are_told() {
     assert_eq!(done.code, Some(2), "{done:?}");
     insta::assert_snapshot!(done.out);
 }
+
+#[test]
+fn names_and_collections_that_there_are_not_are_told() {
+    let auth = r#"
+post("/logins", |request| {
+    registry::register("login", #{ zone: "north" });
+    registry::lookup("people");
+    registry::lookup("login");
+    registry::lookup("poeple");
+    vectors::put("books", "a", vectors::embed("a mystery"));
+    vectors::near("boks", [1, 0], 3);
+    vectors::drop("books");
+    cache::trough("a", "1s", || 1);
+});
+"#;
+    let model = Model::written(&[("auth", auth), ("people", "get(\"/who\", |request| 1);\n")]);
+    let done = model.run(&["lab", "check", "services"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    insta::assert_snapshot!(done.out);
+}

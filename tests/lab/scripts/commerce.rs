@@ -224,7 +224,7 @@ fn a_suggestion_is_published_once_an_admin_has_approved_it() {
 /// A defect, the service that has it, and what sees it.
 type Row = (&'static str, &'static str, fn(&Shop) -> Result<(), String>);
 
-const DEFECTS: [Row; 12] = [
+const DEFECTS: [Row; 13] = [
     ("shop", "stack-trace", answers_hide_what_is_inside),
     ("shop", "no-retry-after", who_is_turned_away_knows_for_how_long),
     ("shop", "advisory-unguarded", nobody_asks_an_advisory_that_is_off),
@@ -237,6 +237,7 @@ const DEFECTS: [Row; 12] = [
     ("payments", "key-reused", each_attempt_has_its_key),
     ("payments", "no-back-off", tries_leave_time_between_them),
     ("advisory", "writes-content", a_suggestion_changes_nothing),
+    ("catalogue", "cache-not-invalidated", what_is_published_is_read),
 ];
 
 fn holds(what: bool, found: impl std::fmt::Debug) -> Result<(), String> {
@@ -339,6 +340,22 @@ fn a_suggestion_changes_nothing(shop: &Shop) -> Result<(), String> {
     let after = shop.published();
     shop.switch(false);
     holds(after.len() == before, after)
+}
+
+fn what_is_published_is_read(shop: &Shop) -> Result<(), String> {
+    let hits = || shop.model.asked("catalogue-0", "cache", "hit");
+    let before = hits();
+    until("the product is cached", || {
+        shop.published();
+        hits() > before
+    });
+    let (version, token) = (shop.fresh("version"), shop.token("admin", "north"));
+    let (path, bearer) = (format!("/products/mug/versions/{version}"), format!("Bearer {token}"));
+    let headers = [("authorization", &*bearer)];
+    let ask = Ask { headers: &headers, ..Ask::put(&path, json!({ "text": "It is blue." })) };
+    assert_eq!(shop.model.try_ask("catalogue-0", ask).unwrap().status, 200);
+    let published = shop.published();
+    holds(published.iter().any(|one| one["id"] == version.as_str()), published)
 }
 
 /// Every defect that a script declares, with its service.

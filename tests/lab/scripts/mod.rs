@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bus;
+mod cache;
 mod check;
 mod commerce;
 mod config;
@@ -10,10 +11,12 @@ mod doors;
 mod guide;
 mod postgres;
 mod queue;
+mod registry;
 mod reload;
 mod slots;
 mod stage;
 mod telemetry;
 mod tokens;
+mod vectors;
 mod verify;
 mod webhooks;

@@ -144,6 +144,14 @@ impl Model {
         String::from_utf8(self.ask(name, Method::GET, "/metrics", None).body.to_vec()).unwrap()
     }
 
+    /// How often a replica has asked a cache, registry or vector search with this outcome.
+    pub fn asked(&self, replica: &str, of: &str, outcome: &str) -> f64 {
+        let labels = format!("of=\"{of}\",outcome=\"{outcome}\"}} ");
+        let page = self.metrics(replica);
+        let counts = page.lines().filter_map(|line| line.strip_prefix("script_asked_total")?.split_once(&*labels));
+        counts.map(|(_, count)| count.parse::<f64>().unwrap()).sum()
+    }
+
     /// The lines that a replica has logged with this text in them.
     pub fn logged(&self, name: &str, text: &str) -> Vec<Value> {
         let all = fs::read_to_string(self.lab_folder().join("logs").join(format!("{name}.log"))).unwrap();

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,7 +17,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::{
@@ -27,7 +26,11 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        backing::{Backing, serve::Routes},
+        backing::{
+            Backing,
+            disk::{Disk, answer, out},
+            serve::Routes,
+        },
         http::problem,
         page::{Kind, Page},
         state::fault,
@@ -48,7 +51,7 @@ pub enum Unclaimed {
 
 struct Messages {
     backing: Backing,
-    table: Arc<Mutex<Table>>,
+    table: Disk<Table>,
     unclaimed: Unclaimed,
     /// Whoever waits for messages looks again.
     changed: Notify,
@@ -73,7 +76,7 @@ type Shared = Arc<Messages>;
 /// Where the file cannot be opened.
 pub fn routes(backing: Backing, file: &Path, unclaimed: Unclaimed) -> Result<Routes, Error> {
     let table = Table::open(file).map_err(|e| fault(file, &e))?;
-    let (table, changed) = (Arc::new(Mutex::new(table)), Notify::new());
+    let (table, changed) = (Disk::new(table), Notify::new());
     let messages = Arc::new(Messages { backing, table, unclaimed, changed, counts: Counts::default() });
     let service = Router::new()
         .route("/services/{service}", put(register))
@@ -90,41 +93,19 @@ pub fn routes(backing: Backing, file: &Path, unclaimed: Unclaimed) -> Result<Rou
     })
 }
 
-impl Messages {
-    /// SQLite blocks, and the process has one thread for its requests.
-    async fn on_its_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Table) -> Result<T, rusqlite::Error> + Send + 'static,
-    ) -> Result<T, String> {
-        let table = self.table.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut table.lock().unwrap_or_else(PoisonError::into_inner)));
-        done.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
-    }
-}
-
-/// Why stays in the log.
-fn out(why: &str) -> Response {
-    tracing::error!("the messages: {why}");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "messages can be neither kept nor read").into_response()
-}
-
-fn answer<T: Serialize>(done: Result<T, String>) -> Response {
-    done.map_or_else(|why| out(&why), |value| Json(value).into_response())
-}
-
 async fn register(
     State(messages): State<Shared>,
     extract::Path(service): extract::Path<String>,
     Json(Registration { subscriptions }): Json<Registration>,
 ) -> Response {
-    let registered = messages.on_its_thread(move |table| table.register(&service, &subscriptions, now())).await;
+    let registered = messages.table.run(move |table| table.register(&service, &subscriptions, now())).await;
     messages.changed.notify_waiters();
     registered.map_or_else(|why| out(&why), |()| StatusCode::NO_CONTENT.into_response())
 }
 
 async fn accept(State(messages): State<Shared>, Json(message): Json<Message>) -> Response {
     let topic = message.topic.clone();
-    let accepted = messages.on_its_thread(move |table| table.accept(&message)).await;
+    let accepted = messages.table.run(move |table| table.accept(&message)).await;
     if matches!((messages.unclaimed, &accepted), (Unclaimed::Refused, Ok(0))) {
         let why = format!("no service has a job `{topic}`");
         return problem(StatusCode::UNPROCESSABLE_ENTITY, &why).into_response();
@@ -143,7 +124,7 @@ async fn take(State(messages): State<Shared>, Json(take): Json<Take>) -> Respons
         // From here on no change is missed.
         changed.as_mut().enable();
         let wanted = take.clone();
-        let found = messages.on_its_thread(move |table| {
+        let found = messages.table.run(move |table| {
             let taken = table.take(&wanted, now())?;
             Ok((taken, table.next_due(&wanted.service)?))
         });
@@ -167,11 +148,11 @@ async fn take(State(messages): State<Shared>, Json(take): Json<Take>) -> Respons
 }
 
 async fn acknowledge(State(messages): State<Shared>, Json(held): Json<Held>) -> Response {
-    ended(messages.on_its_thread(move |table| table.acknowledge(held)).await, &messages.counts.acknowledged)
+    ended(messages.table.run(move |table| table.acknowledge(held)).await, &messages.counts.acknowledged)
 }
 
 async fn fail(State(messages): State<Shared>, Json(failure): Json<Failure>) -> Response {
-    let failed = messages.on_its_thread(move |table| table.fail(&failure, now())).await;
+    let failed = messages.table.run(move |table| table.fail(&failure, now())).await;
     messages.changed.notify_waiters();
     ended(failed, &messages.counts.failed)
 }
@@ -189,17 +170,17 @@ fn ended(held: Result<bool, String>, count: &AtomicU64) -> Response {
 }
 
 async fn letters(State(messages): State<Shared>) -> Response {
-    answer(messages.on_its_thread(|table| table.letters()).await)
+    answer(messages.table.run(|table| table.letters()).await)
 }
 
 async fn send_again(State(messages): State<Shared>, Json(Selection { number }): Json<Selection>) -> Response {
-    let sent = messages.on_its_thread(move |table| table.send_again(number, now())).await;
+    let sent = messages.table.run(move |table| table.send_again(number, now())).await;
     messages.changed.notify_waiters();
     answer(sent.map(|letters| Sent { letters }))
 }
 
 async fn exposed(State(messages): State<Shared>) -> Response {
-    match messages.on_its_thread(|table| table.standings()).await {
+    match messages.table.run(|table| table.standings()).await {
         Ok(standings) => page(&messages, &standings).into_response(),
         Err(why) => out(&why),
     }

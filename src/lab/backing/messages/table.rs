@@ -1,6 +1,6 @@
 //! Messages and subscriptions in one file of SQLite: what was accepted is there until it was acknowledged.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params, params};
 use serde_json::{Map, Value};
@@ -9,11 +9,8 @@ use super::{
     protocol::{Delivery, Failure, Held, Message, Subscription, Take},
     topics::Pattern,
 };
+use crate::lab::backing::disk;
 
-/// How long another process may hold the file; there should be none.
-const BUSY: Duration = Duration::from_millis(500);
-/// The most pages of the file, of 4 KiB each; what does not fit is refused.
-const PAGES: u32 = 65_536;
 /// The longest wait between two deliveries of a message, in milliseconds.
 const LONGEST_BACK_OFF: i64 = 60_000;
 
@@ -61,13 +58,7 @@ impl Table {
     /// # Errors
     /// Where the file cannot be opened or written.
     pub fn open(path: &Path) -> Outcome<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        // What a killed process has committed stays.
-        connection.execute_batch(&format!(
-            "pragma journal_mode = wal; pragma synchronous = normal; pragma max_page_count = {PAGES}; {SCHEMA}"
-        ))?;
-        Ok(Self(connection))
+        disk::open(path, SCHEMA).map(Self)
     }
 
     /// Makes these the subscriptions of a service. Messages of one that is gone become dead letters.

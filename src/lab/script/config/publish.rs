@@ -66,6 +66,8 @@ pub struct Publisher {
     /// The scripts that could be read last, and what they declare.
     scripts: BTreeMap<String, (String, Option<Settings>)>,
     text: Option<String>,
+    /// The document as the last round has found it.
+    seen: Option<String>,
     published: Published,
 }
 
@@ -76,9 +78,10 @@ impl Publisher {
     /// Where a file cannot be read or written.
     pub fn begin(folder: &Path, to: PathBuf) -> Result<Self, Error> {
         let (folder, scripts) = (folder.to_owned(), BTreeMap::new());
-        let mut publisher = Self { folder, to, scripts, text: None, published: Published::default() };
+        let mut publisher = Self { folder, to, scripts, text: None, seen: None, published: Published::default() };
         publisher.read_scripts()?;
         publisher.text = document::text(&publisher.folder)?;
+        publisher.seen.clone_from(&publisher.text);
         publisher.judge();
         publisher.publish()?;
         Ok(publisher)
@@ -113,7 +116,11 @@ impl Publisher {
     /// Takes a change over, or says why it does not fit. A document that was taken away changes nothing.
     fn round(&mut self) -> Result<(), Error> {
         let scripts_changed = self.read_scripts()?;
-        let text = document::text(&self.folder)?.or_else(|| self.text.clone());
+        let found = document::text(&self.folder)?.or_else(|| self.text.clone());
+        // Who writes it may be in the middle of that: an editor begins with an empty file.
+        let is_whole = found == self.seen;
+        let text = if is_whole { found.clone() } else { self.text.clone() };
+        self.seen = found;
         if !scripts_changed && text == self.text {
             return Ok(());
         }
@@ -201,7 +208,7 @@ mod tests {
 
     fn after(publisher: &mut Publisher, folder: &Folder, document: &str) -> (Option<i64>, Option<String>) {
         folder.write(FILE, document);
-        publisher.round().unwrap();
+        (0..2).for_each(|_| publisher.round().unwrap());
         let Published { document, rejected, .. } = folder.published();
         let limit = document.value("orders", "limit").and_then(serde_json::Value::as_i64);
         (limit, rejected.map(|rejected| rejected.what))
@@ -226,9 +233,23 @@ mod tests {
         let before = folder.published();
         fs::remove_file(folder.0.path().join(FILE)).unwrap();
         folder.write("orders.rhai", "get(");
-        publisher.round().unwrap();
+        (0..2).for_each(|_| publisher.round().unwrap());
         assert_eq!(folder.published(), before);
         assert_eq!(after(&mut publisher, &folder, "all: {limit: 6}\n"), (Some(6), None));
+    }
+
+    #[test]
+    fn a_document_that_is_being_written_is_not_taken_over_yet() {
+        let (folder, mut publisher) = begun();
+        after(&mut publisher, &folder, "all: {limit: 5}\n");
+        let before = folder.published();
+        for part in ["", "all: {limit: 6}\n"] {
+            folder.write(FILE, part);
+            publisher.round().unwrap();
+            assert_eq!(folder.published(), before, "after {part:?}");
+        }
+        publisher.round().unwrap();
+        assert_eq!(folder.published().document.value("orders", "limit"), Some(&6.into()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::lab::{
 };
 
 /// What can be said about a call beside the parts of its path.
-const SAID: [&str; 3] = ["body", "key", "query"];
+const SAID: [&str; 4] = ["at", "body", "key", "query"];
 const KEY: &str = "idempotency-key";
 
 /// The functions of the door, one for each method.
@@ -56,6 +56,8 @@ struct Wanted {
     path: String,
     body: Option<Value>,
     key: Option<String>,
+    /// The replica that it is for, where it is for one.
+    at: Option<String>,
 }
 
 impl Wanted {
@@ -106,8 +108,8 @@ fn wanted(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
     let mut path = template.fill(|part| said.get(part).and_then(|value| value::text(value).ok()))?;
     path.push_str(&query(said.get("query"))?);
     let body = said.get("body").map(value::json).transpose()?;
-    let key = said.get("key").map(value::text).transpose()?;
-    Ok(Wanted { method: method.clone(), template, path, body, key })
+    let [key, at] = ["key", "at"].map(|name| said.get(name).map(value::text).transpose());
+    Ok(Wanted { method: method.clone(), template, path, body, key: key?, at: at? })
 }
 
 fn query(said: Option<&Dynamic>) -> Result<String, String> {
@@ -133,7 +135,10 @@ pub(super) fn asker_headers(asker: &Asker) -> Vec<(HeaderName, &str)> {
 
 /// Makes the call once, at the service's next replica.
 fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attempt: u32) -> Result<Reply, String> {
-    let known = turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?;
+    let known = match &wanted.at {
+        Some(replica) => turn.host.directory.replica(service, replica).ok_or_else(|| format!("it has no {replica}"))?,
+        None => turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?,
+    };
     let bearer = turn.asker.bearer.as_deref().map(|bearer| (header::AUTHORIZATION.as_str(), bearer));
     let key = wanted.key.as_deref().map(|key| (KEY, key));
     let told = asker_headers(&turn.asker);
@@ -203,7 +208,7 @@ mod tests {
             .map(|(path, pairs)| wanted(&Method::GET, path, &said(pairs)).err().unwrap());
         insta::assert_snapshot!(told.join("\n"), @r"
         the part `id` of /orders/{id} has no value
-        `id` is no part of /orders -> beside those a call has body, key, query
+        `id` is no part of /orders -> beside those a call has at, body, key, query
         the path `orders` does not begin with a slash
         ");
     }

@@ -1,8 +1,10 @@
 //! The doors of a script: all that its handlers can do beside computing.
 
 mod breaker;
+mod cache;
 mod config;
 mod database;
+mod dropped;
 mod http;
 mod limit;
 mod log;
@@ -16,13 +18,16 @@ mod plain;
 mod postgres;
 #[cfg(feature = "sql")]
 mod postgres_migrate;
+mod registry;
 mod sql;
 mod states;
+mod vectors;
 mod webhook;
 
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
 pub use breaker::Circuits;
+pub use cache::Leave;
 pub use database::{Database, Transaction};
 pub use limit::Limits;
 pub use once::{MessageKey, forget, handled_once};
@@ -38,11 +43,14 @@ use super::{calls::Uses, declared::Migration};
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 10] = [
+const NAMED: [(&str, &[&str]); 13] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
     ("sql", &["all", "one", "run", "transaction", "once"]),
     ("bus", &["publish"]),
     ("queue", &["add"]),
+    ("cache", &["get", "set", "drop", "drop_all", "through"]),
+    ("registry", &["register", "lookup"]),
+    ("vectors", &["put", "near", "drop", EMBED]),
     ("states", &["advance"]),
     ("limit", &["take"]),
     ("log", &["info", "warn", "error"]),
@@ -52,7 +60,11 @@ const NAMED: [(&str, &[&str]); 10] = [
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, bus, queue, states, limit, log, metric, config and webhook";
+pub const HINT: &str =
+    "the doors are http, sql, bus, queue, cache, registry, vectors, states, limit, log, metric, config and webhook";
+
+/// The function of the vector search that only computes.
+pub const EMBED: &str = "embed";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
@@ -61,6 +73,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("sql", sql::module().into());
     engine.register_static_module("bus", messages::bus().into());
     engine.register_static_module("queue", messages::queue().into());
+    engine.register_static_module("cache", cache::module().into());
+    engine.register_static_module("registry", registry::module().into());
+    engine.register_static_module("vectors", vectors::module().into());
     engine.register_static_module("states", states::module().into());
     engine.register_static_module("limit", limit::module().into());
     engine.register_static_module("log", log::module().into());
@@ -76,7 +91,8 @@ pub fn own_migrations(uses: &Uses) -> Vec<Migration> {
         true => vec![once::migration(), outbox::migration()],
         false => Vec::new(),
     };
-    [messages, super::webhook::migrations(uses)].concat()
+    let cache = if uses.caches() { vec![dropped::migration()] } else { Vec::new() };
+    [messages, cache, super::webhook::migrations(uses)].concat()
 }
 
 /// Whether a door with that name can be asked that; none where there is no such door.

@@ -116,11 +116,18 @@ fn in_postgres<T>(act: impl FnOnce(&Turn, &crate::lab::primary::Primary) -> Give
 /// Runs something on the connection of the transaction that the handler is in, or on any other.
 pub fn on_connection<T>(name: &str, run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>) -> Given<T> {
     let turn = turn::current().map_err(refused)?;
-    let done = turn.within(name, || match turn.transaction.borrow_mut().as_mut() {
+    turn.within(name, || quietly(&turn, run)).map_err(|e| failed(&e))
+}
+
+/// The same as no piece of work of its own.
+pub fn quietly<T>(
+    turn: &Turn,
+    run: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
+) -> Result<T, rusqlite::Error> {
+    match turn.transaction.borrow_mut().as_mut() {
         Some(transaction) => run(transaction.lease().connection()?),
-        None => alone(&turn, run),
-    });
-    done.map_err(|e| failed(&e))
+        None => alone(turn, run),
+    }
 }
 
 fn alone<T>(
