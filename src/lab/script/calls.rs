@@ -25,6 +25,8 @@ pub struct Uses {
     pub sources: BTreeSet<Backing>,
     /// Whether something is done once.
     pub once: bool,
+    /// Whether rows are read or written.
+    pub sql: bool,
     /// Functions of doors that there are not, as they are written.
     pub unknown: Vec<(String, Position)>,
 }
@@ -93,6 +95,7 @@ impl Uses {
             return;
         }
         let door = call.namespace.root();
+        self.sql |= door == "sql";
         if doors::offers(door, &call.name) != Some(true) {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {

@@ -196,7 +196,7 @@ fn data(engine: &mut Engine, declaring: &Declaring) {
         this.with(&context, |declared| {
             for field in fields {
                 let field = field.try_cast::<Text>().ok_or("a field is named by a text")?;
-                declared.redacted.insert(field.to_lowercase());
+                declared.redacted.add(&field);
             }
             Ok(())
         })

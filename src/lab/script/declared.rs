@@ -9,7 +9,7 @@ use http::Method;
 use rhai::{FnPtr, Position};
 use serde_json::Value;
 
-use super::{admission::Requirement, config::Settings, route::Template};
+use super::{admission::Requirement, config::Settings, redaction::Redacted, route::Template};
 use crate::lab::{
     backing::{Backing, messages::Pattern},
     page::Kind,
@@ -35,8 +35,8 @@ pub struct Declared {
     pub subscriptions: Vec<Subscription>,
     pub defects: BTreeMap<String, Defect>,
     pub metrics: BTreeMap<String, Metric>,
-    /// Names of fields whose values no log shows.
-    pub redacted: BTreeSet<String>,
+    /// Fields whose values are not shown.
+    pub redacted: Redacted,
     /// In the order in which they are applied.
     pub migrations: Vec<Migration>,
     pub machines: BTreeMap<String, Machine>,
@@ -57,7 +57,7 @@ impl Default for Declared {
             subscriptions: Vec::new(),
             defects: BTreeMap::new(),
             metrics: BTreeMap::new(),
-            redacted: BTreeSet::new(),
+            redacted: Redacted::default(),
             migrations: Vec::new(),
             machines: BTreeMap::new(),
             limits: BTreeMap::new(),

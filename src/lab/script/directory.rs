@@ -51,6 +51,13 @@ impl Directory {
         known.iter().filter(fits).nth(turn.checked_rem(known.iter().filter(fits).count())?).cloned()
     }
 
+    /// All replicas of a service.
+    #[must_use]
+    pub fn all(&self, service: &str) -> Vec<Arc<Known>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|one| one.instance.service == service).cloned().collect()
+    }
+
     /// Follows the list in `file`.
     pub async fn follow(&self, file: &Path, stop: CancellationToken) {
         loop {

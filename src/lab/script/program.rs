@@ -1,6 +1,6 @@
 //! A script that has been read: what it declares, and its handlers.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, Position, Scope};
 
@@ -8,9 +8,10 @@ use super::{
     calls::{self, Uses},
     declarations::{self, Declaring},
     declared::Declared,
+    dependencies::{self, Needed},
     doors,
     engine::engine,
-    place::Source,
+    place::{self, Source},
 };
 use crate::{
     error::{Error, Fault},
@@ -69,12 +70,34 @@ impl Program {
         self.declared.routes.iter().any(|route| route.requires.is_some())
     }
 
+    /// What it needs to do its work.
+    #[must_use]
+    pub fn needs(&self) -> BTreeSet<Needed> {
+        dependencies::needed(self)
+    }
+
     /// Calls a handler.
     ///
     /// # Errors
     /// What the script or a door has thrown, or the bound that it met.
     pub fn call(&self, handler: &FnPtr, args: impl FuncArgs) -> Result<Dynamic, Box<EvalAltResult>> {
         handler.call::<Dynamic>(&self.engine, &self.ast, args)
+    }
+
+    /// The fault of a handler that failed; without the fields that are not shown, should it have thrown some.
+    pub fn failed(&self, error: &EvalAltResult, within: Position) -> Fault {
+        let fault = self.source.failed(error, within);
+        let thrown = match error.unwrap_inner() {
+            EvalAltResult::ErrorRuntime(thrown, _) => self.declared.redacted.thrown(thrown),
+            _ => None,
+        };
+        match thrown {
+            Some(text) => {
+                let (what, hint) = place::split(&text);
+                Fault { what: what.to_owned(), hint: hint.to_owned(), ..fault }
+            }
+            None => fault,
+        }
     }
 
     /// Handlers that take something else than they are given would fail with their first request.

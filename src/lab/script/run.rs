@@ -86,7 +86,7 @@ fn handled(turn: &Turn, handler: &FnPtr, at: Position, request: Option<Map>) -> 
             tell(turn, &program.source.fault(at, why, hint));
             internal()
         }),
-        Err(error) => ended(turn, &program.source.failed(&error, at), &error),
+        Err(error) => ended(turn, &program.failed(&error, at), &error),
     }
 }
 

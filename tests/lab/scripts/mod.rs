@@ -10,6 +10,7 @@ mod doors;
 mod guide;
 mod postgres;
 mod queue;
+mod readiness;
 mod reload;
 mod slots;
 mod stage;

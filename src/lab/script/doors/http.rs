@@ -14,6 +14,7 @@ use crate::lab::{
     http::{Answer, CLAIMS, REQUEST_ID},
     script::{
         declared::Policy,
+        redaction::Redacted,
         reply::Reply,
         request::SITE,
         route::{Template, encoded},
@@ -54,6 +55,8 @@ struct Wanted {
     method: Method,
     template: Template,
     path: String,
+    /// The path as spans show it.
+    shown: String,
     body: Option<Value>,
     key: Option<String>,
 }
@@ -67,7 +70,7 @@ impl Wanted {
 
 fn call(method: &Method, service: &str, path: &str, said: Map) -> Given<Reply> {
     let turn = turn::current().map_err(refused)?;
-    let wanted = wanted(method, path, &said).map_err(refused)?;
+    let wanted = wanted(method, path, &said, &turn.program.declared.redacted).map_err(refused)?;
     let policy = turn.program.declared.policies.get(service).copied().unwrap_or_default();
     let mut attempt = 0;
     loop {
@@ -97,24 +100,32 @@ fn admit(turn: &Turn, service: &str, policy: &Policy) -> Given<()> {
     })
 }
 
-fn wanted(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
+fn wanted(method: &Method, path: &str, said: &Map, redacted: &Redacted) -> Result<Wanted, String> {
     let template = Template::parse(path)?;
     let parts: Vec<_> = template.parts().collect();
     if let Some(unknown) = said.keys().find(|key| !parts.contains(&key.as_str()) && !SAID.contains(&key.as_str())) {
         return Err(format!("`{unknown}` is no part of {path} -> beside those a call has {}", SAID.join(", ")));
     }
-    let mut path = template.fill(|part| said.get(part).and_then(|value| value::text(value).ok()))?;
-    path.push_str(&query(said.get("query"))?);
+    let part = |part: &str| said.get(part).and_then(|value| value::text(value).ok());
+    let query = query(said.get("query"))?;
+    let path = [template.fill(part)?, written(&query, |_, value| value.to_owned())].concat();
+    let shown = template.fill(|name| Some(redacted.in_url(name, part(name)?)))?;
+    let shown = [shown, written(&query, |name, value| redacted.in_url(name, value.to_owned()))].concat();
     let body = said.get("body").map(value::json).transpose()?;
     let key = said.get("key").map(value::text).transpose()?;
-    Ok(Wanted { method: method.clone(), template, path, body, key })
+    Ok(Wanted { method: method.clone(), template, path, shown, body, key })
 }
 
-fn query(said: Option<&Dynamic>) -> Result<String, String> {
-    let Some(said) = said else { return Ok(String::new()) };
+fn query(said: Option<&Dynamic>) -> Result<Vec<(String, String)>, String> {
+    let Some(said) = said else { return Ok(Vec::new()) };
     let map = said.read_lock::<Map>().ok_or("a query is a map such as #{ page: 2 }")?;
-    let pairs = map.iter().map(|(name, value)| Ok(format!("{}={}", encoded(name), encoded(&value::text(value)?))));
-    Ok(format!("?{}", pairs.collect::<Result<Vec<_>, String>>()?.join("&")))
+    map.iter().map(|(name, value)| Ok((name.to_string(), value::text(value)?))).collect()
+}
+
+fn written(query: &[(String, String)], shown: impl Fn(&str, &str) -> String) -> String {
+    let pairs = query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(&shown(name, value))));
+    let pairs = pairs.collect::<Vec<_>>().join("&");
+    if pairs.is_empty() { pairs } else { format!("?{pairs}") }
 }
 
 /// What other services are told of who asks.
@@ -143,6 +154,7 @@ fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attemp
         method: wanted.method.clone(),
         template: wanted.template.text(),
         path: &wanted.path,
+        shown: &wanted.shown,
         headers: &headers,
         body: wanted.body.clone(),
         resent: attempt,
@@ -187,20 +199,35 @@ mod tests {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
     }
 
+    fn made(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
+        let mut redacted = Redacted::default();
+        redacted.add("card");
+        wanted(method, path, said, &redacted)
+    }
+
+    #[test]
+    fn spans_show_no_redacted_part_of_a_path_or_a_query() {
+        let mut call = said(&[("card", "4111"), ("id", "7")]);
+        call.insert("query".into(), said(&[("Card", "4111"), ("page", "2")]).into());
+        let call = made(&Method::GET, "/cards/{card}/charges/{id}", &call).unwrap();
+        assert_eq!(call.path, "/cards/4111/charges/7?Card=4111&page=2");
+        assert_eq!(call.shown, "/cards/REDACTED/charges/7?Card=REDACTED&page=2");
+    }
+
     #[test]
     fn a_call_is_put_together_from_what_is_said() {
-        let call = wanted(&Method::POST, "/orders/{id}/pay", &said(&[("id", "a/b"), ("key", "k-1")])).unwrap();
+        let call = made(&Method::POST, "/orders/{id}/pay", &said(&[("id", "a/b"), ("key", "k-1")])).unwrap();
         assert_eq!((call.path.as_str(), call.may_repeat()), ("/orders/a%2Fb/pay", true));
         let mut with_query = Map::new();
         with_query.insert("query".into(), said(&[("q", "x y"), ("page", "2")]).into());
-        assert_eq!(wanted(&Method::GET, "/orders", &with_query).unwrap().path, "/orders?page=2&q=x%20y");
-        assert!(!wanted(&Method::POST, "/orders", &Map::new()).unwrap().may_repeat());
+        assert_eq!(made(&Method::GET, "/orders", &with_query).unwrap().path, "/orders?page=2&q=x%20y");
+        assert!(!made(&Method::POST, "/orders", &Map::new()).unwrap().may_repeat());
     }
 
     #[test]
     fn what_does_not_belong_to_a_call_is_told() {
         let told = [("/orders/{id}", &[][..]), ("/orders", &[("id", "7")]), ("orders", &[])]
-            .map(|(path, pairs)| wanted(&Method::GET, path, &said(pairs)).err().unwrap());
+            .map(|(path, pairs)| made(&Method::GET, path, &said(pairs)).err().unwrap());
         insta::assert_snapshot!(told.join("\n"), @r"
         the part `id` of /orders/{id} has no value
         `id` is no part of /orders -> beside those a call has body, key, query

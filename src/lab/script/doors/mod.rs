@@ -25,6 +25,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 pub use breaker::Circuits;
 pub use database::{Database, Transaction};
 pub use limit::Limits;
+pub use log::print;
 pub use once::{MessageKey, forget, handled_once};
 pub use outbox::Outgoing;
 #[cfg(feature = "sql")]
