@@ -23,6 +23,7 @@ use super::{Backing, bus, queue};
 use crate::{
     error::Error,
     lab::{
+        connections::Speaks,
         host,
         http::{guarded, problem},
         state::{Folder, fault},
@@ -63,7 +64,7 @@ pub async fn serve(backing: Backing, options: Options, stop: CancellationToken) 
         Backing::Bus => bus::routes(&file),
         Backing::Queue => queue::routes(&file),
     };
-    host::serve_as(backing.name(), options.listen, router(routes?, token), stop).await
+    host::serve_as(backing.name(), (options.listen, Speaks::Http1), router(routes?, token), stop).await
 }
 
 fn router(routes: Routes, token: String) -> Router {

@@ -12,6 +12,8 @@ use crate::lab::backing::Backing;
 #[derive(Debug, Default)]
 pub struct Uses {
     pub calls: Vec<Called>,
+    /// The same over gRPC.
+    pub rpcs: Vec<CalledMethod>,
     /// The defects that are asked for.
     pub defects: Vec<(String, Position)>,
     /// The settings that are asked for.
@@ -54,6 +56,15 @@ pub struct Called {
     pub service_at: Position,
     /// The path, where it is written down.
     pub path: Option<(String, Position)>,
+}
+
+/// A call of another service's method.
+#[derive(Debug)]
+pub struct CalledMethod {
+    pub service: String,
+    pub service_at: Position,
+    /// The method, where it is written down.
+    pub method: Option<(String, Position)>,
 }
 
 /// Finds everything in a script.
@@ -100,6 +111,8 @@ impl Uses {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {
             self.calls.extend(called(call));
+        } else if door == "grpc" {
+            self.rpcs.extend(called_method(call));
         } else if let Some(to) = Backing::behind(door) {
             self.sends.push(Sends { to, topic: call.args.first().and_then(text) });
         } else if door == "sql" && call.name == "once" {
@@ -117,6 +130,11 @@ impl Uses {
 
 fn called(call: &FnCallExpr) -> Option<Called> {
     to(Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?, call)
+}
+
+fn called_method(call: &FnCallExpr) -> Option<CalledMethod> {
+    let (service, service_at) = text(call.args.first()?)?;
+    Some(CalledMethod { service, service_at, method: call.args.get(1).and_then(text) })
 }
 
 fn to(method: Method, call: &FnCallExpr) -> Option<Called> {

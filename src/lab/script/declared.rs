@@ -31,6 +31,8 @@ pub struct Declared {
     pub deadline: Duration,
     /// The most exact first.
     pub routes: Vec<Route>,
+    /// By method, such as `orders.Orders/Get`.
+    pub rpcs: BTreeMap<String, Rpc>,
     pub schedules: Vec<Schedule>,
     pub subscriptions: Vec<Subscription>,
     pub defects: BTreeMap<String, Defect>,
@@ -53,6 +55,7 @@ impl Default for Declared {
             postgres: None,
             deadline: DEADLINE,
             routes: Vec::new(),
+            rpcs: BTreeMap::new(),
             schedules: Vec::new(),
             subscriptions: Vec::new(),
             defects: BTreeMap::new(),
@@ -72,6 +75,15 @@ impl Default for Declared {
 pub struct Route {
     pub method: Method,
     pub template: Template,
+    /// What a token has to say, where one is asked for.
+    pub requires: Option<Requirement>,
+    pub handler: FnPtr,
+    pub at: Position,
+}
+
+/// Calls of a method that a handler answers.
+#[derive(Debug, Clone)]
+pub struct Rpc {
     /// What a token has to say, where one is asked for.
     pub requires: Option<Requirement>,
     pub handler: FnPtr,
@@ -201,6 +213,10 @@ impl Declared {
         if let (Some(at), Some(_)) = (self.slots, self.replicas) {
             let what = "a service in slots has as many replicas as its slots";
             return Err((at, format!("{what} -> take `replicas` out, and say `interlock lab up --replicas 2`")));
+        }
+        if let (Some(_), Some(rpc)) = (self.slots, self.rpcs.values().next()) {
+            let what = "calls do not come through the gateway, behind which a service in slots stands";
+            return Err((rpc.at, format!("{what} -> let another service have this method, or take `slots()` out")));
         }
         self.routes.sort_by_key(|route| route.template.rank());
         self.migrations = ordered(std::mem::take(&mut self.migrations))?;

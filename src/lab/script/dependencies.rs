@@ -180,6 +180,7 @@ pub fn needed(program: &Program) -> BTreeSet<Needed> {
     let (declared, uses) = (&program.declared, &program.uses);
     let mut all: BTreeSet<_> = uses.backings().into_iter().map(Needed::Backing).collect();
     all.extend(uses.calls.iter().map(|call| Needed::Service(call.service.clone())));
+    all.extend(uses.rpcs.iter().map(|call| Needed::Service(call.service.clone())));
     all.extend(program.requires_tokens().then_some(Needed::Identity));
     #[cfg(feature = "sql")]
     if declared.postgres.is_some() {

@@ -25,6 +25,7 @@ mod reload;
 mod reply;
 mod request;
 mod route;
+mod rpc;
 mod run;
 mod schedule;
 mod subscriptions;

@@ -35,12 +35,12 @@ use super::{
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     host::{AT_A_TIME, Host},
-    observed::Observed,
+    observed::{Observed, UNMATCHED},
     program::Program,
     relay::Outbox,
     reload::{Running, migrate},
     reply::Reply,
-    request,
+    request, rpc,
     run::{Call, run},
     turn::Asker,
     webhook::{Secrets, deliver},
@@ -50,7 +50,8 @@ use crate::lab::primary::Primary;
 use crate::{
     error::Error,
     lab::{
-        host,
+        connections::Speaks,
+        grpc, host,
         http::{REQUEST_ID, VERSION, problem, problem_with},
         identity::{SERVICES, Verifier},
         page::{Kind, Page},
@@ -62,8 +63,6 @@ use crate::{
 
 /// The longest body of a request, in bytes.
 const BODY: usize = 256 << 10;
-/// The route that requests are counted under which no route fits.
-const UNMATCHED: &str = "unmatched";
 /// Why a replica takes no requests yet.
 const NOT_STARTED: &str = "the migrations are not applied yet";
 /// How long the messages that are being handled may take once the replica was told to end.
@@ -111,7 +110,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
     let (listed, published) = (folder.services(), folder.configuration());
     let served = async {
-        let served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()).await;
+        let served = host::serve_as(&service, (listen, Speaks::Http1And2), router(replica.clone()), stop.clone()).await;
         finish(&replica.host).await;
         served
     };
@@ -266,6 +265,19 @@ async fn config(State(replica): State<Arc<Replica>>) -> Response {
 
 /// Everything that the script answers.
 async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Response {
+    // By a task of its own: a client that waits no longer takes back no request, and what it asked for is counted all the same.
+    let answered = tokio::spawn(answer(replica, request)).await;
+    answered.unwrap_or_else(|e| {
+        tracing::error!("the task of a request has ended: {e}");
+        problem(StatusCode::INTERNAL_SERVER_ERROR, "the request was given up").into_response()
+    })
+}
+
+async fn answer(replica: Arc<Replica>, request: Request) -> Response {
+    if grpc::is_call(request.headers()) {
+        let is_started = replica.started.load(Ordering::Relaxed);
+        return rpc::answer(&replica.host, replica.running.program(), is_started, request).await;
+    }
     let begun = Instant::now();
     let host = &replica.host;
     let _active = host.observed.begin();
@@ -319,7 +331,7 @@ async fn call(
     let too_long = |_| Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
     let body = to_bytes(body, BODY).await.map_err(too_long)?;
     let request = Some(request::map(parts, params.clone(), &body, &asker)?);
-    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, message: None, asker, work })
+    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, message: None, within: None, asker, work })
 }
 
 /// The route that a request is for, and the parts of its path.

@@ -65,9 +65,10 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether one of its routes requires a token.
+    /// Whether one of its routes or methods requires a token.
     pub fn requires_tokens(&self) -> bool {
-        self.declared.routes.iter().any(|route| route.requires.is_some())
+        let Declared { routes, rpcs, .. } = &self.declared;
+        routes.iter().any(|route| route.requires.is_some()) || rpcs.values().any(|rpc| rpc.requires.is_some())
     }
 
     /// What it needs to do its work.
@@ -102,9 +103,12 @@ impl Program {
 
     /// Handlers that take something else than they are given would fail with their first request.
     fn check_parameters(&self) -> Result<(), Fault> {
-        let Declared { routes, schedules, subscriptions, .. } = &self.declared;
+        let Declared { routes, rpcs, schedules, subscriptions, .. } = &self.declared;
         for route in routes {
             self.check(&route.handler, 1, route.at, "a handler takes the request: |request| { ... }")?;
+        }
+        for rpc in rpcs.values() {
+            self.check(&rpc.handler, 1, rpc.at, "a handler takes the request: |request| { ... }")?;
         }
         for schedule in schedules {
             self.check(&schedule.handler, 0, schedule.at, "what a schedule does takes nothing: || { ... }")?;

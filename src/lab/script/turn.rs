@@ -55,7 +55,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// A call that is a part of `work`.
+    /// A call that is a part of `work`, and is over after `within`.
     #[must_use]
     pub fn new(
         host: Arc<Host>,
@@ -63,8 +63,9 @@ impl Turn {
         (asker, body): (Asker, Bytes),
         message: Option<MessageKey>,
         work: Arc<Work>,
+        within: Duration,
     ) -> Self {
-        let deadline = Instant::now() + program.declared.deadline;
+        let deadline = Instant::now() + within;
         let works = RefCell::new(vec![work]);
         let config = host.config.taken();
         Self {

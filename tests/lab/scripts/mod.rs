@@ -12,6 +12,7 @@ mod postgres;
 mod queue;
 mod readiness;
 mod reload;
+mod rpc;
 mod slots;
 mod stage;
 mod telemetry;

@@ -1,24 +1,20 @@
-//! Calls to other services: each with a time limit, again where that can do no harm, and not at all while a circuit is open.
+//! Calls to other services over HTTP.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::rc::Rc;
 
-use http::{HeaderName, Method, StatusCode, header};
+use http::Method;
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 use serde_json::Value;
 
-use super::{Given, placed, refused};
+use super::{Given, attempts, placed, refused};
 use crate::lab::{
-    http::{Answer, CLAIMS, REQUEST_ID},
+    http::Answer,
     script::{
         declared::Policy,
         redaction::Redacted,
         reply::Reply,
-        request::SITE,
         route::{Template, encoded},
-        turn::{self, Asker, Turn},
+        turn::{self, Turn},
         value,
     },
     telemetry::Call,
@@ -26,7 +22,6 @@ use crate::lab::{
 
 /// What can be said about a call beside the parts of its path.
 const SAID: [&str; 3] = ["body", "key", "query"];
-const KEY: &str = "idempotency-key";
 
 /// The functions of the door, one for each method.
 pub fn module() -> Module {
@@ -71,32 +66,8 @@ impl Wanted {
 fn call(method: &Method, service: &str, path: &str, said: Map) -> Given<Reply> {
     let turn = turn::current().map_err(refused)?;
     let wanted = wanted(method, path, &said, &turn.program.declared.redacted).map_err(refused)?;
-    let policy = turn.program.declared.policies.get(service).copied().unwrap_or_default();
-    let mut attempt = 0;
-    loop {
-        admit(&turn, service, &policy)?;
-        let answer = once(&turn, service, &wanted, &policy, attempt);
-        let failed = answer.as_ref().map_or(true, |reply| reply.status.is_server_error());
-        turn.host.circuits.note(service, !failed, &policy, Instant::now());
-        let wait = wait(&policy, attempt, answer.as_ref().ok());
-        let again = is_passing(&answer) && wanted.may_repeat() && attempt < policy.retries && wait < turn.left();
-        match answer {
-            _ if again => turn::pause(&turn, wait),
-            Ok(reply) => return Ok(reply),
-            Err(why) => return Err(outage(format!("{service} does not answer: {why}"), 1)),
-        }
-        attempt += 1;
-    }
-}
-
-fn outage(why: String, seconds: u64) -> Box<rhai::EvalAltResult> {
-    Reply::later(StatusCode::SERVICE_UNAVAILABLE, seconds, why).into()
-}
-
-fn admit(turn: &Turn, service: &str, policy: &Policy) -> Given<()> {
-    turn.host.circuits.admit(service, policy, Instant::now()).map_err(|left| {
-        turn.work().internal("circuit open").set("peer.service", service.to_owned());
-        outage(format!("{service} has failed too often and is left alone for a while"), left.as_secs() + 1)
+    attempts::call(&turn, service, wanted.may_repeat(), |policy, attempt| {
+        once(&turn, service, &wanted, policy, attempt)
     })
 }
 
@@ -128,28 +99,11 @@ fn written(query: &[(String, String)], shown: impl Fn(&str, &str) -> String) -> 
     if pairs.is_empty() { pairs } else { format!("?{pairs}") }
 }
 
-/// What other services are told of who asks.
-pub(super) fn asker_headers(asker: &Asker) -> Vec<(HeaderName, &str)> {
-    let Asker { correlation_id, actor, role, scope, site, bearer: _ } = asker;
-    let [subject_name, role_name, scope_name] = CLAIMS;
-    let headers = [
-        (REQUEST_ID, Some(correlation_id)),
-        (subject_name, actor.as_ref()),
-        (role_name, role.as_ref()),
-        (scope_name, scope.as_ref()),
-        (HeaderName::from_static(SITE), site.as_ref()),
-    ];
-    headers.into_iter().filter_map(|(name, value)| Some((name, value?.as_str()))).collect()
-}
-
 /// Makes the call once, at the service's next replica.
 fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attempt: u32) -> Result<Reply, String> {
     let known = turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?;
-    let bearer = turn.asker.bearer.as_deref().map(|bearer| (header::AUTHORIZATION.as_str(), bearer));
-    let key = wanted.key.as_deref().map(|key| (KEY, key));
-    let told = asker_headers(&turn.asker);
-    let told = told.iter().map(|(name, value)| (name.as_str(), *value));
-    let headers: Vec<_> = told.chain(bearer).chain(key).collect();
+    let headers = attempts::headers(&turn.asker, wanted.key.as_deref());
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let call = Call {
         method: wanted.method.clone(),
         template: wanted.template.text(),
@@ -168,27 +122,6 @@ fn reply(answer: Answer) -> Reply {
     let text = || Value::String(String::from_utf8_lossy(&answer.body).into_owned());
     let body = if answer.body.is_empty() { Value::Null } else { answer.json().unwrap_or_else(|_| text()) };
     Reply { headers, ..Reply::json(answer.status, body) }
-}
-
-/// Whether it may be otherwise in a moment.
-fn is_passing(answer: &Result<Reply, String>) -> bool {
-    const PASSING: [StatusCode; 4] = [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::BAD_GATEWAY,
-        StatusCode::SERVICE_UNAVAILABLE,
-        StatusCode::GATEWAY_TIMEOUT,
-    ];
-    answer.as_ref().map_or(true, |reply| PASSING.contains(&reply.status))
-}
-
-/// The wait before the next try: what the other side asks for, else up to twice as long each time, so that callers who
-/// failed together do not come back together.
-fn wait(policy: &Policy, attempt: u32, answer: Option<&Reply>) -> Duration {
-    let asked = answer.and_then(|reply| reply.header(header::RETRY_AFTER.as_str()).into_string().ok()?.parse().ok());
-    match asked {
-        Some(seconds) => Duration::from_secs(seconds),
-        None => policy.back_off.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(rand::random()),
-    }
 }
 
 #[cfg(test)]
@@ -233,15 +166,5 @@ mod tests {
         `id` is no part of /orders -> beside those a call has body, key, query
         the path `orders` does not begin with a slash
         ");
-    }
-
-    #[test]
-    fn waits_grow_up_to_a_bound_unless_the_other_side_names_one() {
-        let policy = Policy { back_off: Duration::from_millis(100), ..Policy::default() };
-        for attempt in 0..4 {
-            assert!(wait(&policy, attempt, None) <= policy.back_off * 2_u32.pow(attempt));
-        }
-        let busy = Reply::later(StatusCode::TOO_MANY_REQUESTS, 3, "busy");
-        assert_eq!(wait(&policy, 0, Some(&busy)), Duration::from_secs(3));
     }
 }

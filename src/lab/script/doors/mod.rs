@@ -1,8 +1,10 @@
 //! The doors of a script: all that its handlers can do beside computing.
 
+mod attempts;
 mod breaker;
 mod config;
 mod database;
+mod grpc;
 mod http;
 mod limit;
 mod log;
@@ -39,8 +41,9 @@ use super::{calls::Uses, declared::Migration};
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 10] = [
+const NAMED: [(&str, &[&str]); 11] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
+    ("grpc", &["unary"]),
     ("sql", &["all", "one", "run", "transaction", "once"]),
     ("bus", &["publish"]),
     ("queue", &["add"]),
@@ -53,12 +56,13 @@ const NAMED: [(&str, &[&str]); 10] = [
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str = "the doors are http, sql, bus, queue, states, limit, log, metric, config and webhook";
+pub const HINT: &str = "the doors are http, grpc, sql, bus, queue, states, limit, log, metric, config and webhook";
 
 /// Makes all doors known to an engine.
 pub fn register(engine: &mut Engine) {
     plain::register(engine);
     engine.register_static_module("http", http::module().into());
+    engine.register_static_module("grpc", grpc::module().into());
     engine.register_static_module("sql", sql::module().into());
     engine.register_static_module("bus", messages::bus().into());
     engine.register_static_module("queue", messages::queue().into());
