@@ -39,7 +39,9 @@ impl Platform {
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let lab = Lab::open(&dir.path().join(".interlock/lab")).unwrap();
-        let address = lab.file.prometheus.expect("the lab has a Prometheus; `make install` brings its package");
+        let Some(address) = lab.file.prometheus else {
+            panic!("the lab has no Prometheus; `make install` brings its package")
+        };
         let client = interlock::adapters::client(&format!("http://{address}").parse().unwrap(), WITHIN, None).unwrap();
         Self { dir, lab, client }
     }
