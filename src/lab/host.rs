@@ -6,7 +6,11 @@ use axum::{Router, routing::get};
 use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 
-use super::{Service, connections::Connections, http::listen};
+use super::{
+    Service,
+    connections::{Connections, Speaks},
+    http::listen,
+};
 use crate::error::Error;
 
 /// How long a client may be silent between two requests; longer than clients keep idle connections themselves.
@@ -24,17 +28,23 @@ pub async fn serve(
     router: Router,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    serve_as(service.name(), address, router.route("/readyz", get(|| async { "ready" })), stop).await
+    let router = router.route("/readyz", get(|| async { "ready" }));
+    serve_as(service.name(), (address, Speaks::Http1), router, stop).await
 }
 
 /// Serves `app` by a name until `stop`.
 ///
 /// # Errors
 /// Where it cannot listen.
-pub async fn serve_as(name: &str, address: SocketAddr, app: Router, stop: CancellationToken) -> Result<(), Error> {
+pub async fn serve_as(
+    name: &str,
+    (address, speaks): (SocketAddr, Speaks),
+    app: Router,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     let listener = listen(address).await?;
     tracing::info!(%address, "{name} serves");
-    let connections = Connections::new(SILENCE);
+    let connections = Connections::new(SILENCE, speaks);
     tokio::select! {
         () = stop.cancelled() => {}
         never = connections.accept(listener, |_| TowerToHyperService::new(app.clone())) => match never {},

@@ -234,8 +234,16 @@ impl<'a> Ask<'a> {
 /// An answer that says what went wrong, as RFC 9457 shapes it.
 #[must_use]
 pub fn problem(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
-    let text = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": why }).to_string();
-    let mut response = Response::new(Full::from(text));
+    problem_with(status, why, json!({}))
+}
+
+/// The same with further members of an object.
+#[must_use]
+pub fn problem_with(status: StatusCode, why: &str, mut members: serde_json::Value) -> Response<Full<Bytes>> {
+    members["title"] = json!(status.canonical_reason());
+    members["status"] = json!(status.as_u16());
+    members["detail"] = json!(why);
+    let mut response = Response::new(Full::from(members.to_string()));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -245,9 +253,7 @@ pub fn problem(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
 /// The same with the id by which logs and alerts know the request, and nothing else of what is in them.
 #[must_use]
 pub fn problem_of(status: StatusCode, why: &str, correlation_id: &str) -> Response<Full<Bytes>> {
-    let title = status.canonical_reason();
-    let text = json!({ "title": title, "status": status.as_u16(), "detail": why, "correlation_id": correlation_id });
-    problem(status, why).map(|_| Full::from(text.to_string()))
+    problem_with(status, why, json!({ "correlation_id": correlation_id }))
 }
 
 /// Lets only requests that show the token reach a router's routes.

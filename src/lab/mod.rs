@@ -11,6 +11,7 @@ pub mod fault;
 mod features;
 mod flight;
 pub mod gateway;
+mod grpc;
 mod host;
 pub mod http;
 pub mod identity;

@@ -109,6 +109,18 @@ impl Primary {
         take.await.unwrap_or_else(|_| Err("the connection was given up".to_owned()))
     }
 
+    /// Whether a node takes writes and answers.
+    ///
+    /// # Errors
+    /// Why none does.
+    pub async fn probe(&self) -> Result<(), String> {
+        let _place = self.place().await;
+        let line = self.line().await?;
+        line.client.simple_query("select 1").await.map_err(|e| said(&e))?;
+        self.put(line);
+        Ok(())
+    }
+
     /// Takes back a connection on which all was answered.
     pub fn put(&self, line: Line) {
         self.0.put(line);

@@ -6,10 +6,12 @@ mod access;
 mod fake;
 mod native;
 mod notices;
+mod programs;
 mod real;
 mod release;
 mod servers;
 mod several;
+mod telemetry;
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,6 @@
 //! The releases of Prometheus that are tested, and tests of each.
 
-use std::{path::Path, process::Command};
-
-use crate::servers::Server;
+use crate::{programs::program, servers::Server};
 
 /// A release of Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,18 +15,7 @@ impl Release {
     fn program(self) -> String {
         match self {
             Self::Debian => "prometheus".to_owned(),
-            Self::Today => {
-                let asked = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/build"))
-                    .args(["--where", "prometheus"])
-                    .output()
-                    .unwrap();
-                let program = format!("{}/prometheus", String::from_utf8(asked.stdout).unwrap().trim());
-                assert!(
-                    Path::new(&program).exists(),
-                    "{program} is missing: `tests/programs/build prometheus` makes it"
-                );
-                program
-            }
+            Self::Today => program("prometheus", "prometheus"),
         }
     }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 /// An address that nobody listens at. Its port is none of those that the system gives to connections, of which one could take it before
 /// the server does.
-fn free_address() -> String {
+pub fn free_address() -> String {
     loop {
         let port = 26_000 + RandomState::new().build_hasher().finish() % 6_000;
         let address = format!("127.0.0.1:{port}");

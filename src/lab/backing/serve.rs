@@ -23,6 +23,7 @@ use super::{Backing, bus, cache, queue, registry, vectors};
 use crate::{
     error::Error,
     lab::{
+        connections::Speaks,
         host,
         http::{guarded, problem},
         state::{Folder, fault},
@@ -66,7 +67,7 @@ pub async fn serve(backing: Backing, options: Options, stop: CancellationToken) 
         Backing::Registry => registry::routes(&file)?,
         Backing::Vectors => vectors::routes(&file)?,
     };
-    host::serve_as(backing.name(), options.listen, router(routes, token), stop).await
+    host::serve_as(backing.name(), (options.listen, Speaks::Http1), router(routes, token), stop).await
 }
 
 fn router(routes: Routes, token: String) -> Router {

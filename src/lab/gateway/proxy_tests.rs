@@ -13,7 +13,7 @@ use tokio::{
 
 use super::*;
 use crate::lab::{
-    connections::Connections,
+    connections::{Connections, Speaks},
     http::{Ask, Client},
     known::Backend,
 };
@@ -60,7 +60,7 @@ async fn gateway(folder: &std::path::Path, replicas: &[SocketAddr]) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let connections = Connections::new(WITHIN);
+        let connections = Connections::new(WITHIN, Speaks::Http1);
         let accepting = connections.accept(listener, |peer| {
             let shared = shared.clone();
             service_fn(move |request| {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::Error,
     lab::{
-        connections::Connections,
+        connections::{Connections, Speaks},
         features::GatewayDefect,
         flight::Flights,
         http::listen,
@@ -86,7 +86,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     });
     let Stand { weights, epoch, .. } = shared.routing.stand();
     tracing::info!(address = %lab.gateway, %weights, %epoch, "gateway serves");
-    let connections = Connections::new(HEAD_WITHIN);
+    let connections = Connections::new(HEAD_WITHIN, Speaks::Http1);
     let accepting = connections.accept(live, |peer| {
         let shared = shared.clone();
         service_fn(move |request| {

@@ -60,6 +60,11 @@ impl Verifier {
         }
     }
 
+    /// Where the provider listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.identity.address()
+    }
+
     /// Whether there are keys to check with.
     pub fn is_ready(&self) -> bool {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).is_some()
@@ -83,7 +88,8 @@ impl Verifier {
         if asked.is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
             return;
         }
-        let call = Call { method: Method::GET, template: JWKS, path: JWKS, headers: &[], body: None, resent: 0 };
+        let call =
+            Call { method: Method::GET, template: JWKS, path: JWKS, shown: JWKS, headers: &[], body: None, resent: 0 };
         let answer = self.identity.call(&self.tracing.own(), call, WITHIN).await;
         let keys = answer.and_then(|answer| match answer.status {
             StatusCode::OK => answer.json::<KeySet>(),

@@ -15,6 +15,7 @@ use super::{directory::Directory, host::Host};
 use crate::lab::{
     backing::{Backing, messages::Message},
     http::{Ask, Client},
+    store::Outage,
     telemetry::Work,
 };
 
@@ -71,6 +72,20 @@ impl Backings {
             status if status.is_success() => answer.json().map_err(Unsent::Away),
             status if status.is_client_error() => Err(Unsent::Refused(why())),
             _ => Err(Unsent::Away(why())),
+        }
+    }
+
+    /// Whether one is there and in order.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub async fn probe(&self, directory: &Directory, backing: Backing) -> Result<(), String> {
+        let known = directory.next(backing.name()).ok_or("this lab has none; it is started by the next `lab up`")?;
+        let answer = self.client(known.instance.address).ask(Ask::get("/outage"), WITHIN).await?;
+        match answer.json::<Outage>() {
+            Ok(Outage { out: false }) => Ok(()),
+            Ok(Outage { out: true }) => Err("it is out of order".to_owned()),
+            Err(_) => Err(answer.status.to_string()),
         }
     }
 

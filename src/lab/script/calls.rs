@@ -12,6 +12,8 @@ use crate::lab::backing::Backing;
 #[derive(Debug, Default)]
 pub struct Uses {
     pub calls: Vec<Called>,
+    /// The same over gRPC.
+    pub rpcs: Vec<CalledMethod>,
     /// The defects that are asked for.
     pub defects: Vec<(String, Position)>,
     /// The settings that are asked for.
@@ -27,6 +29,8 @@ pub struct Uses {
     pub asks: Vec<Asks>,
     /// Whether something is done once.
     pub once: bool,
+    /// Whether rows are read or written.
+    pub sql: bool,
     /// Functions of doors that there are not, as they are written.
     pub unknown: Vec<(String, Position)>,
 }
@@ -63,6 +67,15 @@ pub struct Called {
     pub service_at: Position,
     /// The path, where it is written down.
     pub path: Option<(String, Position)>,
+}
+
+/// A call of another service's method.
+#[derive(Debug)]
+pub struct CalledMethod {
+    pub service: String,
+    pub service_at: Position,
+    /// The method, where it is written down.
+    pub method: Option<(String, Position)>,
 }
 
 /// Finds everything in a script.
@@ -117,10 +130,13 @@ impl Uses {
             return;
         }
         let door = call.namespace.root();
+        self.sql |= door == "sql";
         if doors::offers(door, &call.name) != Some(true) {
             self.unknown.push((format!("{door}::{}", call.name), at));
         } else if door == "http" {
             self.calls.extend(called(call));
+        } else if door == "grpc" {
+            self.rpcs.extend(called_method(call));
         } else if let Some(to) = Backing::behind(door) {
             match to.is_messaging() {
                 true => self.sends.push(Sends { to, topic: call.args.first().and_then(text) }),
@@ -147,6 +163,11 @@ fn asks(of: Backing, call: &FnCallExpr) -> Option<Asks> {
 
 fn called(call: &FnCallExpr) -> Option<Called> {
     to(Method::from_bytes(call.name.to_uppercase().as_bytes()).ok()?, call)
+}
+
+fn called_method(call: &FnCallExpr) -> Option<CalledMethod> {
+    let (service, service_at) = text(call.args.first()?)?;
+    Some(CalledMethod { service, service_at, method: call.args.get(1).and_then(text) })
 }
 
 fn to(method: Method, call: &FnCallExpr) -> Option<Called> {

@@ -8,7 +8,7 @@ use std::{
 use rhai::Position;
 
 use super::{
-    calls::{Asks, Called, Sends},
+    calls::{Asks, Called, CalledMethod, Sends},
     config::{self, Settings},
     declared::{Route, Subscription},
     doors,
@@ -65,6 +65,10 @@ pub fn check(folder: &Path) -> Result<Checked, Error> {
         findings.extend(service.program.uses.calls.iter().filter_map(|call| {
             unknown_service(service, &names, &call.service, call.service_at)
                 .or_else(|| unknown_route(service, &readable, call))
+        }));
+        findings.extend(service.program.uses.rpcs.iter().filter_map(|call| {
+            unknown_service(service, &names, &call.service, call.service_at)
+                .or_else(|| unknown_method(service, &readable, call))
         }));
         let policies = service.program.uses.policies.iter();
         findings.extend(policies.filter_map(|(name, at)| unknown_service(service, &names, name, *at)));
@@ -219,6 +223,23 @@ fn unknown_route(service: &Readable, all: &[Readable], call: &Called) -> Option<
     let hint =
         if listed.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", listed.join(", ")) };
     Some(service.fault(*at, what, hint))
+}
+
+fn unknown_method(service: &Readable, all: &[Readable], call: &CalledMethod) -> Option<Fault> {
+    let (method, at) = call.method.as_ref()?;
+    // What cannot be read has a finding of its own.
+    let called = all.iter().find(|other| other.name == call.service)?;
+    let methods = &called.program.declared.rpcs;
+    if methods.contains_key(method) {
+        return None;
+    }
+    let nearest = methods.keys().map(|known| (strsim::damerau_levenshtein(known, method), known)).min();
+    let hint = match nearest {
+        Some((0..=3, known)) => format!("did you mean `{known}`?"),
+        Some(_) => format!("it has {}", methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        None => "it has none at all; one is declared by rpc(\"orders.Orders/Get\", |request| ...)".to_owned(),
+    };
+    Some(service.fault(*at, format!("`{}` has no method {method}", call.service), hint))
 }
 
 /// All subscriptions of a platform to the bus, or to the queue but for those to its own runs.

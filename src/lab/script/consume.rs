@@ -195,6 +195,7 @@ async fn called(
     let call = Call {
         handler: subscription.handler.clone(),
         at: subscription.at,
+        within: None,
         message: Some(MessageKey { subscription: subscription.name.clone(), id: message.id.clone() }),
         asker: asker(&message.about),
         body: Bytes::new(),

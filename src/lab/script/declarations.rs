@@ -12,17 +12,17 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString as Text
 use super::{
     admission::Requirement,
     config::Setting,
-    declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Schedule},
+    declared::{Declared, Defect, Limit, Metric, Migration, Policy, Route, Rpc, Schedule},
     place,
     route::Template,
-    subscriptions,
+    rpc, subscriptions,
 };
 use crate::{lab::page::Kind, model::HumanDuration};
 
 /// The paths that every service answers by itself.
 const OWN: [&str; 6] = ["/startupz", "/readyz", "/healthz", "/metrics", "/version", "/config"];
 /// What the names of metrics begin with that every service has.
-const OWN_METRICS: [&str; 4] = ["http_server_", "script_", "messaging_", "outbox_"];
+const OWN_METRICS: [&str; 5] = ["http_server_", "rpc_server_", "script_", "messaging_", "outbox_"];
 /// How many of one kind a script may declare.
 const MOST: usize = 200;
 /// The longest deadline of handlers. It bounds how deep one can nest a value, too, since it takes longer with each step.
@@ -83,6 +83,19 @@ pub fn register(engine: &mut Engine, declaring: &Declaring) {
             },
         );
     }
+    let this = declaring.clone();
+    engine.register_fn("rpc", move |context: NativeCallContext<'_>, method: &str, handler: FnPtr| {
+        let at = context.call_position();
+        this.with(&context, |declared| add_rpc(declared, method, Rpc { requires: None, handler: apart(handler), at }))
+    });
+    let this = declaring.clone();
+    engine.register_fn(
+        "rpc",
+        move |context: NativeCallContext<'_>, method: &str, required: Requirement, handler: FnPtr| {
+            let (at, requires) = (context.call_position(), Some(required));
+            this.with(&context, |declared| add_rpc(declared, method, Rpc { requires, handler: apart(handler), at }))
+        },
+    );
     engine.register_type_with_name::<Requirement>("requirement");
     engine.register_fn("requires", |context: NativeCallContext<'_>, what: Map| {
         let required = requirement(&what);
@@ -196,7 +209,7 @@ fn data(engine: &mut Engine, declaring: &Declaring) {
         this.with(&context, |declared| {
             for field in fields {
                 let field = field.try_cast::<Text>().ok_or("a field is named by a text")?;
-                declared.redacted.insert(field.to_lowercase());
+                declared.redacted.add(&field);
             }
             Ok(())
         })
@@ -236,6 +249,12 @@ fn add_route(
     room(declared.routes.len(), "routes")?;
     declared.routes.push(Route { method: method.clone(), template, requires, handler: apart(handler), at });
     Ok(())
+}
+
+fn add_rpc(declared: &mut Declared, method: &str, rpc: Rpc) -> Result<(), String> {
+    rpc::check_name(method)?;
+    room(declared.rpcs.len(), "methods")?;
+    add(declared.rpcs.entry(method.to_owned()), rpc, "method")
 }
 
 fn add_schedule(declared: &mut Declared, name: &str, every: &str, handler: FnPtr, at: Position) -> Result<(), String> {

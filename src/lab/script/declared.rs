@@ -9,7 +9,7 @@ use http::Method;
 use rhai::{FnPtr, Position};
 use serde_json::Value;
 
-use super::{admission::Requirement, config::Settings, route::Template};
+use super::{admission::Requirement, config::Settings, redaction::Redacted, route::Template};
 use crate::lab::{
     backing::{Backing, messages::Pattern},
     page::Kind,
@@ -31,12 +31,14 @@ pub struct Declared {
     pub deadline: Duration,
     /// The most exact first.
     pub routes: Vec<Route>,
+    /// By method, such as `orders.Orders/Get`.
+    pub rpcs: BTreeMap<String, Rpc>,
     pub schedules: Vec<Schedule>,
     pub subscriptions: Vec<Subscription>,
     pub defects: BTreeMap<String, Defect>,
     pub metrics: BTreeMap<String, Metric>,
-    /// Names of fields whose values no log shows.
-    pub redacted: BTreeSet<String>,
+    /// Fields whose values are not shown.
+    pub redacted: Redacted,
     /// In the order in which they are applied.
     pub migrations: Vec<Migration>,
     pub machines: BTreeMap<String, Machine>,
@@ -53,11 +55,12 @@ impl Default for Declared {
             postgres: None,
             deadline: DEADLINE,
             routes: Vec::new(),
+            rpcs: BTreeMap::new(),
             schedules: Vec::new(),
             subscriptions: Vec::new(),
             defects: BTreeMap::new(),
             metrics: BTreeMap::new(),
-            redacted: BTreeSet::new(),
+            redacted: Redacted::default(),
             migrations: Vec::new(),
             machines: BTreeMap::new(),
             limits: BTreeMap::new(),
@@ -72,6 +75,15 @@ impl Default for Declared {
 pub struct Route {
     pub method: Method,
     pub template: Template,
+    /// What a token has to say, where one is asked for.
+    pub requires: Option<Requirement>,
+    pub handler: FnPtr,
+    pub at: Position,
+}
+
+/// Calls of a method that a handler answers.
+#[derive(Debug, Clone)]
+pub struct Rpc {
     /// What a token has to say, where one is asked for.
     pub requires: Option<Requirement>,
     pub handler: FnPtr,
@@ -201,6 +213,10 @@ impl Declared {
         if let (Some(at), Some(_)) = (self.slots, self.replicas) {
             let what = "a service in slots has as many replicas as its slots";
             return Err((at, format!("{what} -> take `replicas` out, and say `interlock lab up --replicas 2`")));
+        }
+        if let (Some(_), Some(rpc)) = (self.slots, self.rpcs.values().next()) {
+            let what = "calls do not come through the gateway, behind which a service in slots stands";
+            return Err((rpc.at, format!("{what} -> let another service have this method, or take `slots()` out")));
         }
         self.routes.sort_by_key(|route| route.template.rank());
         self.migrations = ordered(std::mem::take(&mut self.migrations))?;

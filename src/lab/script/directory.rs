@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::{state, telemetry::Peer};
+use crate::lab::{grpc::Channel, state, telemetry::Peer};
 
 /// How often the list is read anew.
 const ROUND: Duration = Duration::from_millis(200);
@@ -32,6 +32,7 @@ pub struct Instance {
 pub struct Known {
     pub instance: Instance,
     pub peer: Peer,
+    pub channel: Channel,
 }
 
 /// All replicas.
@@ -56,6 +57,13 @@ impl Directory {
     pub fn replica(&self, service: &str, name: &str) -> Option<Arc<Known>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|one| one.instance.service == service && one.instance.name == name).cloned()
+    }
+
+    /// All replicas of a service.
+    #[must_use]
+    pub fn all(&self, service: &str) -> Vec<Arc<Known>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|one| one.instance.service == service).cloned().collect()
     }
 
     /// Follows the list in `file`.
@@ -83,7 +91,8 @@ impl Directory {
         for instance in listed {
             if !known.iter().any(|one| one.instance == instance) {
                 let peer = Peer::new(instance.service.clone().into(), instance.address);
-                known.push(Arc::new(Known { instance, peer }));
+                let channel = Channel::new(instance.address);
+                known.push(Arc::new(Known { instance, peer, channel }));
             }
         }
     }

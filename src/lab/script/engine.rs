@@ -53,6 +53,6 @@ fn bound(engine: &mut Engine) {
 fn close(engine: &mut Engine) {
     engine.set_module_resolver(DummyModuleResolver::new());
     engine.disable_symbol("eval").disable_symbol("import").disable_symbol("export");
-    engine.on_print(|text| tracing::info!("{text}"));
-    engine.on_debug(|text, _, at| tracing::info!(at = %at, "{text}"));
+    engine.on_print(doors::print);
+    engine.on_debug(|text, _, at| doors::print(&format!("{at}: {text}")));
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     backings::Backings,
     config::Current,
+    dependencies::Dependencies,
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
@@ -56,6 +57,8 @@ pub struct Host {
     pub sent: Notify,
     /// Checks tokens, where the lab has an identity provider.
     pub verifier: Option<Verifier>,
+    /// How it stood with what the service needs.
+    pub dependencies: Dependencies,
     pub circuits: Circuits,
     pub limits: Limits,
     pub observed: Observed,

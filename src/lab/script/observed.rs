@@ -23,6 +23,9 @@ const EDGES: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 /// How many series a metric of a script may have.
 const SERIES: usize = 200;
 
+/// What requests and calls are counted under that fit nothing.
+pub const UNMATCHED: &str = "unmatched";
+
 /// The labels of a series, by name.
 pub type Labels = BTreeMap<String, String>;
 
@@ -42,6 +45,8 @@ enum Series {
 struct Tables {
     /// By method, route and status.
     requests: BTreeMap<(String, String, u16), Histogram>,
+    /// By method and code.
+    calls: BTreeMap<(String, &'static str), Histogram>,
     /// By where they came from, subscription and outcome.
     messages: BTreeMap<(Backing, String, Outcome), Histogram>,
     /// By receiver and what came of them.
@@ -81,6 +86,12 @@ impl Observed {
         let mut tables = self.tables();
         let key = (method.to_owned(), route.to_owned(), status);
         tables.requests.entry(key).or_default().observe(took.as_secs_f64());
+    }
+
+    /// Counts an answered call.
+    pub fn called(&self, method: &str, code: &'static str, took: Duration) {
+        let mut tables = self.tables();
+        tables.calls.entry((method.to_owned(), code)).or_default().observe(took.as_secs_f64());
     }
 
     /// Counts a message.
@@ -137,6 +148,11 @@ impl Observed {
         for ((method, route, status), histogram) in &tables.requests {
             let status = status.to_string();
             histogram.expose(&mut page, durations, &[("method", method), ("route", route), ("status", &status)]);
+        }
+        let durations = "rpc_server_call_duration_seconds";
+        page.family(durations, Kind::Histogram, "Calls answered, by method and code.");
+        for ((method, code), histogram) in &tables.calls {
+            histogram.expose(&mut page, durations, &[("method", method), ("code", code)]);
         }
         let durations = "messaging_process_duration_seconds";
         page.family(durations, Kind::Histogram, "Messages handled, by subscription and outcome.");

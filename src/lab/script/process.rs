@@ -30,17 +30,18 @@ use super::{
     backings::Backings,
     config::Current,
     declared::{Declared, Route},
+    dependencies::{self, Dependencies, Dependency},
     directory::Directory,
     doors::{Circuits, Database, Limits},
     faults::ServiceFaults,
     host::{AT_A_TIME, Host},
     listing::{self, Listing},
-    observed::Observed,
+    observed::{Observed, UNMATCHED},
     program::Program,
     relay::Outbox,
     reload::{Running, migrate},
     reply::Reply,
-    request,
+    request, rpc,
     run::{Call, run},
     turn::Asker,
     webhook::{Secrets, deliver},
@@ -50,8 +51,9 @@ use crate::lab::primary::Primary;
 use crate::{
     error::Error,
     lab::{
-        host,
-        http::{REQUEST_ID, VERSION, problem},
+        connections::Speaks,
+        grpc, host,
+        http::{REQUEST_ID, VERSION, problem, problem_with},
         identity::{SERVICES, Verifier},
         page::{Kind, Page},
         state::{Folder, broken},
@@ -62,8 +64,8 @@ use crate::{
 
 /// The longest body of a request, in bytes.
 const BODY: usize = 256 << 10;
-/// The route that requests are counted under which no route fits.
-const UNMATCHED: &str = "unmatched";
+/// Why a replica takes no requests yet.
+const NOT_STARTED: &str = "the migrations are not applied yet";
 /// How long the messages that are being handled may take once the replica was told to end.
 const LAST_MESSAGES: Duration = Duration::from_secs(3);
 
@@ -109,7 +111,7 @@ pub async fn serve(options: Options, stop: CancellationToken) -> Result<(), Erro
     let replica = Arc::new(Replica { host, running, started: AtomicBool::new(false), stop: stop.clone() });
     let (listed, published) = (folder.services(), folder.configuration());
     let served = async {
-        let served = host::serve_as(&service, listen, router(replica.clone()), stop.clone()).await;
+        let served = host::serve_as(&service, (listen, Speaks::Http1And2), router(replica.clone()), stop.clone()).await;
         finish(&replica.host).await;
         served
     };
@@ -167,6 +169,7 @@ fn host_of(options: Options, folder: &Folder, program: &Program) -> Result<Host,
         secrets: Secrets::read(&folder.webhook_secrets())?,
         sent: Notify::new(),
         verifier,
+        dependencies: Dependencies::default(),
         circuits: Circuits::default(),
         limits: Limits::default(),
         observed: Observed::default(),
@@ -187,7 +190,12 @@ async fn start(replica: &Arc<Replica>) -> Result<(), Error> {
     replica.started.store(true, Ordering::Relaxed);
     tracing::info!(service = replica.host.service, "started");
     let Replica { host, running, stop, .. } = &**replica;
-    tokio::join!(running.follow(host, stop.clone()), deliver(host, running, stop), listing::keep(host, stop));
+    tokio::join!(
+        running.follow(host, stop.clone()),
+        deliver(host, running, stop),
+        listing::keep(host, stop),
+        dependencies::follow(host, running, stop)
+    );
     std::future::pending().await
 }
 
@@ -206,31 +214,47 @@ fn router(replica: Arc<Replica>) -> Router {
 async fn started(State(replica): State<Arc<Replica>>) -> Response {
     match replica.started.load(Ordering::Relaxed) {
         true => "started".into_response(),
-        false => problem(StatusCode::SERVICE_UNAVAILABLE, "the migrations are not applied yet").into_response(),
+        false => problem(StatusCode::SERVICE_UNAVAILABLE, NOT_STARTED).into_response(),
     }
 }
 
 async fn ready(State(replica): State<Arc<Replica>>) -> Response {
-    if replica.stop.is_cancelled() {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the replica was told to end").into_response();
-    }
-    let sources = replica.running.program().declared.sources();
-    let unregistered = sources.difference(&replica.host.registered()).next().copied();
-    match unregistered {
-        Some(backing) => {
-            let why = format!("the {} does not know yet what the service takes from it", backing.name());
-            problem(StatusCode::SERVICE_UNAVAILABLE, &why).into_response()
+    let dependencies = replica.host.dependencies.of(&replica.running.program());
+    match unready(&replica, &dependencies) {
+        None => Json(json!({ "dependencies": dependencies })).into_response(),
+        Some(why) => {
+            let members = json!({ "dependencies": dependencies });
+            problem_with(StatusCode::SERVICE_UNAVAILABLE, &why, members).into_response()
         }
-        None => started(State(replica)).await,
     }
 }
 
+/// Why the replica is to get no requests, if it is not.
+fn unready(replica: &Replica, dependencies: &[Dependency]) -> Option<String> {
+    let (host, program) = (&replica.host, replica.running.program());
+    if replica.stop.is_cancelled() {
+        return Some("the replica was told to end".to_owned());
+    }
+    if !replica.started.load(Ordering::Relaxed) {
+        return Some(NOT_STARTED.to_owned());
+    }
+    if let Some(backing) = program.declared.sources().difference(&host.registered()).next() {
+        return Some(format!("the {} does not know yet what the service takes from it", backing.name()));
+    }
+    if program.requires_tokens() && !host.verifier.as_ref().is_some_and(Verifier::is_ready) {
+        return Some("the keys are not known yet that tokens are checked with".to_owned());
+    }
+    let missing = dependencies.iter().find(|one| one.required && !one.ok)?;
+    Some(format!("the {}: {}", missing.name, missing.why.as_deref().unwrap_or_default()))
+}
+
 async fn metrics(State(replica): State<Arc<Replica>>) -> Page {
-    let Host { service, replica: name, slot, observed, outbox, config, .. } = &*replica.host;
+    let Host { service, replica: name, slot, observed, outbox, config, dependencies, .. } = &*replica.host;
     let mut page = observed.page((service, *slot, name), &replica.running.program().declared.metrics);
     page.family("outbox_messages", Kind::Gauge, "Messages of committed transactions that are still to be sent.");
     page.sample("outbox_messages", &[], outbox.waiting.load(Ordering::Relaxed));
     config.taken().expose(&mut page);
+    dependencies.expose(&replica.running.program(), &mut page);
     page
 }
 
@@ -247,6 +271,19 @@ async fn config(State(replica): State<Arc<Replica>>) -> Response {
 
 /// Everything that the script answers.
 async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Response {
+    // By a task of its own: a client that waits no longer takes back no request, and what it asked for is counted all the same.
+    let answered = tokio::spawn(answer(replica, request)).await;
+    answered.unwrap_or_else(|e| {
+        tracing::error!("the task of a request has ended: {e}");
+        problem(StatusCode::INTERNAL_SERVER_ERROR, "the request was given up").into_response()
+    })
+}
+
+async fn answer(replica: Arc<Replica>, request: Request) -> Response {
+    if grpc::is_call(request.headers()) {
+        let is_started = replica.started.load(Ordering::Relaxed);
+        return rpc::answer(&replica.host, replica.running.program(), is_started, request).await;
+    }
     let begun = Instant::now();
     let host = &replica.host;
     let _active = host.observed.begin();
@@ -256,11 +293,12 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
     let program = replica.running.program();
     let found = find(&program.declared.routes, &parts);
     let route = found.as_ref().ok().map(|(route, _)| route.template.text());
-    let work = Arc::new(host.tracing.server(&parts.headers, &parts.method, route, parts.uri.path()));
+    let path = program.declared.redacted.path(&program.declared.routes, parts.uri.path());
+    let work = Arc::new(host.tracing.server(&parts.headers, &parts.method, route, &path));
     let reply = match &found {
         Err(reply) => reply.clone(),
         Ok(_) if !replica.started.load(Ordering::Relaxed) => {
-            Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the migrations are not applied yet")
+            Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, NOT_STARTED)
         }
         Ok(_) if host.faults.common.act().await => {
             Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the release is faulty")
@@ -277,7 +315,8 @@ async fn handle(State(replica): State<Arc<Replica>>, request: Request) -> Respon
     work.answered(status);
     let took = begun.elapsed();
     host.observed.answered(parts.method.as_str(), route.unwrap_or(UNMATCHED), status.as_u16(), took);
-    tracing::debug!(method = %parts.method, path = parts.uri.path(), correlation_id = id, status = status.as_u16(), ?took, "request");
+    let trace_id = work.trace_id();
+    tracing::debug!(method = %parts.method, path, trace_id, correlation_id = id, status = status.as_u16(), ?took, "request");
     stamped(reply.response(&id), host, &id)
 }
 
@@ -298,7 +337,7 @@ async fn call(
     let too_long = |_| Reply::problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has {BODY} bytes at most"));
     let body = to_bytes(body, BODY).await.map_err(too_long)?;
     let request = Some(request::map(parts, params.clone(), &body, &asker)?);
-    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, message: None, asker, work })
+    Ok(Call { handler: route.handler.clone(), at: route.at, request, body, message: None, within: None, asker, work })
 }
 
 /// The route that a request is for, and the parts of its path.

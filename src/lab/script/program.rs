@@ -1,6 +1,6 @@
 //! A script that has been read: what it declares, and its handlers.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, Position, Scope};
 
@@ -8,9 +8,10 @@ use super::{
     calls::{self, Uses},
     declarations::{self, Declaring},
     declared::Declared,
+    dependencies::{self, Needed},
     doors,
     engine::engine,
-    place::Source,
+    place::{self, Source},
 };
 use crate::{
     error::{Error, Fault},
@@ -64,9 +65,16 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether one of its routes requires a token.
+    /// Whether one of its routes or methods requires a token.
     pub fn requires_tokens(&self) -> bool {
-        self.declared.routes.iter().any(|route| route.requires.is_some())
+        let Declared { routes, rpcs, .. } = &self.declared;
+        routes.iter().any(|route| route.requires.is_some()) || rpcs.values().any(|rpc| rpc.requires.is_some())
+    }
+
+    /// What it needs to do its work.
+    #[must_use]
+    pub fn needs(&self) -> BTreeSet<Needed> {
+        dependencies::needed(self)
     }
 
     /// Calls a handler.
@@ -77,11 +85,30 @@ impl Program {
         handler.call::<Dynamic>(&self.engine, &self.ast, args)
     }
 
+    /// The fault of a handler that failed; without the fields that are not shown, should it have thrown some.
+    pub fn failed(&self, error: &EvalAltResult, within: Position) -> Fault {
+        let fault = self.source.failed(error, within);
+        let thrown = match error.unwrap_inner() {
+            EvalAltResult::ErrorRuntime(thrown, _) => self.declared.redacted.thrown(thrown),
+            _ => None,
+        };
+        match thrown {
+            Some(text) => {
+                let (what, hint) = place::split(&text);
+                Fault { what: what.to_owned(), hint: hint.to_owned(), ..fault }
+            }
+            None => fault,
+        }
+    }
+
     /// Handlers that take something else than they are given would fail with their first request.
     fn check_parameters(&self) -> Result<(), Fault> {
-        let Declared { routes, schedules, subscriptions, .. } = &self.declared;
+        let Declared { routes, rpcs, schedules, subscriptions, .. } = &self.declared;
         for route in routes {
             self.check(&route.handler, 1, route.at, "a handler takes the request: |request| { ... }")?;
+        }
+        for rpc in rpcs.values() {
+            self.check(&rpc.handler, 1, rpc.at, "a handler takes the request: |request| { ... }")?;
         }
         for schedule in schedules {
             self.check(&schedule.handler, 0, schedule.at, "what a schedule does takes nothing: || { ... }")?;

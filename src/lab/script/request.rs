@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Bytes;
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use rhai::{Dynamic, Map};
+use serde_json::Value;
 
 use super::{reply::Reply, route::decoded, turn::Asker, value};
 use crate::lab::http::{CLAIMS, REQUEST_ID};
@@ -40,18 +41,32 @@ pub fn map(parts: &Parts, params: BTreeMap<String, String>, body: &Bytes, asker:
     map.insert("path".into(), parts.uri.path().into());
     map.insert("params".into(), texts(params).into());
     map.insert("query".into(), texts(query(parts.uri.query().unwrap_or_default())?).into());
+    map.insert("body".into(), content(&parts.headers, body)?);
+    add_asker(&mut map, &parts.headers, asker);
+    Ok(map)
+}
+
+/// The map that the handler of a call is given.
+#[must_use]
+pub fn of_call(method: &str, headers: &HeaderMap, message: Value, asker: &Asker) -> Map {
+    let mut map = Map::new();
+    map.insert("method".into(), method.into());
+    map.insert("body".into(), value::dynamic(message));
+    add_asker(&mut map, headers, asker);
+    map
+}
+
+fn add_asker(map: &mut Map, headers: &HeaderMap, asker: &Asker) {
     // A token goes on with calls to other services, and into no script.
     let is_shown = |name: &&http::HeaderName| **name != header::AUTHORIZATION;
-    let header = |name: &http::HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    map.insert("headers".into(), texts(parts.headers.keys().filter(is_shown).filter_map(header)).into());
-    map.insert("body".into(), content(&parts.headers, body)?);
+    let header = |name: &http::HeaderName| Some((name.to_string(), headers.get(name)?.to_str().ok()?.to_owned()));
+    map.insert("headers".into(), texts(headers.keys().filter(is_shown).filter_map(header)).into());
     map.insert("id".into(), asker.correlation_id.as_str().into());
     for (name, value) in
         [("actor", &asker.actor), ("role", &asker.role), ("scope", &asker.scope), ("site", &asker.site)]
     {
         map.insert(name.into(), value.as_deref().map_or(Dynamic::UNIT, Into::into));
     }
-    Ok(map)
 }
 
 fn texts(pairs: impl IntoIterator<Item = (String, String)>) -> Map {

@@ -29,20 +29,22 @@ pub struct Call {
     pub message: Option<MessageKey>,
     /// The request's body, as it came.
     pub body: Bytes,
+    /// How long whoever asks will wait, where they say so.
+    pub within: Option<Duration>,
     pub asker: Asker,
     pub work: Arc<Work>,
 }
 
 /// Calls a handler, and gives its answer.
 pub async fn run(host: &Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let deadline = program.declared.deadline;
+    let deadline = program.declared.deadline.min(call.within.unwrap_or(Duration::MAX));
     let Ok(Ok(place)) = tokio::time::timeout(deadline, host.places.clone().acquire_owned()).await else {
         return Reply::later(StatusCode::SERVICE_UNAVAILABLE, 1, "too many requests at a time");
     };
     let host = host.clone();
     let called = tokio::task::spawn_blocking(move || {
         let _place = place;
-        answer(host, program, call)
+        answer(host, program, call, deadline)
     });
     match tokio::time::timeout(deadline + NOTICE, called).await {
         Ok(Ok(reply)) => reply,
@@ -61,9 +63,9 @@ fn internal() -> Reply {
     Reply::problem(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed; the service's log has the place")
 }
 
-fn answer(host: Arc<Host>, program: Arc<Program>, call: Call) -> Reply {
-    let Call { handler, at, request, body, message, asker, work } = call;
-    let turn = Rc::new(Turn::new(host, program, (asker, body), message, work));
+fn answer(host: Arc<Host>, program: Arc<Program>, call: Call, deadline: Duration) -> Reply {
+    let Call { handler, at, request, body, message, asker, work, within: _ } = call;
+    let turn = Rc::new(Turn::new(host, program, (asker, body), message, work, deadline));
     let reply = turn::at(turn.clone(), || match &turn.message {
         Some(message) => handled_once(&turn, message, || handled(&turn, &handler, at, request)),
         None => handled(&turn, &handler, at, request),
@@ -89,7 +91,7 @@ fn handled(turn: &Turn, handler: &FnPtr, at: Position, request: Option<Map>) -> 
             tell(turn, &program.source.fault(at, why, hint));
             internal()
         }),
-        Err(error) => ended(turn, &program.source.failed(&error, at), &error),
+        Err(error) => ended(turn, &program.failed(&error, at), &error),
     }
 }
 

@@ -37,6 +37,7 @@ async fn keep(host: Arc<Host>, program: Arc<Program>, schedule: Schedule, stop: 
             request: None,
             body: Bytes::new(),
             message: None,
+            within: None,
             asker,
             work,
         };

@@ -60,7 +60,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// A call that is a part of `work`.
+    /// A call that is a part of `work`, and is over after `within`.
     #[must_use]
     pub fn new(
         host: Arc<Host>,
@@ -68,8 +68,9 @@ impl Turn {
         (asker, body): (Asker, Bytes),
         message: Option<MessageKey>,
         work: Arc<Work>,
+        within: Duration,
     ) -> Self {
-        let deadline = Instant::now() + program.declared.deadline;
+        let deadline = Instant::now() + within;
         let works = RefCell::new(vec![work]);
         let config = host.config.taken();
         Self {

@@ -1,5 +1,6 @@
 //! Distributed traces of the lab's own processes, by OpenTelemetry.
 
+mod calls;
 mod export;
 mod messages;
 mod peer;

@@ -19,6 +19,8 @@ pub struct Call<'a> {
     /// The path with its variable parts named.
     pub template: &'a str,
     pub path: &'a str,
+    /// The path as spans show it.
+    pub shown: &'a str,
     /// Beside those of the trace.
     pub headers: &'a [(&'a str, &'a str)],
     pub body: Option<serde_json::Value>,
@@ -33,13 +35,18 @@ impl Peer {
         Self { service, address, client: Client::new(address, None) }
     }
 
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Calls it as a part of `work`, and waits `within` for the whole answer.
     ///
     /// # Errors
     /// Where no whole answer came in time. An HTTP error status is an answer.
     pub async fn call(&self, work: &Work, call: Call<'_>, within: Duration) -> Result<Answer, String> {
-        let Call { method, template, path, headers: own, body, resent } = call;
-        let work = work.client((&self.service, self.address), &method, template, path);
+        let Call { method, template, path, shown, headers: own, body, resent } = call;
+        let work = work.client((&self.service, self.address), &method, template, shown);
         if resent > 0 {
             work.set("http.request.resend_count", i64::from(resent));
         }

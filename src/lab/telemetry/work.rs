@@ -64,7 +64,7 @@ impl Tracing {
             Self::On(tracer) => Work(State::On(On {
                 tracer: tracer.clone(),
                 context: TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers)),
-                error_from: StatusCode::BAD_REQUEST,
+                serves: false,
                 ends: false,
                 failed: AtomicBool::new(false),
             })),
@@ -93,15 +93,15 @@ pub(super) enum State {
 pub(super) struct On {
     pub(super) tracer: SdkTracer,
     pub(super) context: Context,
-    /// The lowest HTTP status that is an error here: a client's mistake is none of the server's.
-    error_from: StatusCode,
+    /// Whether it answers a request of others.
+    pub(super) serves: bool,
     ends: bool,
     /// Whether its type of error was told; a span keeps every attribute that it is given.
     failed: AtomicBool,
 }
 
 impl On {
-    fn error_type(&self, kind: impl Into<Value>) {
+    pub(super) fn error_type(&self, kind: impl Into<Value>) {
         if !self.failed.swap(true, Ordering::Relaxed) {
             self.context.span().set_attribute(KeyValue::new("error.type", kind));
         }
@@ -128,13 +128,12 @@ pub(super) fn begin(
 
 /// Begins what a builder describes.
 pub(super) fn begin_as(tracer: &SdkTracer, parent: &Context, builder: SpanBuilder) -> Work {
-    let is_server = builder.span_kind == Some(SpanKind::Server);
-    let error_from = if is_server { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
+    let serves = builder.span_kind == Some(SpanKind::Server);
     let span = tracer.build_with_context(builder, parent);
     Work(State::On(On {
         tracer: tracer.clone(),
         context: parent.with_span(span),
-        error_from,
+        serves,
         ends: true,
         failed: AtomicBool::new(false),
     }))
@@ -196,7 +195,8 @@ impl Work {
         if let State::On(on) = &self.0 {
             let span = on.context.span();
             span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
-            if status >= on.error_from {
+            // A client's mistake is none of the server's.
+            if status.is_server_error() || (status.is_client_error() && !on.serves) {
                 // The status says why; a description would only repeat it.
                 on.error_type(status.as_str().to_owned());
                 span.set_status(Status::error(""));

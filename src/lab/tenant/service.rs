@@ -10,7 +10,11 @@ use axum::http::HeaderValue;
 use super::{Options, lifecycle::Lifecycle, upstream::Upstream};
 use crate::{
     error::Error,
-    lab::{connections::Connections, defects::Defects, flight::Flights},
+    lab::{
+        connections::{Connections, Speaks},
+        defects::Defects,
+        flight::Flights,
+    },
 };
 
 /// How long a client may be silent between two requests. Longer than clients keep idle connections themselves: where the
@@ -60,7 +64,7 @@ impl Service {
             slot: HeaderValue::from_static(options.slot.name()),
             version,
             lifecycle: Lifecycle::default(),
-            connections: Connections::new(SILENCE),
+            connections: Connections::new(SILENCE, Speaks::Http1),
             flights: Flights::default(),
             defects: Defects::new(options.faults.clone()),
             ok: AtomicU64::new(0),

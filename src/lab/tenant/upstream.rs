@@ -75,6 +75,7 @@ impl Upstream {
             method: Method::POST,
             template: "/logs",
             path: "/logs",
+            shown: "/logs",
             headers: &[],
             body: Some(json!(log)),
             resent: 0,
@@ -96,7 +97,15 @@ fn path(id: &str) -> String {
 }
 
 fn of_tenant<'a>(method: Method, path: &'a str, tenant: Option<&Tenant>, resent: u32) -> Call<'a> {
-    Call { method, template: "/tenants/{id}", path, headers: &[], body: tenant.map(|tenant| json!(tenant)), resent }
+    Call {
+        method,
+        template: "/tenants/{id}",
+        path,
+        shown: path,
+        headers: &[],
+        body: tenant.map(|tenant| json!(tenant)),
+        resent,
+    }
 }
 
 /// Asks until there is an answer that is no server error, with longer and longer waits between.

@@ -129,13 +129,14 @@ fn draw(spans: &[Seen], seen: &Seen, depth: usize, lines: &mut Vec<String>) {
     };
     let error = seen.span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);
     lines.push(format!(
-        "{}{} {kind} {}{}{}{}{}",
+        "{}{} {kind} {}{}{}{}{}{}",
         "  ".repeat(depth),
         seen.resource["service.name"],
         seen.span.name,
         attribute("peer.service", "-> "),
         attribute("retry.attempt", ""),
         attribute("http.response.status_code", ""),
+        attribute("rpc.response.status_code", ""),
         if error { " error" } else { "" },
     ));
     for child in spans.iter().filter(|child| child.span.parent_span_id == seen.span.span_id) {

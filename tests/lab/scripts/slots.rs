@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::stage::Model;
+use crate::stage::until;
 
 const ORDERS: &str = r#"
 slots();
@@ -30,6 +31,8 @@ fn slots_share_what_they_keep_and_are_reached_through_the_gateway() {
     assert_eq!(listed(), json!([{ "id": "a" }]), "blue has all traffic, also that of other services");
     assert!(model.metrics("orders-green-0").contains(r#"service="orders",slot="green",replica="orders-green-0""#));
 
+    let needed = || model.get("shop-0", "/readyz").1["dependencies"][0].clone();
+    until("the gateway is found", || needed() == json!({ "name": "orders", "required": false, "ok": true }));
     let deployed = model.run(&["lab", "deploy", "green", "--version", "2.0.1"]);
     assert_eq!(deployed.code, Some(0), "{deployed:?}");
     assert_eq!(model.get("orders-green-0", "/orders").1, json!([{ "id": "a" }]));

@@ -1,6 +1,8 @@
 //! Metrics, logs and traces that no script has a line for.
 
-use interlock::lab::http::Ask;
+use std::time::Duration;
+
+use interlock::lab::http::{Ask, Client};
 use serde_json::{Value, json};
 
 use super::stage::Model;
@@ -78,6 +80,20 @@ fn metrics_and_logs_tell_of_each_request_and_show_no_redacted_field() {
     for path in ["/healthz", "/readyz", "/startupz", "/version"] {
         assert_eq!(model.ask("front-0", http::Method::GET, path, None).status, 200, "{path}");
     }
+    model.close();
+}
+
+/// The slowest requests are those that clients give up.
+#[test]
+fn a_request_whose_client_waits_no_longer_is_counted() {
+    let model = Model::up(&[("slow", "get(\"/slow\", |request| { pause(\"300ms\"); 1 });\n")]);
+    let client = Client::new(model.part("slow-0").address, None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let given_up = runtime.block_on(client.ask(Ask::get("/slow"), Duration::from_millis(50)));
+    assert!(given_up.is_err(), "{given_up:?}");
+    drop((client, runtime));
+    let counted = "http_server_request_duration_seconds_count{service=\"slow\",replica=\"slow-0\",method=\"GET\",route=\"/slow\",status=\"200\"} 1";
+    until("it is counted", || model.metrics("slow-0").contains(counted));
     model.close();
 }
 

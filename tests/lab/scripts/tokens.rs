@@ -247,8 +247,16 @@ fn tokens_outlive_the_provider_and_codes_do_not() {
     let begun = code(&model, "ada");
     model.signal("identity", Signal::SIGSTOP);
     assert_eq!(order(&model, &ada, &[]).status, 201, "it is checked without the provider");
-    // A replica that has no keys yet says so until the provider is back.
-    model.restart("orders-0");
+    // A replica that has no keys yet says so until the provider is back, and is not ready: another may have them.
+    let before = model.part("orders-0").identity;
+    model.signal("orders-0", Signal::SIGKILL);
+    until("the replica is back", || model.part("orders-0").identity.is_some_and(|now| Some(&now) != before.as_ref()));
+    until("it tells that it has no keys", || {
+        let told = model.try_ask("orders-0", Ask::get("/readyz")).map(|answer| said(&answer));
+        told.is_ok_and(|(status, problem)| {
+            status == 503 && problem["detail"] == "the keys are not known yet that tokens are checked with"
+        })
+    });
     let (status, problem) = said(&order(&model, &ada, &[]));
     assert_eq!((status, &problem["detail"]), (503, &json!("tokens cannot be checked at the moment")));
     model.signal("identity", Signal::SIGCONT);

@@ -1,7 +1,6 @@
 //! The configuration that one replica runs on, taken over as it is published.
 
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -14,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Published, Setting, Settings, publish::Rejected};
 use crate::lab::{
     page::{Kind, Page},
+    script::redaction::{REDACTED, Redacted},
     state,
 };
 
 /// How often what is published is read anew.
 const ROUND: Duration = Duration::from_millis(200);
-/// What stands in the place of a value that is not shown.
-const REDACTED: &str = "[redacted]";
 
 /// The configuration that a replica runs on.
 #[derive(Default)]
@@ -86,8 +84,8 @@ impl Taken {
 
     /// What the replica answers about it: the generation, since when, its values, and whether the last change was rejected.
     #[must_use]
-    pub fn shown(&self, (service, replica): (&str, &str), settings: &Settings, redacted: &BTreeSet<String>) -> Value {
-        let hidden = |name: &str| name.to_lowercase().split('.').any(|part| redacted.contains(part));
+    pub fn shown(&self, (service, replica): (&str, &str), settings: &Settings, redacted: &Redacted) -> Value {
+        let hidden = |name: &str| name.split('.').any(|part| redacted.hides(part));
         let value = |name: &String, setting: &Setting| match hidden(name) {
             true => Value::from(REDACTED),
             false => self.value(service, name, setting),

@@ -83,6 +83,15 @@ impl Database {
         Ok(lease)
     }
 
+    /// Whether the file can be opened and read, on a connection of its own.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe(&self) -> Result<(), String> {
+        let read = |connection: Connection| connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()));
+        self.open().and_then(read).map_err(|e| e.to_string())
+    }
+
     fn open(&self) -> Result<Connection, rusqlite::Error> {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;

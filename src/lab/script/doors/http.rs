@@ -1,23 +1,20 @@
-//! Calls to other services: each with a time limit, again where that can do no harm, and not at all while a circuit is open.
+//! Calls to other services over HTTP.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::rc::Rc;
 
-use http::{HeaderName, Method, StatusCode, header};
+use http::Method;
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 use serde_json::Value;
 
-use super::{Given, placed, refused};
+use super::{Given, attempts, placed, refused};
 use crate::lab::{
-    http::{Answer, CLAIMS, REQUEST_ID},
+    http::Answer,
     script::{
         declared::Policy,
+        redaction::Redacted,
         reply::Reply,
-        request::SITE,
         route::{Template, encoded},
-        turn::{self, Asker, Turn},
+        turn::{self, Turn},
         value,
     },
     telemetry::Call,
@@ -25,7 +22,6 @@ use crate::lab::{
 
 /// What can be said about a call beside the parts of its path.
 const SAID: [&str; 4] = ["at", "body", "key", "query"];
-const KEY: &str = "idempotency-key";
 
 /// The functions of the door, one for each method.
 pub fn module() -> Module {
@@ -54,6 +50,8 @@ struct Wanted {
     method: Method,
     template: Template,
     path: String,
+    /// The path as spans show it.
+    shown: String,
     body: Option<Value>,
     key: Option<String>,
     /// The replica that it is for, where it is for one.
@@ -69,68 +67,38 @@ impl Wanted {
 
 fn call(method: &Method, service: &str, path: &str, said: Map) -> Given<Reply> {
     let turn = turn::current().map_err(refused)?;
-    let wanted = wanted(method, path, &said).map_err(refused)?;
-    let policy = turn.program.declared.policies.get(service).copied().unwrap_or_default();
-    let mut attempt = 0;
-    loop {
-        admit(&turn, service, &policy)?;
-        let answer = once(&turn, service, &wanted, &policy, attempt);
-        let failed = answer.as_ref().map_or(true, |reply| reply.status.is_server_error());
-        turn.host.circuits.note(service, !failed, &policy, Instant::now());
-        let wait = wait(&policy, attempt, answer.as_ref().ok());
-        let again = is_passing(&answer) && wanted.may_repeat() && attempt < policy.retries && wait < turn.left();
-        match answer {
-            _ if again => turn::pause(&turn, wait),
-            Ok(reply) => return Ok(reply),
-            Err(why) => return Err(outage(format!("{service} does not answer: {why}"), 1)),
-        }
-        attempt += 1;
-    }
-}
-
-fn outage(why: String, seconds: u64) -> Box<rhai::EvalAltResult> {
-    Reply::later(StatusCode::SERVICE_UNAVAILABLE, seconds, why).into()
-}
-
-fn admit(turn: &Turn, service: &str, policy: &Policy) -> Given<()> {
-    turn.host.circuits.admit(service, policy, Instant::now()).map_err(|left| {
-        turn.work().internal("circuit open").set("peer.service", service.to_owned());
-        outage(format!("{service} has failed too often and is left alone for a while"), left.as_secs() + 1)
+    let wanted = wanted(method, path, &said, &turn.program.declared.redacted).map_err(refused)?;
+    attempts::call(&turn, service, wanted.may_repeat(), |policy, attempt| {
+        once(&turn, service, &wanted, policy, attempt)
     })
 }
 
-fn wanted(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
+fn wanted(method: &Method, path: &str, said: &Map, redacted: &Redacted) -> Result<Wanted, String> {
     let template = Template::parse(path)?;
     let parts: Vec<_> = template.parts().collect();
     if let Some(unknown) = said.keys().find(|key| !parts.contains(&key.as_str()) && !SAID.contains(&key.as_str())) {
         return Err(format!("`{unknown}` is no part of {path} -> beside those a call has {}", SAID.join(", ")));
     }
-    let mut path = template.fill(|part| said.get(part).and_then(|value| value::text(value).ok()))?;
-    path.push_str(&query(said.get("query"))?);
+    let part = |part: &str| said.get(part).and_then(|value| value::text(value).ok());
+    let query = query(said.get("query"))?;
+    let path = [template.fill(part)?, written(&query, |_, value| value.to_owned())].concat();
+    let shown = template.fill(|name| Some(redacted.in_url(name, part(name)?)))?;
+    let shown = [shown, written(&query, |name, value| redacted.in_url(name, value.to_owned()))].concat();
     let body = said.get("body").map(value::json).transpose()?;
     let [key, at] = ["key", "at"].map(|name| said.get(name).map(value::text).transpose());
-    Ok(Wanted { method: method.clone(), template, path, body, key: key?, at: at? })
+    Ok(Wanted { method: method.clone(), template, path, shown, body, key: key?, at: at? })
 }
 
-fn query(said: Option<&Dynamic>) -> Result<String, String> {
-    let Some(said) = said else { return Ok(String::new()) };
+fn query(said: Option<&Dynamic>) -> Result<Vec<(String, String)>, String> {
+    let Some(said) = said else { return Ok(Vec::new()) };
     let map = said.read_lock::<Map>().ok_or("a query is a map such as #{ page: 2 }")?;
-    let pairs = map.iter().map(|(name, value)| Ok(format!("{}={}", encoded(name), encoded(&value::text(value)?))));
-    Ok(format!("?{}", pairs.collect::<Result<Vec<_>, String>>()?.join("&")))
+    map.iter().map(|(name, value)| Ok((name.to_string(), value::text(value)?))).collect()
 }
 
-/// What other services are told of who asks.
-pub(super) fn asker_headers(asker: &Asker) -> Vec<(HeaderName, &str)> {
-    let Asker { correlation_id, actor, role, scope, site, bearer: _ } = asker;
-    let [subject_name, role_name, scope_name] = CLAIMS;
-    let headers = [
-        (REQUEST_ID, Some(correlation_id)),
-        (subject_name, actor.as_ref()),
-        (role_name, role.as_ref()),
-        (scope_name, scope.as_ref()),
-        (HeaderName::from_static(SITE), site.as_ref()),
-    ];
-    headers.into_iter().filter_map(|(name, value)| Some((name, value?.as_str()))).collect()
+fn written(query: &[(String, String)], shown: impl Fn(&str, &str) -> String) -> String {
+    let pairs = query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(&shown(name, value))));
+    let pairs = pairs.collect::<Vec<_>>().join("&");
+    if pairs.is_empty() { pairs } else { format!("?{pairs}") }
 }
 
 /// Makes the call once, at the service's next replica.
@@ -139,15 +107,13 @@ fn once(turn: &Rc<Turn>, service: &str, wanted: &Wanted, policy: &Policy, attemp
         Some(replica) => turn.host.directory.replica(service, replica).ok_or_else(|| format!("it has no {replica}"))?,
         None => turn.host.directory.next(service).ok_or_else(|| format!("no service has the name {service}"))?,
     };
-    let bearer = turn.asker.bearer.as_deref().map(|bearer| (header::AUTHORIZATION.as_str(), bearer));
-    let key = wanted.key.as_deref().map(|key| (KEY, key));
-    let told = asker_headers(&turn.asker);
-    let told = told.iter().map(|(name, value)| (name.as_str(), *value));
-    let headers: Vec<_> = told.chain(bearer).chain(key).collect();
+    let headers = attempts::headers(&turn.asker, wanted.key.as_deref());
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let call = Call {
         method: wanted.method.clone(),
         template: wanted.template.text(),
         path: &wanted.path,
+        shown: &wanted.shown,
         headers: &headers,
         body: wanted.body.clone(),
         resent: attempt,
@@ -163,27 +129,6 @@ fn reply(answer: Answer) -> Reply {
     Reply { headers, ..Reply::json(answer.status, body) }
 }
 
-/// Whether it may be otherwise in a moment.
-fn is_passing(answer: &Result<Reply, String>) -> bool {
-    const PASSING: [StatusCode; 4] = [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::BAD_GATEWAY,
-        StatusCode::SERVICE_UNAVAILABLE,
-        StatusCode::GATEWAY_TIMEOUT,
-    ];
-    answer.as_ref().map_or(true, |reply| PASSING.contains(&reply.status))
-}
-
-/// The wait before the next try: what the other side asks for, else up to twice as long each time, so that callers who
-/// failed together do not come back together.
-fn wait(policy: &Policy, attempt: u32, answer: Option<&Reply>) -> Duration {
-    let asked = answer.and_then(|reply| reply.header(header::RETRY_AFTER.as_str()).into_string().ok()?.parse().ok());
-    match asked {
-        Some(seconds) => Duration::from_secs(seconds),
-        None => policy.back_off.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(rand::random()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,34 +137,39 @@ mod tests {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
     }
 
+    fn made(method: &Method, path: &str, said: &Map) -> Result<Wanted, String> {
+        let mut redacted = Redacted::default();
+        redacted.add("card");
+        wanted(method, path, said, &redacted)
+    }
+
+    #[test]
+    fn spans_show_no_redacted_part_of_a_path_or_a_query() {
+        let mut call = said(&[("card", "4111"), ("id", "7")]);
+        call.insert("query".into(), said(&[("Card", "4111"), ("page", "2")]).into());
+        let call = made(&Method::GET, "/cards/{card}/charges/{id}", &call).unwrap();
+        assert_eq!(call.path, "/cards/4111/charges/7?Card=4111&page=2");
+        assert_eq!(call.shown, "/cards/REDACTED/charges/7?Card=REDACTED&page=2");
+    }
+
     #[test]
     fn a_call_is_put_together_from_what_is_said() {
-        let call = wanted(&Method::POST, "/orders/{id}/pay", &said(&[("id", "a/b"), ("key", "k-1")])).unwrap();
+        let call = made(&Method::POST, "/orders/{id}/pay", &said(&[("id", "a/b"), ("key", "k-1")])).unwrap();
         assert_eq!((call.path.as_str(), call.may_repeat()), ("/orders/a%2Fb/pay", true));
         let mut with_query = Map::new();
         with_query.insert("query".into(), said(&[("q", "x y"), ("page", "2")]).into());
-        assert_eq!(wanted(&Method::GET, "/orders", &with_query).unwrap().path, "/orders?page=2&q=x%20y");
-        assert!(!wanted(&Method::POST, "/orders", &Map::new()).unwrap().may_repeat());
+        assert_eq!(made(&Method::GET, "/orders", &with_query).unwrap().path, "/orders?page=2&q=x%20y");
+        assert!(!made(&Method::POST, "/orders", &Map::new()).unwrap().may_repeat());
     }
 
     #[test]
     fn what_does_not_belong_to_a_call_is_told() {
         let told = [("/orders/{id}", &[][..]), ("/orders", &[("id", "7")]), ("orders", &[])]
-            .map(|(path, pairs)| wanted(&Method::GET, path, &said(pairs)).err().unwrap());
+            .map(|(path, pairs)| made(&Method::GET, path, &said(pairs)).err().unwrap());
         insta::assert_snapshot!(told.join("\n"), @r"
         the part `id` of /orders/{id} has no value
         `id` is no part of /orders -> beside those a call has at, body, key, query
         the path `orders` does not begin with a slash
         ");
-    }
-
-    #[test]
-    fn waits_grow_up_to_a_bound_unless_the_other_side_names_one() {
-        let policy = Policy { back_off: Duration::from_millis(100), ..Policy::default() };
-        for attempt in 0..4 {
-            assert!(wait(&policy, attempt, None) <= policy.back_off * 2_u32.pow(attempt));
-        }
-        let busy = Reply::later(StatusCode::TOO_MANY_REQUESTS, 3, "busy");
-        assert_eq!(wait(&policy, 0, Some(&busy)), Duration::from_secs(3));
     }
 }

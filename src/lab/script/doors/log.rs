@@ -1,14 +1,9 @@
 //! Logs of a script: each line says whose request it belongs to, and shows no field that is declared as redacted.
 
-use std::collections::BTreeSet;
-
 use rhai::{FuncRegistration, Map, Module, NativeCallContext};
-use serde_json::Value;
 
 use super::{Given, placed, refused};
 use crate::lab::script::{turn, value};
-
-const REDACTED: &str = "[redacted]";
 
 #[derive(Clone, Copy)]
 enum Level {
@@ -32,10 +27,17 @@ pub fn module() -> Module {
     module
 }
 
+/// A line that a script prints.
+pub fn print(text: &str) {
+    if write(Level::Info, text, Map::new()).is_err() {
+        tracing::info!("{text}");
+    }
+}
+
 fn write(level: Level, text: &str, fields: Map) -> Given<()> {
     let turn = turn::current().map_err(refused)?;
     let mut fields = value::json(&fields.into()).map_err(refused)?;
-    redact(&mut fields, &turn.program.declared.redacted);
+    turn.program.declared.redacted.redact(&mut fields);
     let service = &*turn.host.service;
     let trace_id = turn.work().trace_id();
     let asker = &turn.asker;
@@ -52,34 +54,4 @@ fn write(level: Level, text: &str, fields: Map) -> Given<()> {
         Level::Error => tell!(error),
     }
     Ok(())
-}
-
-/// Puts something else in the place of declared fields, however deep.
-fn redact(value: &mut Value, names: &BTreeSet<String>) {
-    match value {
-        Value::Object(map) => {
-            for (name, inner) in map {
-                match names.contains(&name.to_lowercase()) {
-                    true => *inner = Value::from(REDACTED),
-                    false => redact(inner, names),
-                }
-            }
-        }
-        Value::Array(all) => all.iter_mut().for_each(|one| redact(one, names)),
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn declared_fields_are_redacted_however_deep() {
-        let mut value = json!({ "order": 7, "payment": [{ "Card": { "number": "4111" } }], "card": null });
-        redact(&mut value, &BTreeSet::from(["card".to_owned()]));
-        assert_eq!(value, json!({ "order": 7, "payment": [{ "Card": REDACTED }], "card": REDACTED }));
-    }
 }

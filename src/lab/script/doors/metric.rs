@@ -5,6 +5,7 @@ use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 use super::{Given, placed, refused};
 use crate::lab::script::{
     observed::{Change, Labels},
+    redaction::REDACTED,
     turn, value,
 };
 
@@ -38,11 +39,16 @@ fn change(name: &str, how: fn(f64) -> Change, by: &Dynamic, labels: &Map) -> Giv
     })?;
     let by = by.as_float().or_else(|_| by.as_int().map(|whole| whole as f64));
     let by = by.map_err(|kind| refused(format!("a metric has a number, not a value of the type {kind}")))?;
+    let redacted = &turn.program.declared.redacted;
+    let shown = |name: &str, value: &Dynamic| match redacted.hides(name) {
+        true => Ok(REDACTED.to_owned()),
+        false => value::text(value),
+    };
     // A label without a value is the same as none.
     let labels = labels
         .iter()
         .filter(|(_, value)| !value.is_unit())
-        .map(|(name, value)| Ok((name.to_string(), value::text(value)?)));
+        .map(|(name, value)| Ok((name.to_string(), shown(name, value)?)));
     let labels = labels.collect::<Result<Labels, String>>().map_err(refused)?;
     turn.host.observed.change(name, metric, labels, how(by)).map_err(refused)
 }

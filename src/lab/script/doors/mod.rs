@@ -1,10 +1,12 @@
 //! The doors of a script: all that its handlers can do beside computing.
 
+mod attempts;
 mod breaker;
 mod cache;
 mod config;
 mod database;
 mod dropped;
+mod grpc;
 mod http;
 mod limit;
 mod log;
@@ -30,6 +32,7 @@ pub use breaker::Circuits;
 pub use cache::Leave;
 pub use database::{Database, Transaction};
 pub use limit::Limits;
+pub use log::print;
 pub use once::{MessageKey, forget, handled_once};
 pub use outbox::Outgoing;
 #[cfg(feature = "sql")]
@@ -43,8 +46,9 @@ use super::{calls::Uses, declared::Migration};
 type Given<T> = Result<T, Box<EvalAltResult>>;
 
 /// The doors with a name, and what can be asked of each.
-const NAMED: [(&str, &[&str]); 13] = [
+const NAMED: [(&str, &[&str]); 14] = [
     ("http", &["get", "post", "put", "patch", "delete"]),
+    ("grpc", &["unary"]),
     ("sql", &["all", "one", "run", "transaction", "once"]),
     ("bus", &["publish"]),
     ("queue", &["add"]),
@@ -60,8 +64,7 @@ const NAMED: [(&str, &[&str]); 13] = [
 ];
 
 /// What helps whoever has named a door that there is not.
-pub const HINT: &str =
-    "the doors are http, sql, bus, queue, cache, registry, vectors, states, limit, log, metric, config and webhook";
+pub const HINT: &str = "the doors are http, grpc, sql, bus, queue, cache, registry, vectors, states, limit, log, metric, config and webhook";
 
 /// The function of the vector search that only computes.
 pub const EMBED: &str = "embed";
@@ -70,6 +73,7 @@ pub const EMBED: &str = "embed";
 pub fn register(engine: &mut Engine) {
     plain::register(engine);
     engine.register_static_module("http", http::module().into());
+    engine.register_static_module("grpc", grpc::module().into());
     engine.register_static_module("sql", sql::module().into());
     engine.register_static_module("bus", messages::bus().into());
     engine.register_static_module("queue", messages::queue().into());

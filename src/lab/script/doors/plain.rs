@@ -7,7 +7,7 @@ use super::{Given, refused};
 use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
 
 /// Everything that a script may call without a door's name, declarations included.
-pub const NAMES: [&str; 35] = [
+pub const NAMES: [&str; 36] = [
     "slots",
     "postgres",
     "get",
@@ -15,6 +15,7 @@ pub const NAMES: [&str; 35] = [
     "put",
     "patch",
     "delete",
+    "rpc",
     "every",
     "on",
     "job",

@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr, FuncRegistration, ImmutableString as Text, Map, Modul
 
 use super::{
     Given,
-    http::asker_headers,
+    attempts::asker_headers,
     placed, refused,
     sql::{in_transaction, on_connection},
 };

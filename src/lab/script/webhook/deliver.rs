@@ -92,7 +92,7 @@ async fn send(host: &Host, sent: &Sent, policy: &Policy) -> Result<Answer, Strin
     let own = own.chain([(ID, id.as_str()), (TIMESTAMP, &timestamp), (SIGNATURE, &signature)]);
     let headers: Vec<_> = own.collect();
     let (method, resent) = (Method::POST, attempts.saturating_sub(1));
-    let call = Call { method, template: path, path, headers: &headers, body: Some(body), resent };
+    let call = Call { method, template: path, path, shown: path, headers: &headers, body: Some(body), resent };
     known.peer.call(&host.tracing.carried(&carried), call, policy.timeout).await
 }
 
