@@ -57,9 +57,10 @@ fn replicas_are_held_against_the_document_beside_their_scripts() {
 
     // One that does not fit is taken over by nobody, and says so.
     change(&model, "all: {limit: many}\n");
-    until("it was rejected", || verify(&model, "shop") == (Some(1), standing(["stale", "stale"])));
-    let said = model.run(&["config", "verify", "--junit", "junit.xml", "--metrics", "configs.prom"]).out;
-    assert!(said.contains("shop: stale: orders-0, orders-1: a later one was rejected"), "{said}");
+    let told = || model.run(&["config", "verify", "--junit", "junit.xml", "--metrics", "configs.prom"]).out;
+    until("both say so", || told().contains("shop: stale: orders-0, orders-1: a later one was rejected"));
+    assert_eq!(verify(&model, "shop"), (Some(1), standing(["stale", "stale"])));
+    let said = told();
     assert!(said.contains("the setting `limit` is a whole number"), "{said}");
     assert!(said.contains("0 of 2 instances run on the configuration of services/config.yaml"), "{said}");
     let junit = fs::read_to_string(model.folder.join("junit.xml")).unwrap();
