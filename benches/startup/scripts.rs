@@ -38,7 +38,7 @@ pub fn figures() -> anyhow::Result<Vec<Figure>> {
             let (_, status) = lab::raise(&options(folder.path()), READY).await?;
             up.push(begun.elapsed().as_secs_f64() * 1e3);
             p99.push(p99_of(&status).await?);
-            memory.extend(services(&status).map(resident).collect::<anyhow::Result<Vec<_>>>()?);
+            memory.extend(services(&status).map(proportional).collect::<anyhow::Result<Vec<_>>>()?);
             anyhow::Ok(())
         });
         let left = lab::end(folder.path())?;
@@ -51,7 +51,7 @@ pub fn figures() -> anyhow::Result<Vec<Figure>> {
     };
     Ok(vec![
         figure("a platform of seven scripts is up", up, 5_000.0, "ms"),
-        figure("memory of one of its processes, after load", memory, 15.0, "MB"),
+        figure("memory of one of its processes (PSS), after load", memory, 15.0, "MB"),
         figure("p99 of a script's answers at 2,000 requests/s", p99, 10.0, "ms"),
     ])
 }
@@ -84,11 +84,12 @@ async fn p99_of(status: &Status) -> anyhow::Result<f64> {
     Ok(report.latency.p99_ms)
 }
 
-/// The memory of a process that is in use, pages of the binary that it shares with others included, in megabytes.
-fn resident(part: &PartStatus) -> anyhow::Result<f64> {
+/// The memory of a process: its own, and its share of what it has in common with others, such as the pages of the binary; in
+/// megabytes.
+fn proportional(part: &PartStatus) -> anyhow::Result<f64> {
     let Identity { pid, .. } = part.identity.as_ref().with_context(|| format!("{} does not run", part.name))?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = resident.trim().trim_end_matches(" kB").parse()?;
+    let sum = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let shared = sum.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
+    let kib: f64 = shared.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
