@@ -193,5 +193,8 @@ impl Drop for Model {
             }
         }
         let _ = interlock::lab::end(&self.lab_folder());
+        // A test that has failed may have left a small disk there.
+        let disk = self.lab_folder().join("databases");
+        let _ = Command::new("umount").arg("-l").arg(disk).stderr(Stdio::null()).status();
     }
 }
