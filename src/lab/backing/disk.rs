@@ -14,7 +14,10 @@ use axum::{
 use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::lab::http::problem;
+use crate::lab::{
+    http::problem,
+    page::{Kind, Page},
+};
 
 /// How long another process may hold the file; there should be none.
 const BUSY: Duration = Duration::from_millis(500);
@@ -61,6 +64,25 @@ impl<T: Send + 'static> Disk<T> {
 /// What came of it, as JSON.
 pub fn answer<R: Serialize>(done: Result<R, String>) -> Response {
     done.map_or_else(|why| out(&why), |value| Json(value).into_response())
+}
+
+/// How much there is of what is kept, as a page with one metric.
+pub fn counted(
+    service: &str,
+    (metric, help): (&str, &str),
+    label: &str,
+    counts: Result<Vec<(String, i64)>, String>,
+) -> Response {
+    let counts = match counts {
+        Ok(counts) => counts,
+        Err(why) => return out(&why),
+    };
+    let mut page = Page::new(&[("service", service)]);
+    page.family(metric, Kind::Gauge, help);
+    for (name, count) in counts {
+        page.sample(metric, &[(label, &name)], count);
+    }
+    page.into_response()
 }
 
 /// The answer where nothing can be kept; why stays in the log.

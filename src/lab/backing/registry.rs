@@ -14,17 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    disk::{self, Disk, answer, out},
+    disk::{self, Disk, answer, counted, out},
     messages::now,
     serve::Routes,
 };
-use crate::{
-    error::Error,
-    lab::{
-        page::{Kind, Page},
-        state::fault,
-    },
-};
+use crate::{error::Error, lab::state::fault};
 
 /// How long a replica is listed after it has renewed its lease, in milliseconds.
 pub const LEASE: i64 = 3_000;
@@ -179,16 +173,8 @@ async fn lookup(State(table): State<Shared>, Json(Lookup { name }): Json<Lookup>
 }
 
 async fn exposed(State(table): State<Shared>) -> Response {
-    let counts = match table.run(|table| table.counts()).await {
-        Ok(counts) => counts,
-        Err(why) => return out(&why),
-    };
-    let mut page = Page::new(&[("service", "registry")]);
-    page.family("registry_instances", Kind::Gauge, "Replicas that are listed, by name.");
-    for (name, count) in counts {
-        page.sample("registry_instances", &[("name", &name)], count);
-    }
-    page.into_response()
+    let counts = table.run(|table| table.counts()).await;
+    counted("registry", ("registry_instances", "Replicas that are listed, by name."), "name", counts)
 }
 
 #[cfg(test)]

@@ -14,16 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    disk::{self, Disk, answer, out},
+    disk::{self, Disk, answer, counted, out},
     serve::Routes,
 };
 use crate::{
     error::Error,
-    lab::{
-        http::problem,
-        page::{Kind, Page},
-        state::fault,
-    },
+    lab::{http::problem, state::fault},
 };
 
 /// The most numbers of a vector.
@@ -255,16 +251,8 @@ fn judged<T>(done: Result<Judged<T>, String>, say: impl FnOnce(T) -> Response) -
 }
 
 async fn exposed(State(table): State<Shared>) -> Response {
-    let counts = match table.run(|table| table.counts()).await {
-        Ok(counts) => counts,
-        Err(why) => return out(&why),
-    };
-    let mut page = Page::new(&[("service", "vectors")]);
-    page.family("vectors_stored", Kind::Gauge, "Vectors that are there, by collection.");
-    for (collection, count) in counts {
-        page.sample("vectors_stored", &[("collection", &collection)], count);
-    }
-    page.into_response()
+    let counts = table.run(|table| table.counts()).await;
+    counted("vectors", ("vectors_stored", "Vectors that are there, by collection."), "collection", counts)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Services that people write as scripts: one file a service, run by one generic process a replica.
 
 mod admission;
+mod arguments;
 mod backings;
 mod calls;
 mod check;

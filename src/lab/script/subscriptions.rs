@@ -4,7 +4,8 @@ use rhai::{Engine, FnPtr, Map, NativeCallContext, Position};
 use serde_json::Value;
 
 use super::{
-    declarations::{Declaring, Outcome, apart, duration, kebab, room},
+    arguments::{duration, kebab},
+    declarations::{Declaring, Outcome, apart, room},
     declared::{Declared, Redelivery, Subscription},
     value,
 };

@@ -14,8 +14,8 @@ use crate::lab::{
         messages::now,
     },
     script::{
+        arguments::duration,
         backings::call,
-        declarations::duration,
         declared::Policy,
         turn::{self, Turn},
         value,

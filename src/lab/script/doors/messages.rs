@@ -10,8 +10,8 @@ use crate::lab::{
         messages::{About, Message, now, topic},
     },
     script::{
+        arguments::duration,
         backings::{Unsent, send},
-        declarations::duration,
         reply::Reply,
         turn::{self, Turn},
         value,

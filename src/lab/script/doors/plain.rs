@@ -4,7 +4,7 @@ use http::StatusCode;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext, Position};
 
 use super::{Given, refused};
-use crate::lab::script::{declarations::duration, reply::Reply, turn, value};
+use crate::lab::script::{arguments::duration, reply::Reply, turn, value};
 
 /// Everything that a script may call without a door's name, declarations included.
 pub const NAMES: [&str; 36] = [

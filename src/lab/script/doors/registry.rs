@@ -13,8 +13,8 @@ use crate::lab::{
         registry::{Instance, Lookup},
     },
     script::{
+        arguments::kebab,
         backings::{Unsent, call},
-        declarations::kebab,
         declared::Policy,
         listing::{WITHIN, renew},
         reply::Reply,
